@@ -1,0 +1,325 @@
+//! `/access/api/v1/tokens`: create, refresh, revoke, look up.
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, RawQuery, State as Handle},
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    response::{IntoResponse, Response},
+    routing::{delete, get},
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    answers::{Answer, ApiError, json_answer, old_error},
+    create::Request,
+    scope::{ADMIN, USER},
+    state::{Order, Shared, State, Token},
+    tokens::Claims,
+};
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/access/api/v1/tokens", get(list).post(create_or_refresh))
+        .route("/access/api/v1/tokens/revoke", delete(revoke_by_value))
+        .route("/access/api/v1/tokens/{id}", get(show).delete(revoke))
+}
+
+/// What follows `Bearer`. Basic auth is off by default, so it counts as none.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
+    // guess: the message without a usable Authorization.
+    bearer(headers).ok_or_else(|| ApiError::unauthorized("HTTP 401 Unauthorized"))
+}
+
+fn invalid(why: &str) -> ApiError {
+    ApiError::unauthorized(format!("Invalid token, {why}"))
+}
+
+fn caller(state: &State, headers: &HeaderMap) -> Result<Claims, ApiError> {
+    state.authenticate(presented(headers)?, "jfac").map_err(invalid)
+}
+
+fn is_admin(caller: &Claims) -> bool {
+    let mut scopes = caller.scp.split(' ');
+    scopes.any(|s| s == ADMIN || (s == USER && caller.username() == "admin"))
+}
+
+/// The answer to a mint, in the order Access writes it.
+#[derive(Serialize)]
+struct Minted<'a> {
+    token_id: &'a str,
+    access_token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    scope: &'a str,
+    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+}
+
+fn mint(state: &mut State, order: Order) -> Response {
+    let token = state.issue(order);
+    let body = Minted {
+        token_id: &token.claims.jti,
+        access_token: &token.access,
+        expires_in: token.order.life,
+        scope: &token.order.scope,
+        token_type: "Bearer",
+        refresh_token: token.refresh.as_deref(),
+        reference_token: token.reference.as_deref(),
+        description: token.order.description.as_deref(),
+    };
+    json_answer(StatusCode::OK, &body)
+}
+
+async fn create_or_refresh(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Bytes) -> Answer {
+    let mut state = shared.lock();
+    let request = Request::read(&headers, &body);
+    if let Ok(request) = &request
+        && request.is_refresh()
+    {
+        return refresh(&mut state, &headers, request);
+    }
+    let caller = caller(&state, &headers)?;
+    let request = request?;
+    request.check(&state)?;
+    create(&mut state, &caller, request)
+}
+
+fn create(state: &mut State, caller: &Claims, request: Request) -> Answer {
+    let own = caller.username();
+    let username = request.username.unwrap_or_else(|| own.to_owned());
+    let scope = request.scope.unwrap_or_else(|| USER.to_owned());
+    // 0 for admins alone (doc). guess: that a project's token is too.
+    let admins_only = username != own || scope != USER || request.expires_in == Some(0) || request.project_key.is_some();
+    if admins_only && !is_admin(caller) {
+        return Err(ApiError::not_admin(own));
+    }
+    let life = request.expires_in.unwrap_or(state.settings.default_expiry);
+    let order = Order {
+        username,
+        scope,
+        audience: request.audience.unwrap_or_else(|| "*@*".to_owned()),
+        life: (life > 0).then_some(life),
+        refreshable: request.refreshable.unwrap_or(false),
+        reference: request.include_reference_token.unwrap_or(false),
+        forced: request.force_revocable.unwrap_or(false),
+        description: request.description,
+        project: request.project_key,
+    };
+    Ok(mint(state, order))
+}
+
+fn refresh(state: &mut State, headers: &HeaderMap, request: &Request) -> Answer {
+    let old = presented(headers)?;
+    // An expired token may still be refreshed, and so that a spent refresh token gets its 404, so may a dead one.
+    let caller = state.identify(old).map_err(invalid)?;
+    request.check(state)?;
+    let wanted = request.refresh_token.as_deref().ok_or_else(|| ApiError::bad_request("refresh_token is missing"))?;
+    // guess: the bearer, and the body's access_token, must be the pair's own; every client known sends that one.
+    let found = state.tokens.iter_mut().find(|t| {
+        t.refresh.as_deref() == Some(wanted)
+            && !t.ended
+            && !t.spent
+            && t.claims.jti == caller.jti
+            && request.access_token.as_deref().is_none_or(|a| t.is(a))
+    });
+    let Some(token) = found else {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "Token matching the provided refresh token was not found."));
+    };
+    token.spent = true;
+    token.ended = state.settings.refresh_kills_old;
+    // guess: that life, audience, description and project carry over.
+    let mut order = token.order.clone();
+    order.reference = request.include_reference_token.unwrap_or(false);
+    if let Some(life) = request.expires_in {
+        order.life = (life > 0).then_some(life);
+    }
+    Ok(mint(state, order))
+}
+
+/// The place of the token that a path names, among all there ever were.
+fn named(state: &State, caller: &Claims, id: &str) -> Option<usize> {
+    let id = if id == "me" { &caller.jti } else { id };
+    state.tokens.iter().position(|t| t.claims.jti == id)
+}
+
+fn may_touch(caller: &Claims, token: &Token) -> Result<(), ApiError> {
+    if is_admin(caller) || caller.sub == token.claims.sub {
+        return Ok(());
+    }
+    Err(ApiError::not_admin(caller.username()))
+}
+
+async fn revoke(Handle(shared): Handle<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    let mut state = shared.lock();
+    let caller = caller(&state, &headers)?;
+    let Some(at) = named(&state, &caller, &id).filter(|&at| !state.tokens[at].ended) else {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    };
+    may_touch(&caller, &state.tokens[at])?;
+    if let Some(refusal) = refuse_revocation(&state, at) {
+        return Ok(refusal);
+    }
+    state.tokens[at].ended = true;
+    Ok(StatusCode::OK.into_response())
+}
+
+#[derive(Deserialize)]
+struct ByValue {
+    token: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Revoked<'a> {
+    revoked_token_id: &'a str,
+}
+
+async fn revoke_by_value(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Bytes) -> Answer {
+    let mut state = shared.lock();
+    let caller = caller(&state, &headers)?;
+    if !is_admin(&caller) {
+        return Err(ApiError::not_admin(caller.username()));
+    }
+    let body: ByValue = serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    let found = state.tokens.iter().position(|t| t.is(&body.token) && !t.ended);
+    let Some(at) = found else {
+        // guess
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "Token not found."));
+    };
+    if let Some(refusal) = refuse_revocation(&state, at) {
+        return Ok(refusal);
+    }
+    let token = &mut state.tokens[at];
+    token.ended = true;
+    let revoked_token_id = &token.claims.jti;
+    Ok(json_answer(StatusCode::OK, &Revoked { revoked_token_id }))
+}
+
+/// The words are those of jfrog-client-go#753, in the older shape that they were seen in.
+fn refuse_revocation(state: &State, at: usize) -> Option<Response> {
+    let token = &state.tokens[at];
+    if state.revocable(token) {
+        return None;
+    }
+    let millis = |seconds: Option<i64>| seconds.unwrap_or(0) * 1000;
+    let detail = format!(
+        "Token not revocable. Token expirationTimeMillis: {}, issuedAtMillis: {}, revocableExpiryThresholdMillis: {}",
+        millis(token.claims.exp),
+        millis(Some(token.claims.iat)),
+        state.settings.revocable_threshold * 1000
+    );
+    Some(old_error(StatusCode::BAD_REQUEST, "Token not revocable", &detail))
+}
+
+/// A token as a look-up shows it.
+#[derive(Serialize)]
+struct Shown<'a> {
+    token_id: &'a str,
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry: Option<i64>,
+    issued_at: i64,
+    issuer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    refreshable: bool,
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+}
+
+impl<'a> From<&'a Token> for Shown<'a> {
+    fn from(token: &'a Token) -> Self {
+        Self {
+            token_id: &token.claims.jti,
+            subject: &token.claims.sub,
+            expiry: token.claims.exp,
+            issued_at: token.claims.iat,
+            issuer: &token.claims.iss,
+            description: token.order.description.as_deref(),
+            refreshable: token.order.refreshable,
+            scope: &token.order.scope,
+            project: token.order.project.as_deref(),
+        }
+    }
+}
+
+async fn show(Handle(shared): Handle<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
+    let state = shared.lock();
+    let caller = caller(&state, &headers)?;
+    // guess: `me` finds no more than the id does.
+    let found = named(&state, &caller, &id).map(|at| &state.tokens[at]);
+    let Some(token) = found.filter(|t| state.listed(t)) else {
+        let message = format!("Token '{id}' was not found.");
+        return Err(ApiError::new(StatusCode::NOT_FOUND, message));
+    };
+    may_touch(&caller, token)?;
+    Ok(json_answer(StatusCode::OK, &Shown::from(token)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filter {
+    description: Option<String>,
+    username: Option<String>,
+    refreshable: Option<bool>,
+    token_id: Option<String>,
+    order_by: Option<String>,
+    descending_order: Option<bool>,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    tokens: Vec<Shown<'a>>,
+}
+
+fn fits<T: PartialEq>(wanted: Option<&T>, value: &T) -> bool {
+    wanted.is_none_or(|w| w == value)
+}
+
+async fn list(Handle(shared): Handle<Shared>, RawQuery(query): RawQuery, headers: HeaderMap) -> Answer {
+    let state = shared.lock();
+    let caller = caller(&state, &headers)?;
+    let filter: Filter =
+        serde_urlencoded::from_str(query.as_deref().unwrap_or_default()).map_err(|e| ApiError::bad_request(e.to_string()))?;
+    let mut found: Vec<_> = state
+        .tokens
+        .iter()
+        .filter(|t| {
+            state.listed(t)
+                && may_touch(&caller, t).is_ok()
+                && fits(filter.username.as_ref(), &t.order.username)
+                && fits(filter.refreshable.as_ref(), &t.order.refreshable)
+                && fits(filter.token_id.as_ref(), &t.claims.jti)
+                && (filter.description.is_none() || filter.description == t.order.description)
+        })
+        .collect();
+    // guess: the names to order by, and which way is the default.
+    match filter.order_by.as_deref() {
+        None | Some("created" | "issued_at") => {}
+        Some("token_id") => found.sort_by_key(|t| &t.claims.jti),
+        Some("subject" | "username" | "owner") => found.sort_by_key(|t| &t.claims.sub),
+        Some("expiry") => found.sort_by_key(|t| t.claims.exp.unwrap_or(i64::MAX)),
+        Some("description") => found.sort_by_key(|t| &t.order.description),
+        Some(other) => {
+            return Err(ApiError::bad_request(format!("Invalid order_by '{other}'")));
+        }
+    }
+    if filter.descending_order.unwrap_or(true) {
+        found.reverse();
+    }
+    let tokens = found.into_iter().map(Shown::from).collect();
+    Ok(json_answer(StatusCode::OK, &Listed { tokens }))
+}

@@ -1,0 +1,233 @@
+//! A stand-in JFrog Access server: issues real signed tokens, refuses what the real one refuses,
+//! and misbehaves on demand. What it answers rests on the project's notes about the real API;
+//! answers nobody has seen are marked "guess" in the code.
+#![allow(
+    clippy::doc_markdown,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "test support: a broken set-up should stop the test at once"
+)]
+
+mod access;
+mod answers;
+mod control;
+mod create;
+mod faults;
+mod misbehave;
+mod oidc;
+mod platform;
+mod scope;
+mod server;
+mod state;
+mod tls;
+mod tokens;
+
+use serde::Serialize;
+
+pub use faults::Fault;
+pub use tls::Tls;
+
+use server::Server;
+use state::{Settings, Shared};
+
+/// A running server. Dropping it closes the port and every connection.
+pub struct Sandbox {
+    server: Server,
+    shared: Shared,
+    ca_pem: String,
+    admin_token: String,
+    user_token: String,
+}
+
+/// A request as it arrived.
+#[derive(Clone, Debug, Serialize)]
+pub struct Recorded {
+    /// `POST`, `GET` …
+    pub method: String,
+    /// The path with its query.
+    pub path: String,
+    /// Names are lower case; a repeated header is there repeatedly.
+    pub headers: Vec<(String, String)>,
+    /// The body as text.
+    pub body: String,
+}
+
+/// A token that the API gave out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Issued {
+    /// Its id, which is the `jti` claim too.
+    pub token_id: String,
+    /// The JWT.
+    pub access_token: String,
+    /// What renews it, once; it stays here when it is spent.
+    pub refresh_token: Option<String>,
+    /// Its short form.
+    pub reference_token: Option<String>,
+    /// Whose it is.
+    pub username: String,
+    /// What it may do.
+    pub scope: String,
+    /// Its whole life in seconds; none when it never expires.
+    pub expires_in: Option<u64>,
+    /// Not revoked, not replaced, not expired.
+    pub live: bool,
+}
+
+/// How a server is to be started.
+#[derive(Default)]
+pub struct Builder {
+    tls: Option<Tls>,
+    port: u16,
+    settings: Settings,
+}
+
+impl Sandbox {
+    /// Plain HTTP on a free port of 127.0.0.1.
+    pub fn start() -> Self {
+        Self::builder().start()
+    }
+
+    /// A server with settings of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The platform's URL, without a slash at its end.
+    pub fn url(&self) -> String {
+        self.shared.lock().url.clone()
+    }
+
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// The throw-away CA; empty without TLS.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// The access token of user `admin`.
+    pub fn admin_token(&self) -> &str {
+        &self.admin_token
+    }
+
+    /// The access token of user `alice`, who is no admin.
+    pub fn user_token(&self) -> &str {
+        &self.user_token
+    }
+
+    /// The next request meets this fault, once; several are met in turn.
+    pub fn fault(&self, fault: Fault) {
+        self.fault_for("", fault, 1);
+    }
+
+    /// The next `times` requests whose `METHOD /path` contains `path_part` meet this fault.
+    pub fn fault_for(&self, path_part: &str, fault: Fault, times: usize) {
+        self.shared.lock().faults.add(path_part, fault, times);
+    }
+
+    /// Every request so far, in order; those to `/sandbox/` are left out.
+    pub fn requests(&self) -> Vec<Recorded> {
+        self.shared.lock().requests.clone()
+    }
+
+    /// Forgets the requests so far.
+    pub fn clear_requests(&self) {
+        self.shared.lock().requests.clear();
+    }
+
+    /// Every token that was given out by the API, in order.
+    pub fn issued(&self) -> Vec<Issued> {
+        self.shared.lock().issued()
+    }
+
+    /// Whether an access or reference token is known, not revoked, not replaced and not expired.
+    pub fn is_live(&self, token: &str) -> bool {
+        self.shared.lock().is_live(token)
+    }
+
+    /// Signs any claims with the server's key.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass json!(…)")]
+    pub fn token_with(&self, claims: serde_json::Value) -> String {
+        tokens::sign(&claims)
+    }
+
+    /// Refuses connections from now on. Requests under way are still answered.
+    pub fn pause(&self) {
+        self.server.set_open(false);
+    }
+
+    /// Listens again on the same port.
+    pub fn resume(&self) {
+        self.server.set_open(true);
+    }
+}
+
+impl Builder {
+    /// Serves https with a certificate of this kind.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Listens on this port; 0, the default, is any free one.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Sets the server's clock ahead of (or behind) the real one.
+    #[must_use]
+    pub fn clock_skew(mut self, seconds: i64) -> Self {
+        self.settings.skew = seconds;
+        self
+    }
+
+    /// Tokens that live for less cannot be revoked unless `force_revocable` was set.
+    #[must_use]
+    pub fn revocable_threshold(mut self, seconds: u64) -> Self {
+        self.settings.revocable_threshold = seconds;
+        self
+    }
+
+    /// Tokens that live for less are not stored unless `force_revocable` was set.
+    #[must_use]
+    pub fn persistent_threshold(mut self, seconds: u64) -> Self {
+        self.settings.persistent_threshold = seconds;
+        self
+    }
+
+    /// Whether a refresh ends the old access token.
+    #[must_use]
+    pub fn refresh_kills_old(mut self, kills: bool) -> Self {
+        self.settings.refresh_kills_old = kills;
+        self
+    }
+
+    /// The life of a token whose request names none.
+    #[must_use]
+    pub fn default_expiry(mut self, seconds: u64) -> Self {
+        self.settings.default_expiry = seconds;
+        self
+    }
+
+    /// Starts it; it answers when this returns.
+    pub fn start(self) -> Sandbox {
+        let (ca_pem, acceptor) = match self.tls {
+            Some(tls) => {
+                let (ca_pem, acceptor) = tls::acceptor(tls);
+                (ca_pem, Some(acceptor))
+            }
+            None => Default::default(),
+        };
+        let shared = Shared::new(self.settings);
+        let scheme_and_host = if acceptor.is_some() { "https://localhost" } else { "http://127.0.0.1" };
+        let (admin_token, user_token) = shared.lock().seed();
+        let server = Server::start(self.port, acceptor, &shared, scheme_and_host);
+        Sandbox { server, shared, ca_pem, admin_token, user_token }
+    }
+}

@@ -1,0 +1,244 @@
+//! The thread, its listener, its connections.
+
+use std::{
+    future::{pending, poll_fn},
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::channel,
+    },
+    thread::JoinHandle,
+    time::{Duration, SystemTime},
+};
+
+use axum::{
+    Extension, Router,
+    body::{Body, Bytes, to_bytes},
+    http::{HeaderValue, Request, header::DATE, request::Parts},
+    response::{IntoResponse, Response},
+};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::{mpsc, oneshot, watch},
+    time::sleep,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt;
+
+use crate::{Recorded, access, control, misbehave::misbehave, oidc, platform, state::Shared};
+
+/// Opens and closes the port.
+#[derive(Clone)]
+pub(crate) struct Door(mpsc::WeakUnboundedSender<Command>);
+
+struct Command {
+    open: bool,
+    done: Box<dyn FnOnce() + Send>,
+}
+
+/// The thread that serves; it ends when this is dropped.
+pub(crate) struct Server {
+    pub port: u16,
+    commands: Option<mpsc::UnboundedSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    pub(crate) fn start(port: u16, tls: Option<TlsAcceptor>, shared: &Shared, scheme_and_host: &str) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let listener = {
+            let _inside = runtime.enter();
+            reserve(port).and_then(|socket| socket.listen(1024)).expect("the port is free")
+        };
+        let port = listener.local_addr().expect("a bound port").port();
+        shared.lock().url = format!("{scheme_and_host}:{port}");
+
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let router = access::routes()
+            .merge(oidc::routes())
+            .merge(platform::routes())
+            .merge(control::routes())
+            .fallback(platform::not_found)
+            .method_not_allowed_fallback(platform::not_found)
+            .layer(Extension(Door(commands.downgrade())))
+            .with_state(shared.clone());
+        let shared = shared.clone();
+        let thread = std::thread::spawn(move || {
+            // Dropping the runtime afterwards ends every connection, a pooled or stalled one too.
+            runtime.block_on(listen(listener, port, inbox, tls, shared, router));
+        });
+        Self { port, commands: Some(commands), thread: Some(thread) }
+    }
+
+    pub(crate) fn set_open(&self, open: bool) {
+        let (done, wait) = channel();
+        let done = Box::new(move || done.send(()).unwrap_or_default());
+        if let Some(commands) = &self.commands {
+            let _ = commands.send(Command { open, done });
+            let _ = wait.recv();
+        }
+    }
+}
+
+impl Door {
+    pub(crate) async fn set_open(&self, open: bool) {
+        let (done, wait) = oneshot::channel();
+        let done = Box::new(move || done.send(()).unwrap_or_default());
+        if let Some(commands) = self.0.upgrade() {
+            let _ = commands.send(Command { open, done });
+        }
+        let _ = wait.await;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// A bound socket that doesn't listen yet: connections are refused, and nobody else gets the port.
+fn reserve(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    Ok(socket)
+}
+
+async fn listen(
+    listener: TcpListener,
+    port: u16,
+    mut inbox: mpsc::UnboundedReceiver<Command>,
+    tls: Option<TlsAcceptor>,
+    shared: Shared,
+    router: Router,
+) {
+    let mut listener = Some(listener);
+    let mut reserved = None;
+    let (closing, _) = watch::channel(());
+    loop {
+        tokio::select! {
+            command = inbox.recv() => {
+                let Some(command) = command else { return };
+                if command.open && let Some(socket) = reserved.take() {
+                    listener = Some(TcpSocket::listen(socket, 1024).expect("the port is ours"));
+                } else if !command.open && let Some(old) = listener.take() {
+                    drop(old);
+                    reserved = Some(reserve(port).expect("the port is ours"));
+                    closing.send_replace(());
+                }
+                (command.done)();
+            }
+            stream = accept(listener.as_ref()) => {
+                let (shared, router, closing) = (shared.clone(), router.clone(), closing.subscribe());
+                let tls = tls.clone();
+                tokio::spawn(async move {
+                    let _ = stream.set_nodelay(true);
+                    match tls {
+                        None => connection(stream, |s| s, closing, shared, router).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                connection(stream, |s| s.get_ref().0, closing, shared, router).await;
+                            }
+                        }
+                    }
+                });
+            }
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> TcpStream {
+    let Some(listener) = listener else {
+        return pending().await;
+    };
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Out of descriptors, most likely: wait for some to come back.
+            Err(_) => sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    tcp: impl Fn(&S) -> &TcpStream,
+    mut closing: watch::Receiver<()>,
+    shared: Shared,
+    router: Router,
+) {
+    let reset = Arc::new(AtomicBool::new(false));
+    let service = service_fn(|request| {
+        let exchange = exchange(request, shared.clone(), router.clone());
+        let reset = reset.clone();
+        Box::pin(async move {
+            let answer = exchange.await;
+            if answer.is_none() {
+                reset.store(true, Ordering::Relaxed);
+            }
+            answer.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionReset))
+        })
+    });
+    let mut connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let ended = loop {
+        tokio::select! {
+            ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => break ended,
+            Ok(()) = closing.changed() => {}
+        }
+        Pin::new(&mut connection).graceful_shutdown();
+    };
+    let mut stream = connection.into_parts().io.into_inner();
+    if reset.load(Ordering::Relaxed) {
+        let _ = tcp(&stream).set_zero_linger();
+    } else if ended.is_ok() {
+        let _ = stream.shutdown().await;
+    }
+}
+
+/// One request and its answer; none when the connection is to be reset.
+async fn exchange(request: Request<Incoming>, shared: Shared, router: Router) -> Option<Response> {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(Body::new(body), usize::MAX).await.ok()?;
+    let uri = parts.uri.clone();
+    let fault = if uri.path().starts_with("/sandbox/") {
+        None
+    } else {
+        let mut state = shared.lock();
+        let line = format!("{} {uri}", parts.method);
+        state.requests.push(recorded(&parts, &body));
+        state.faults.next(&line)
+    };
+    let request = Request::from_parts(parts, Body::from(body));
+    let work = async { router.oneshot(request).await.into_response() };
+    let base = shared.lock().url.clone();
+    let mut answer = match fault {
+        None => work.await,
+        Some(fault) => misbehave(fault, &uri, &base, work).await?,
+    };
+    let now = Duration::from_secs(shared.lock().now().unsigned_abs());
+    let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + now);
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        answer.headers_mut().insert(DATE, date);
+    }
+    Some(answer)
+}
+
+fn recorded(parts: &Parts, body: &Bytes) -> Recorded {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Recorded {
+        method: parts.method.to_string(),
+        path: parts.uri.to_string(),
+        headers: parts.headers.iter().map(|(name, value)| (name.to_string(), text(value.as_bytes()))).collect(),
+        body: text(body),
+    }
+}

@@ -1,0 +1,181 @@
+//! The formats of tokens, and the key that signs them.
+
+use std::sync::OnceLock;
+
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, errors::ErrorKind};
+use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
+use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, pkcs8::EncodePrivateKey, traits::PublicKeyParts};
+use serde::{Deserialize, Serialize};
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+/// The claims of an access token, in the order Access writes them.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub(crate) struct Claims {
+    pub sub: String,
+    pub scp: String,
+    pub aud: Audience,
+    pub iss: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    pub iat: i64,
+    pub jti: String,
+    /// JSON inside a string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ext: Option<String>,
+}
+
+/// `aud`: one as a string, several as an array.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Audience {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for Audience {
+    fn default() -> Self {
+        Self::Many(Vec::new())
+    }
+}
+
+impl Audience {
+    pub(crate) fn new(list: &str) -> Self {
+        match list.split(' ').map(str::to_owned).collect::<Vec<_>>() {
+            many if many.len() > 1 => Self::Many(many),
+            _ => Self::One(list.to_owned()),
+        }
+    }
+
+    /// Whether a service of this type (`jfac`, `jfrt`) of this platform is meant.
+    pub(crate) fn includes(&self, service: &str) -> bool {
+        let list = match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        };
+        list.iter().filter_map(|a| a.split_once('@')).any(|(kind, id)| (kind == "*" || kind == service) && (id == "*" || id == instance()))
+    }
+}
+
+impl Claims {
+    /// The user's name within the subject.
+    pub(crate) fn username(&self) -> &str {
+        if self.sub.starts_with("jfrt@") || self.sub.contains("/users/") {
+            self.sub.rsplit('/').next().unwrap_or(&self.sub)
+        } else {
+            &self.sub
+        }
+    }
+
+    pub(crate) fn expired(&self, now: i64) -> bool {
+        self.exp.is_some_and(|exp| exp <= now)
+    }
+}
+
+struct Key {
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+    header: String,
+    instance: String,
+    root: rcgen::Certificate,
+}
+
+/// One key a process: making it is the slowest thing here.
+fn key() -> &'static Key {
+    static KEY: OnceLock<Key> = OnceLock::new();
+    KEY.get_or_init(|| {
+        let private = RsaPrivateKey::new(&mut OsRng, 2048).expect("RSA key");
+        let pkcs8 = private.to_pkcs8_der().expect("PKCS#8");
+        let pair = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()), &PKCS_RSA_SHA256)
+            .expect("RSA key for the root certificate");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "JFrog Token Issuer");
+        let kid = URL_SAFE_NO_PAD.encode(OsRng.r#gen::<[u8; 32]>());
+        Key {
+            encoding: EncodingKey::from_rsa_der(private.to_pkcs1_der().expect("PKCS#1").as_bytes()),
+            decoding: DecodingKey::from_rsa_raw_components(&private.n().to_bytes_be(), &private.e().to_bytes_be()),
+            header: URL_SAFE_NO_PAD.encode(format!(r#"{{"ver":"2","typ":"JWT","alg":"RS256","kid":"{kid}"}}"#)),
+            instance: format!("01{}", random_text(24).to_lowercase()),
+            root: params.self_signed(&pair).expect("root certificate"),
+        }
+    })
+}
+
+/// The id of this platform: what follows `jfac@`.
+pub(crate) fn instance() -> &'static str {
+    &key().instance
+}
+
+/// The certificate that tokens can be checked with.
+pub(crate) fn root_certificate() -> &'static rcgen::Certificate {
+    &key().root
+}
+
+pub(crate) fn sign(claims: &impl Serialize) -> String {
+    // Access escapes slashes in the claims (seen: vault-plugin#50), so a token's base64 differs from serde's.
+    let claims = serde_json::to_string(claims).expect("claims are JSON").replace('/', "\\/");
+    let key = key();
+    let message = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(claims));
+    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding, Algorithm::RS256).expect("RS256");
+    format!("{message}.{signature}")
+}
+
+/// Checks form and signature only; the error is the word that Access puts after "Invalid token, ".
+pub(crate) fn verify(token: &str) -> Result<Claims, &'static str> {
+    let mut validation = Validation::new(Algorithm::RS256);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    match jsonwebtoken::decode(token, &key().decoding, &validation) {
+        Ok(data) => Ok(data.claims),
+        Err(e) => match e.kind() {
+            ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => Err("signature"),
+            _ => Err("parse"),
+        },
+    }
+}
+
+/// A token id, and the look of a refresh token: a UUID of version 4.
+pub(crate) fn uuid() -> String {
+    let n = OsRng.r#gen::<u128>() & !(0xf << 76) | (4 << 76);
+    let n = n & !(3 << 62) | (2 << 62);
+    let hex = format!("{n:032x}");
+    [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]).join("-")
+}
+
+/// 64 characters, whatever its expiry.
+pub(crate) fn reference(exp: Option<i64>) -> String {
+    STANDARD.encode(format!("reftkn:01:{:010}:{}", exp.unwrap_or(0), random_text(27)))
+}
+
+fn random_text(len: usize) -> String {
+    OsRng.sample_iter(Alphanumeric).take(len).map(char::from).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_those_of_access() {
+        assert_eq!(reference(None).len(), 64);
+        assert!(reference(Some(1_999_999_999)).starts_with("cmVmdGtuOjAxO"));
+        assert_eq!(uuid().len(), 36);
+        assert_eq!(uuid().as_bytes()[14], b'4');
+
+        let token = sign(&Claims { sub: "jfac@x/users/bob".into(), ..Claims::default() });
+        let parts: Vec<_> = token.split('.').map(|p| URL_SAFE_NO_PAD.decode(p).unwrap_or_default()).collect();
+        let header = String::from_utf8_lossy(&parts[0]);
+        assert!(header.starts_with(r#"{"ver":"2","typ":"JWT","alg":"RS256","kid":""#), "{header}");
+        assert!(String::from_utf8_lossy(&parts[1]).starts_with(r#"{"sub":"jfac@x\/users\/bob","scp":"""#));
+        assert_eq!(verify(&token).map(|c| c.username().to_owned()).as_deref(), Ok("bob"));
+        let (signed, signature) = token.rsplit_once('.').unwrap_or_default();
+        assert_eq!(verify(&format!("{signed}.{}{}", &signature[..signature.len() - 8], "AAAAAAAA")).map(drop), Err("signature"));
+        assert_eq!(verify("AKCp8abc").map(drop), Err("parse"));
+    }
+}

@@ -1,0 +1,65 @@
+//! What is around the token API.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sandbox::Sandbox;
+use serde_json::json;
+
+use crate::{
+    client::{Answer, call_with},
+    tokens::create,
+};
+
+#[test]
+fn an_identity_token_is_exchanged() {
+    let sandbox = Sandbox::start();
+    let exchange = |subject_token: &str| {
+        call_with(
+            &sandbox,
+            "POST",
+            "/access/api/v1/oidc/token",
+            "Content-Type: application/json\r\n",
+            &json!({
+                "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+                "subject_token": subject_token, "provider_name": "github", "job_id": "1",
+            })
+            .to_string(),
+        )
+    };
+    let answer = exchange("a.b.c").json();
+    assert_eq!((&answer["username"], &answer["expires_in"]), (&json!("github/default"), &json!(60)));
+    assert_eq!(answer.get("refresh_token"), None);
+    assert_eq!(create(&sandbox, answer["access_token"].as_str().unwrap(), &json!({})).status, 200);
+    assert_eq!(exchange("nonsense").status, 401);
+}
+
+#[test]
+fn what_is_around_the_tokens_answers_too() {
+    let sandbox = Sandbox::builder().clock_skew(86_400 * 365).start();
+    let ping = call_with(&sandbox, "GET", "/access/api/v1/system/ping", "", "");
+    assert_eq!((ping.status, ping.body.as_str()), (200, "OK"));
+    let year = |a: &Answer| a.header("date").split(' ').nth(3).unwrap().parse::<u32>().unwrap();
+    assert!(year(&ping) > year(&call_with(&Sandbox::start(), "GET", "/artifactory/api/system/ping", "", "")));
+    assert!(call_with(&sandbox, "GET", "/access/api/v1/cert/root?formatted=true", "", "").body.starts_with("-----BEGIN CERTIFICATE-----"));
+    let lost = call_with(&sandbox, "GET", "/nowhere", "", "");
+    assert_eq!(lost.status, 404);
+    assert!(lost.body.starts_with("<!doctype html>"));
+}
+
+#[test]
+fn a_file_takes_a_token_in_three_ways_but_none_with_two_group_lists() {
+    let sandbox = Sandbox::start();
+    let get = |header: &str| call_with(&sandbox, "GET", "/artifactory/repo/a/file", header, "").status;
+    let admin = sandbox.admin_token();
+    let reference = create(&sandbox, admin, &json!({"include_reference_token": true})).json();
+    let reference = reference["reference_token"].as_str().unwrap();
+    assert_eq!(get(&format!("Authorization: Bearer {admin}\r\n")), 200);
+    assert_eq!(get(&format!("X-JFrog-Art-Api: {reference}\r\n")), 200);
+    let basic = STANDARD.encode(format!("any:{reference}"));
+    assert_eq!(get(&format!("Authorization: Basic {basic}\r\n")), 200);
+    assert_eq!(get(""), 401);
+    let scope = "applied-permissions/groups:readers applied-permissions/groups:deployers";
+    let broken = create(&sandbox, admin, &json!({"scope": scope})).json();
+    let broken = broken["access_token"].as_str().unwrap();
+    assert_eq!(get(&format!("Authorization: Bearer {broken}\r\n")), 403);
+}

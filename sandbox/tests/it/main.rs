@@ -1,0 +1,7 @@
+//! What the sandbox promises, seen by a client on a raw socket.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod around;
+mod client;
+mod faults;
+mod tokens;

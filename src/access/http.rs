@@ -1,0 +1,198 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Method, NoProxy, Proxy, Response, Url, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::failure;
+use super::retry::Note;
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::inputs::PlatformUrl;
+use crate::redact::{HIDDEN, Secret};
+
+/// Time for a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Answers of the token API are a few kilobytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+const MOST_REDIRECTS: usize = 5;
+const SECRET_FIELDS: [&str; 3] = ["access_token", "refresh_token", "reference_token"];
+
+/// How to reach the platform: TLS, proxy and time-outs, decided once.
+pub struct Http<'a> {
+    client: Client,
+    /// The variable that names the proxy in use.
+    pub(super) proxy: Option<&'static str>,
+    trace: Option<Note<'a>>,
+    pub(super) now: fn() -> SystemTime,
+}
+
+/// One request, and all that a message about it may say.
+pub struct Exchange<'a> {
+    pub(super) method: Method,
+    pub(super) url: String,
+    pub(super) bearer: &'a Secret,
+    pub(super) body: Option<&'a str>,
+}
+
+/// What came back, with a 2xx status.
+pub struct Answer {
+    /// The body; it may hold tokens.
+    pub text: Zeroizing<String>,
+    pub(super) content_type: String,
+}
+
+impl<'a> Http<'a> {
+    /// A client for this platform. `timeout` bounds every request as a whole; `trace` shows each on standard error.
+    ///
+    /// # Errors
+    /// When this machine has no CA certificates (https only), or a proxy variable is no URL.
+    pub fn new(
+        platform: &PlatformUrl,
+        environment: &Environment,
+        timeout: Duration,
+        trace: Option<Note<'a>>,
+        now: fn() -> SystemTime,
+    ) -> Result<Self> {
+        let (variable, proxy) = proxy_of(platform, environment)?.unzip();
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls(platform)?)
+            .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT.min(timeout))
+            .timeout(timeout)
+            .no_proxy();
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
+        Ok(Self { client, proxy: variable, trace, now })
+    }
+
+    fn trace(&self, line: impl FnOnce() -> String) {
+        if let Some(trace) = self.trace {
+            trace(&line());
+        }
+    }
+}
+
+/// Reading the system's certificates takes longer than a whole request over plain http, which needs none.
+fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
+    let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(no_tls)?;
+    if !platform.is_https() {
+        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+    }
+    let trusting = builder.with_platform_verifier().map_err(|_| {
+        let next = "Install the system's ca-certificates, or set SSL_CERT_FILE to a file of PEM certificates.";
+        Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
+    })?;
+    Ok(trusting.with_no_client_auth())
+}
+
+/// The proxy that the environment asks for, and the variable that says so.
+fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<(&'static str, Proxy)>> {
+    let names: &[&'static str] = if platform.is_https() {
+        &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    } else if environment.has("REQUEST_METHOD") {
+        // In a CGI program HTTP_PROXY is the caller's Proxy header.
+        &["http_proxy", "all_proxy", "ALL_PROXY"]
+    } else {
+        &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    };
+    for name in names {
+        let Some(url) = environment.get(name)? else { continue };
+        let wrong = |_| {
+            Error::input(format!("{name} is not the URL of an http or https proxy"), "Set it to a URL such as http://proxy.example:3128.")
+        };
+        let proxy = Proxy::all(url).map_err(wrong)?;
+        let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?);
+        return Ok(Some((name, proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))));
+    }
+    Ok(None)
+}
+
+impl Exchange<'_> {
+    /// Sends the request and reads the whole answer, following redirects that stay on the host.
+    pub(super) async fn send(&self, http: &Http<'_>) -> Result<Answer> {
+        let mut url = Url::parse(&self.url).map_err(|_| failure::moved(self, "somewhere that is no URL"))?;
+        for _ in 0..=MOST_REDIRECTS {
+            let started = Instant::now();
+            http.trace(|| {
+                format!(
+                    "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
+                    self.method,
+                    self.body.map(|body| format!("\n> {body}")).unwrap_or_default()
+                )
+            });
+            let mut response = self.send_to(http, url.clone()).await.map_err(|error| failure::transport(self, http, &error))?;
+            let status = response.status();
+            let text = read(&mut response).await.map_err(|error| failure::transport(self, http, &error))?;
+            http.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text)));
+            let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+            if status.is_redirection()
+                && let Some(location) = header(LOCATION.as_str())
+            {
+                url = same_host(&url, location).ok_or_else(|| failure::moved(self, location))?;
+                continue;
+            }
+            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+            let answer = Answer { text, content_type };
+            if status.is_success() {
+                return Ok(answer);
+            }
+            return Err(failure::status(self, http, status, header("retry-after"), &answer));
+        }
+        Err(failure::moved(self, "itself, in a circle"))
+    }
+
+    async fn send_to(&self, http: &Http<'_>, url: Url) -> reqwest::Result<Response> {
+        let mut headers = HeaderMap::new();
+        // A Secret is printable ASCII, which every header takes.
+        let mut bearer =
+            HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", self.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
+        bearer.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, bearer);
+        let mut request = http.client.request(self.method.clone(), url);
+        if let Some(body) = self.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request = request.body(body.to_owned());
+        }
+        request.headers(headers).send().await
+    }
+}
+
+async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await? {
+        if bytes.len() + chunk.len() > LONGEST_ANSWER {
+            break;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The redirect's target, if the credential may go there: the same host and port, or from http to https on it.
+fn same_host(from: &Url, location: &str) -> Option<Url> {
+    let to = from.join(location).ok()?;
+    let same = to.host_str() == from.host_str() && to.username().is_empty() && to.password().is_none();
+    let upgrade = from.scheme() == "http" && to.scheme() == "https" && to.port().is_none();
+    (same && (to.origin() == from.origin() || upgrade)).then_some(to)
+}
+
+/// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.
+fn without_secrets(text: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
+    for name in SECRET_FIELDS {
+        if let Some(field) = value.get_mut(name) {
+            *field = HIDDEN.into();
+        }
+    }
+    value.to_string()
+}

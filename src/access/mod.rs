@@ -1,0 +1,127 @@
+//! The JFrog Access client: one request at a time, its answer, its errors, its retries.
+
+mod failure;
+mod http;
+mod retry;
+mod token;
+
+use std::cell::Cell;
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::{Error, Kind, Result};
+use crate::inputs::{Order, PlatformUrl};
+use crate::redact::Secret;
+
+pub use http::{Exchange, Http};
+pub use retry::{Note, Patience};
+pub use token::{Claims, Grant, claims, user_name};
+
+const TOKENS: &str = "/access/api/v1/tokens";
+
+/// What a revocation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token is dead (200), or was (204, 404).
+    Done,
+    /// Too short-lived for the platform to revoke (400 `Token not revocable`): it lives out its time.
+    NotRevocable,
+}
+
+/// What the platform knows of a token (`GET /access/api/v1/tokens/{id}`).
+#[derive(Debug, Deserialize)]
+pub struct Known {
+    /// The fields of the answer, none of which is a secret.
+    #[serde(flatten)]
+    pub fields: serde_json::Map<String, Value>,
+}
+
+/// JFrog Access on one platform.
+pub struct Access<'a> {
+    http: Http<'a>,
+    platform: PlatformUrl,
+    patience: Patience,
+    note: Note<'a>,
+    sending: Cell<bool>,
+}
+
+impl<'a> Access<'a> {
+    /// A client of this platform; `note` gets a line for each retry.
+    #[must_use]
+    pub fn new(http: Http<'a>, platform: PlatformUrl, patience: Patience, note: Note<'a>) -> Self {
+        Self { http, platform, patience, note, sending: Cell::new(false) }
+    }
+
+    /// `POST /access/api/v1/tokens`. Repeated only where that can't leave a second token behind,
+    /// or where the one that may be left lives for an hour at most.
+    ///
+    /// # Errors
+    /// When no token came back.
+    pub async fn mint(&self, order: &Order, credential: &Secret) -> Result<Grant> {
+        let body = order.body();
+        let short = order.expires_in.is_some_and(|life| (1..=3600).contains(&life));
+        self.patience
+            .insist(retry::Repeat::mint(short), self.note, || async {
+                let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
+                let sent_at = crate::clock::seconds((self.http.now)());
+                self.sending.set(true);
+                let answer = asked.send(&self.http).await;
+                self.sending.set(false);
+                let answer = answer?;
+                Grant::read(&answer.text, sent_at).ok_or_else(|| failure::no_token(&asked, &answer))
+            })
+            .await
+    }
+
+    /// Whether a request to mint is on its way.
+    #[must_use]
+    pub fn is_sending(&self) -> bool {
+        self.sending.get()
+    }
+
+    /// `DELETE /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
+    ///
+    /// # Errors
+    /// When the token may still be alive.
+    pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
+        let path = format!("{TOKENS}/{}", path_segment(id)?);
+        let revoked = self.patience.insist(retry::Repeat::Always, self.note, || async {
+            match self.exchange(Method::DELETE, &path, bearer, None).send(&self.http).await {
+                Ok(_) => Ok(Revoked::Done),
+                Err(error) if error.status() == Some(404) => Ok(Revoked::Done),
+                Err(error) if error.status() == Some(400) && error.says("not revocable") => Ok(Revoked::NotRevocable),
+                Err(error) => Err(error),
+            }
+        });
+        revoked.await
+    }
+
+    /// `GET /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
+    ///
+    /// # Errors
+    /// When the platform does not know the token, or does not say.
+    pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
+        let path = format!("{TOKENS}/{}", path_segment(id)?);
+        self.patience
+            .insist(retry::Repeat::Always, self.note, || async {
+                let asked = self.exchange(Method::GET, &path, bearer, None);
+                let answer = asked.send(&self.http).await?;
+                serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
+            })
+            .await
+    }
+
+    fn exchange<'b>(&self, method: Method, path: &str, bearer: &'b Secret, body: Option<&'b str>) -> Exchange<'b> {
+        Exchange { method, url: format!("{}{path}", self.platform.as_str()), bearer, body }
+    }
+}
+
+/// A token's id goes into a path: only what ids are made of.
+fn path_segment(id: &str) -> Result<&str> {
+    if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+        return Ok(id);
+    }
+    Err(Error::new(Kind::Input, "that is no token id", "A token id has letters, digits and dashes only."))
+}

@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+
+use crate::error::{Fate, Result};
+
+/// Where a line for the user goes while a request is being repeated.
+pub type Note<'a> = &'a dyn Fn(&str);
+
+/// What may be repeated when nobody knows whether the work was done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// A read or a revocation: everything.
+    Always,
+    /// A mint of a token that ends within the hour: everything, with a word of warning.
+    ShortMint,
+    /// A mint that could leave a second token behind for long: nothing.
+    LongMint,
+}
+
+impl Repeat {
+    pub fn mint(short_lived: bool) -> Self {
+        if short_lived { Repeat::ShortMint } else { Repeat::LongMint }
+    }
+
+    fn allows(self, fate: Fate) -> bool {
+        match fate {
+            Fate::NotSent | Fate::Busy(_) => true,
+            Fate::Lost => self != Repeat::LongMint,
+            Fate::Final => false,
+        }
+    }
+}
+
+/// How long to go on trying, from the first request on; zero is never.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience(pub Duration);
+
+impl Patience {
+    /// Repeats what may be repeated, with growing pauses, until it works or the time is up.
+    pub(super) async fn insist<T, F, W>(self, repeat: Repeat, note: Note<'_>, work: W) -> Result<T>
+    where
+        W: FnMut() -> F,
+        F: Future<Output = Result<T>>,
+    {
+        let deadline = tokio::time::Instant::now() + self.0;
+        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(250)).with_max_delay(Duration::from_secs(8));
+        // Full jitter, which backon's own is not: jobs that failed together must not come back together.
+        let pauses = pauses.without_max_times().build().map(|pause| pause.mul_f64(crate::random::fraction()));
+        let result = work
+            .retry(pauses)
+            .when(|error| repeat.allows(error.fate()))
+            .adjust(|error, pause| {
+                let asked = if let Fate::Busy(asked) = error.fate() { asked } else { None };
+                let pause = pause.map(|pause| pause.max(asked.unwrap_or_default()))?;
+                (tokio::time::Instant::now() + pause < deadline).then_some(pause)
+            })
+            .notify(|error, pause| {
+                let left = error.fate() == Fate::Lost && repeat == Repeat::ShortMint;
+                let warning = if left { " One such token may be left behind; it ends by itself within the hour." } else { "" };
+                note(&format!("{}; trying again in {:.1} s.{warning}", error, pause.as_secs_f32()));
+            })
+            .await;
+        result.map_err(|error| match (error.fate(), repeat) {
+            (Fate::Lost, Repeat::LongMint | Repeat::ShortMint) => {
+                error.with_advice("A token may have been created all the same: look for it in the platform's list of tokens. Trying again blindly could leave more.")
+            }
+            _ => error,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! GitLab CI. It has no masks at run time: echoing one would print the token.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::Ci;
+use crate::environment::Environment;
+
+#[derive(Default, Deserialize)]
+struct GitLab {
+    gitlab_ci: Option<String>,
+    ci_project_dir: Option<String>,
+    ci_job_id: Option<String>,
+}
+
+/// Any value counts: gitlab-ci-local, which runs pipelines on one's own machine, sets it to false.
+pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
+    let gitlab: GitLab = environment.read();
+    gitlab.gitlab_ci.is_some().then(|| Box::new(gitlab) as Box<dyn Ci>)
+}
+
+impl Ci for GitLab {
+    fn name(&self) -> &'static str {
+        "GitLab CI"
+    }
+
+    /// `after_script` may run in a new container, with only the builds volume carried over. `$CI_PROJECT_DIR.tmp` is the
+    /// runner's own temporary folder on it, outside the working tree and so outside every artifact.
+    fn home(&self) -> Option<PathBuf> {
+        let (project, job) = (self.ci_project_dir.as_ref()?, self.ci_job_id.as_ref()?);
+        Path::new(project).is_absolute().then(|| PathBuf::from(format!("{project}.tmp")).join(format!("jf-token-{job}")))
+    }
+}

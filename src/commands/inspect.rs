@@ -1,0 +1,102 @@
+//! What a token is: its claims, and with `--online` what the platform knows of it. Never the token.
+
+use serde_json::{Map, Value, json};
+
+use super::{Job, REQUEST, no_url, with_access};
+use crate::access::{Claims, claims, user_name};
+use crate::clock::{self, local_and_relative, rfc3339};
+use crate::credential;
+use crate::error::{Error, Kind, Result};
+use crate::inputs::options::{FORMAT, ONLINE, SESSION};
+use crate::inputs::{PlatformUrl, Source};
+use crate::redact::Secret;
+use crate::session::Session;
+
+const FORMATS: [(&str, bool); 2] = [("table", false), ("json", true)];
+
+pub fn run(mut job: Job) -> anyhow::Result<()> {
+    let as_json = job.inputs.word(&FORMAT, &FORMATS)?.unwrap_or_default();
+    let online = job.inputs.switch(&ONLINE)?;
+    let (token, platform) = token(&mut job)?;
+    let claims = claims(&token).ok_or_else(|| {
+        Error::input(
+            "the token is neither an access token (a JWT) nor a reference token, so it shows nothing",
+            "A refresh token or an API key can't be inspected.",
+        )
+    })?;
+    let known = if online {
+        let platform = job.platform()?.or(platform).ok_or_else(no_url)?;
+        Some(with_access(&job, &platform, job.patience()?, REQUEST, async |access| access.look_up("me", &token).await)?.fields)
+    } else {
+        None
+    };
+    let text = if as_json { print_json(&claims, known) } else { print_table(&job, &claims, known) };
+    Ok(job.console.data(&text)?)
+}
+
+/// A token given as a flag; else the session's, where there is one; else the one in the variables.
+fn token(job: &mut Job) -> Result<(Secret, Option<PlatformUrl>)> {
+    let named = job.inputs.text(&SESSION)?.is_some();
+    let given = if named { None } else { credential::find(job.inputs, job.stdin)? };
+    if let Some(found) = &given
+        && matches!(found.source, Source::Flag(_))
+    {
+        return Ok((found.secret.clone(), None));
+    }
+    let session = Session::find(job.inputs, job.ci)?.or_latest();
+    if let Some(held) = session.read()?.tokens.pop() {
+        return Ok((held.grant.access_token, Some(held.platform)));
+    }
+    given.map(|found| (found.secret, None)).ok_or_else(|| {
+        let what = format!("there is no token to inspect: the session '{}' holds none", session.name());
+        Error::new(
+            Kind::NoCredential,
+            what,
+            "Give one with --access-token-file, --access-token-stdin or JF_ACCESS_TOKEN, or name a --session.",
+        )
+    })
+}
+
+fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
+    let end = claims.get("exp").and_then(Value::as_u64).map(rfc3339);
+    let mut shown = json!({ "claims": claims });
+    if let Some(fields) = shown.as_object_mut() {
+        fields.extend(user(claims).map(|user| ("username".to_owned(), user.into())));
+        fields.extend(end.map(|end| ("expires_at".to_owned(), end.into())));
+        fields.extend(known.map(|known| ("platform".to_owned(), known.into())));
+    }
+    serde_json::to_string_pretty(&shown).unwrap_or_default() + "\n"
+}
+
+fn print_table(job: &Job, claims: &Claims, known: Option<Map<String, Value>>) -> String {
+    let now = clock::seconds((job.now)());
+    let zone = clock::zone(&job.inputs.environment);
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    };
+    let claim = |name: &str| claims.get(name).map(text);
+    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(|at| local_and_relative(at, now, &zone));
+    let mut rows = vec![
+        ("user".to_owned(), user(claims)),
+        ("subject".to_owned(), claim("sub")),
+        ("scope".to_owned(), claim("scp")),
+        ("audience".to_owned(), claim("aud")),
+        ("issuer".to_owned(), claim("iss")),
+        ("token id".to_owned(), claim("jti")),
+        ("issued".to_owned(), time("iat")),
+        ("ends".to_owned(), Some(time("exp").unwrap_or_else(|| "never".into()))),
+        ("extension".to_owned(), claim("ext")),
+    ];
+    let platform = known.into_iter().flatten();
+    rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(text(&value)))));
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    // A claim is the server's text: it gets one line and no control characters.
+    let clean = |value: String| value.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
+    rows.into_iter().filter_map(|(name, value)| Some(format!("{name:<width$}  {}\n", clean(value?)))).collect()
+}
+
+fn user(claims: &Claims) -> Option<String> {
+    claims.get("sub").and_then(Value::as_str).map(|subject| user_name(subject).to_owned())
+}

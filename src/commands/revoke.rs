@@ -1,0 +1,142 @@
+//! End the session's tokens, and remove what was written for them.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::{Job, REQUEST, no_url, with_access};
+use crate::access::{Patience, Revoked};
+use crate::clock::{self, local_and_relative};
+use crate::credential;
+use crate::error::{Error, Kind, Result};
+use crate::inputs::options::{REVOKE, SESSION, TOKEN_ID};
+use crate::redact::Secret;
+use crate::session::{Held, Session, end, remove};
+
+/// All the time there is at the end of an action: on a cancel the runner kills after 7.5 s.
+const IN_ACTION: Duration = Duration::from_secs(5);
+
+/// What is to happen to a token when the job ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// It lives on.
+    Never,
+    /// It is revoked; in an action a failure is only a warning.
+    #[default]
+    AtEnd,
+    /// It is revoked; a failure fails the job.
+    Strict,
+}
+
+impl When {
+    /// The words for it.
+    pub const WORDS: [(&str, When); 7] = [
+        ("true", When::AtEnd),
+        ("false", When::Never),
+        ("strict", When::Strict),
+        ("1", When::AtEnd),
+        ("0", When::Never),
+        ("yes", When::AtEnd),
+        ("no", When::Never),
+    ];
+}
+
+pub fn run(mut job: Job) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let when = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
+    if let Some(id) = job.inputs.text(&TOKEN_ID)? {
+        return Ok(one(&mut job, &id.text)?);
+    }
+    let session = Session::find(job.inputs, job.ci)?;
+    let named = job.inputs.text(&SESSION)?.is_some();
+    if job.ci.is_action() && job.ci.saved_session().is_none() && !named {
+        // The step before failed early: there is nothing of ours.
+        return Ok(());
+    }
+    let mut locked = session.lock(if job.ci.is_action() { IN_ACTION } else { REQUEST })?;
+    let credential = credential::find(job.inputs, job.stdin)?.map(|found| found.secret);
+    let (leave, revoke): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut locked.state.tokens).into_iter().partition(|held| when == When::Never || !held.revoke);
+    if revoke.is_empty() && leave.is_empty() {
+        job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
+    }
+    for file in leave.iter().chain(&revoke).flat_map(|held| &held.files) {
+        remove(file)?;
+    }
+    let mut first_error = None;
+    let patience = job.patience()?;
+    for tokens in by_platform(revoke) {
+        let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
+        for (held, ended) in end_all(&job, tokens, credential.as_ref(), Patience(patience.0.min(left)), left)? {
+            match ended {
+                Ok(Revoked::Done) => job.console.say(&format!("revoked {}", held.grant.token_id)),
+                Ok(Revoked::NotRevocable) => job.console.say(&not_revocable(&job, &held)),
+                Err(error) => {
+                    locked.state.tokens.push(Held { files: Vec::new(), ..held });
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+    }
+    locked.settle()?;
+    match first_error {
+        Some(error) if job.ci.is_action() && when != When::Strict => {
+            job.console.warn(&format!("a token could not be revoked, and lives until its end. {error}\n{}", error.next()));
+            Ok(())
+        }
+        Some(error) => Err(anyhow::Error::new(error).context("a token could not be revoked, and lives until its end")),
+        None => Ok(()),
+    }
+}
+
+/// The end of every token, asked for at once, within the time that is left.
+fn end_all(
+    job: &Job,
+    tokens: Vec<Held>,
+    credential: Option<&Secret>,
+    patience: Patience,
+    left: Duration,
+) -> Result<Vec<(Held, Result<Revoked>)>> {
+    let Some(platform) = tokens.first().map(|held| held.platform.clone()) else { return Ok(Vec::new()) };
+    with_access(job, &platform, patience, left.max(Duration::from_millis(1)), async |access| {
+        let ends = tokens.iter().map(|held| async {
+            let ended = tokio::time::timeout(left, end(access, held, credential)).await;
+            ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
+        });
+        let ends = join_all(ends).await;
+        Ok(tokens.into_iter().zip(ends).collect())
+    })
+}
+
+fn by_platform(tokens: Vec<Held>) -> Vec<Vec<Held>> {
+    let mut groups: Vec<Vec<Held>> = Vec::new();
+    for held in tokens {
+        match groups.iter_mut().find(|group| group.iter().any(|other| other.platform == held.platform)) {
+            Some(group) => group.push(held),
+            None => groups.push(vec![held]),
+        }
+    }
+    groups
+}
+
+fn not_revocable(job: &Job, held: &Held) -> String {
+    let zone = clock::zone(&job.inputs.environment);
+    let end = held.grant.expires_at().map(|end| local_and_relative(end, clock::seconds((job.now)()), &zone));
+    format!(
+        "{} is too short-lived for the platform to revoke; it ends by itself {} (--force-revocable makes such a token revocable)",
+        held.grant.token_id,
+        end.unwrap_or_default()
+    )
+}
+
+/// A token that is known by its id alone.
+fn one(job: &mut Job, id: &str) -> Result<()> {
+    let platform = job.platform()?.ok_or_else(no_url)?;
+    let credential = credential::require(job.inputs, job.stdin)?.secret;
+    let revoked = with_access(job, &platform, job.patience()?, REQUEST, async |access| access.revoke(id, &credential).await)?;
+    match revoked {
+        Revoked::Done => job.console.say(&format!("revoked {id}")),
+        Revoked::NotRevocable => job.console.say(&format!("{id} is too short-lived for the platform to revoke; it ends by itself")),
+    }
+    Ok(())
+}

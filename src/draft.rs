@@ -1,0 +1,51 @@
+//! Files for this user only, that are there whole or not at all.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// A file that is about to be written: a temporary one beside it, `0600`, so that a full disk or a missing folder
+/// shows before a token exists. Dropped unfinished, it leaves nothing.
+pub struct Draft {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Starts a file. What is at `path` stays until the draft is finished.
+    ///
+    /// # Errors
+    /// When the folder takes no file, or something other than a file is there already.
+    pub fn new(path: &Path, prefix: &str) -> Result<Self> {
+        let fail = |error: &std::io::Error| Error::file("write", path, error);
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+            return Err(fail(&std::io::Error::other("something other than a file is there")));
+        }
+        // The path stays right if the working directory changes, and the state file remembers it.
+        let path = std::path::absolute(path).map_err(|error| fail(&error))?;
+        let folder = path.parent().unwrap_or(Path::new("/"));
+        let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| fail(&error))?;
+        Ok(Self { file, path })
+    }
+
+    /// Where the file will be.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the content and puts the file in its place, in one step for whoever reads it.
+    ///
+    /// # Errors
+    /// When it can't be written; then nothing is left of it, and what was there before stays.
+    pub fn finish(mut self, content: &str) -> Result<PathBuf> {
+        let path = self.path;
+        let write = self.file.write_all(content.as_bytes()).and_then(|()| self.file.as_file().sync_all());
+        write.map_err(|error| Error::file("write", &path, &error))?;
+        self.file.persist(&path).map_err(|error| Error::file("write", &path, &error.error))?;
+        Ok(path)
+    }
+}

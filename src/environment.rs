@@ -1,0 +1,53 @@
+//! The process's environment variables, handed in as a value.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+
+/// Environment variables. An empty one counts as unset: GitHub sets every absent input to the empty string.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<OsString, OsString>);
+
+impl Environment {
+    /// The variable's text.
+    ///
+    /// # Errors
+    /// When its value is not UTF-8.
+    pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        match self.0.get(OsStr::new(name)) {
+            None => Ok(None),
+            Some(value) => match value.to_str() {
+                Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+                None => Err(Error::input(format!("{name} is not UTF-8 text"), "Set it to plain text, or unset it.")),
+            },
+        }
+    }
+
+    /// Whether the variable is there, even if empty.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(OsStr::new(name))
+    }
+
+    /// The names of all variables that start with `prefix`.
+    pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.keys().filter_map(|name| name.to_str()).filter(move |name| name.starts_with(prefix))
+    }
+
+    /// Fills a struct of optional strings whose field names are the variables' in lower case.
+    /// A variable that is empty or not UTF-8 is left out.
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        let texts = self.0.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+        // envy's errors show values, and with optional strings there are none.
+        envy::from_iter(texts.filter(|(_, value)| !value.is_empty())).unwrap_or_default()
+    }
+}
+
+impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}

@@ -1,0 +1,151 @@
+use serde::{Deserialize, Serialize};
+
+use super::options::{
+    AUDIENCE, DESCRIPTION, EXPIRY, FORCE_REVOCABLE, GRANT_ADMIN, GROUPS, PROJECT, REFERENCE, REFRESHABLE, SCOPE, USER, USERNAME,
+};
+use super::scope::{self, PROJECT_KEY, is_project_key};
+use super::{Given, Inputs, seconds};
+use crate::error::Result;
+
+/// The token that is wanted. Serialized, it is the body of the request, with the keys, order and presence of `jf`'s own
+/// (recorded from the real one), and `force_revocable`, which jf does not know, at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Absent: the permissions of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Life in seconds; 0 is for ever, absent is the platform's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
+    /// Whether a refresh token is wanted too.
+    pub refreshable: bool,
+    /// Services that accept the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Whether a reference token is wanted too.
+    pub include_reference_token: bool,
+    /// Absent: the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The project that the token belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<String>,
+    /// Shown in the platform's list of tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Revocable even if it is short-lived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_revocable: bool,
+}
+
+impl Order {
+    /// Reads and checks all inputs that say what token is wanted.
+    ///
+    /// # Errors
+    /// With the first input that is wrong.
+    pub fn new(inputs: &Inputs) -> Result<Self> {
+        // As in jf, --user beside a token is the user the token is for.
+        let username = match inputs.text(&USERNAME)? {
+            Some(name) => Some(name),
+            None => inputs.text(&USER)?,
+        };
+        Ok(Self {
+            scope: scope_of(inputs)?,
+            expires_in: inputs.text(&EXPIRY)?.as_ref().map(seconds).transpose()?,
+            refreshable: inputs.switch(&REFRESHABLE)?,
+            audience: inputs.text(&AUDIENCE)?.map(audience).transpose()?,
+            include_reference_token: inputs.switch(&REFERENCE)?,
+            username: username.map(user_name).transpose()?,
+            project_key: inputs.text(&PROJECT)?.map(project).transpose()?,
+            description: inputs.text(&DESCRIPTION)?.map(|given| limited(given, 1024)).transpose()?,
+            force_revocable: inputs.switch(&FORCE_REVOCABLE)?,
+        })
+    }
+
+    /// The body of the request.
+    #[must_use]
+    pub fn body(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn scope_of(inputs: &Inputs) -> Result<Option<String>> {
+    let admin = inputs.switch(&GRANT_ADMIN)?;
+    let groups = inputs.text(&GROUPS)?;
+    if let Some(given) = inputs.text(&SCOPE)? {
+        if admin || groups.is_some() {
+            let other = groups.map_or_else(|| format!("--{}", GRANT_ADMIN.name), |groups| groups.source.to_string());
+            return Err(
+                given.wrong(format!("excludes {other}"), "Give the whole scope by one of them: --scope, or --groups and --grant-admin.")
+            );
+        }
+        scope::check(&given)?;
+        return limited(given, 500).map(Some);
+    }
+    let groups = groups.map(|given| group_names(&given).map(|names| scope::groups(&names))).transpose()?;
+    let scope: Vec<String> = groups.into_iter().chain(admin.then(|| "applied-permissions/admin".to_owned())).collect();
+    Ok(Some(scope.join(" ")).filter(|scope| !scope.is_empty()))
+}
+
+fn group_names(given: &Given) -> Result<Vec<String>> {
+    let right = "List the names with commas between them; put a name that holds a comma into double quotes.";
+    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    for c in given.text.chars().chain([',']) {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name).trim().to_owned()),
+            c => name.push(c),
+        }
+    }
+    if quoted {
+        return Err(given.wrong("a quote is not closed", right));
+    }
+    if names.iter().any(String::is_empty) {
+        return Err(given.wrong("a group has no name", right));
+    }
+    if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+        return Err(given.wrong(format!("'{}' holds a control character", super::shown(name)), right));
+    }
+    if scope::groups(&names).chars().count() > 500 {
+        return Err(given.wrong("is longer than the 500 characters of a scope", "Name fewer groups."));
+    }
+    Ok(names)
+}
+
+fn limited(given: Given, most: usize) -> Result<String> {
+    let length = given.text.chars().count();
+    if length > most {
+        return Err(given.wrong(format!("has {length} characters"), format!("The platform takes at most {most}.")));
+    }
+    if given.text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+        return Err(given.wrong("holds a control character", "Use plain text."));
+    }
+    Ok(given.text)
+}
+
+fn user_name(given: Given) -> Result<String> {
+    if given.text.contains(char::is_whitespace) {
+        return Err(given.wrong("holds a space or a line break", "A user name has none."));
+    }
+    limited(given, 255).map(|name| name.to_lowercase())
+}
+
+fn audience(given: Given) -> Result<String> {
+    let entry_is_right = |entry: &str| {
+        entry.split_once('@').is_some_and(|(kind, id)| {
+            !id.is_empty() && (kind == "*" || (kind.starts_with("jf") && kind.bytes().all(|b| b.is_ascii_lowercase())))
+        })
+    };
+    if given.text != "*" && !given.text.split(' ').all(entry_is_right) {
+        let right = "Write service@id or service@* with a space between entries, such as 'jfrt@* jfxr@*'.";
+        return Err(given.wrong(format!("'{}' is not an audience", super::shown(&given.text)), right));
+    }
+    limited(given, 255)
+}
+
+fn project(given: Given) -> Result<String> {
+    if is_project_key(&given.text) {
+        return Ok(given.text);
+    }
+    Err(given.wrong(format!("'{}' is not a project key", super::shown(&given.text)), PROJECT_KEY))
+}

@@ -1,0 +1,4 @@
+//! See `ARCHITECTURE.md`.
+fn main() -> std::process::ExitCode {
+    jf_token::main()
+}

@@ -1,0 +1,70 @@
+use std::fmt::Write as _;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::Secret;
+
+/// Writes a piece of a secret in one of its forms.
+type Write = fn(&str) -> String;
+
+/// One way in which pieces of a secret show up in a log: the longest piece, in characters of the secret,
+/// that one mask hides, and how to write a piece.
+///
+/// A runner's masker replaces literal text within a line, so a piece must be shorter than half a line of the narrowest
+/// wrap to be met: 20 for `base64`'s and a terminal's 40 and more, 15 for the 60 hex digits of `xxd -p`.
+const FORMS: [(usize, Write); 6] = [
+    (20, str::to_owned),
+    (20, |piece| base64_of(piece, 0)),
+    (20, |piece| base64_of(piece, 1)),
+    (20, |piece| base64_of(piece, 2)),
+    (15, |piece| hex(piece)),
+    (20, |piece| hex(piece).to_uppercase()),
+];
+
+/// The signature of an RS256 token (256 bytes) in base64url. A longer one gets no more masks: its pieces are spread out.
+const USUAL_SIGNATURE: usize = 342;
+
+/// Below this a mask would hit innocent text.
+const SHORTEST: usize = 8;
+
+/// What to have the log masker replace so that a secret can't be read, however a tool wraps, cuts or encodes it:
+/// the whole, each part of a JWT, and short pieces of its signature (of all of it, when it is no JWT), plain, in hex and in
+/// the three alignments of base64. A token with a hole in its signature is none. At most 120 masks, the longest first.
+#[must_use]
+pub fn masks(secret: &Secret) -> Vec<String> {
+    let whole = secret.expose();
+    let mut masks = vec![whole.to_owned()];
+    let mut tail = whole;
+    if let [header, payload, signature] = whole.split('.').collect::<Vec<_>>()[..] {
+        masks.extend([payload, signature, header].map(str::to_owned));
+        tail = signature;
+    }
+    for (longest, write) in FORMS {
+        let count = tail.len().min(USUAL_SIGNATURE).div_ceil(longest);
+        for index in 0..count {
+            let start = tail.len() * index / count;
+            let end = (tail.len() * (index + 1) / count).min(start + longest);
+            masks.extend(tail.get(start..end).map(write));
+        }
+    }
+    masks.retain(|mask| mask.len() >= SHORTEST);
+    masks.sort_by_key(|mask| std::cmp::Reverse(mask.len()));
+    masks.dedup();
+    masks
+}
+
+/// The base64 characters that `piece` alone decides when `shift` bytes stand before it in its group of three.
+fn base64_of(piece: &str, shift: usize) -> String {
+    let encoded = STANDARD_NO_PAD.encode([&[0; 2][..shift], piece.as_bytes()].concat());
+    let first = (shift * 8).div_ceil(6);
+    let last = (shift + piece.len()) * 8 / 6;
+    encoded.get(first..last).unwrap_or_default().to_owned()
+}
+
+fn hex(piece: &str) -> String {
+    piece.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

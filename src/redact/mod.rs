@@ -1,0 +1,10 @@
+//! What a secret looks like wherever it may show up, and how to keep it from being seen.
+
+mod masks;
+mod secret;
+
+pub use masks::masks;
+pub use secret::Secret;
+
+/// What stands in the place of a secret.
+pub const HIDDEN: &str = "***";

@@ -1,0 +1,234 @@
+//! What is remembered of a job's tokens, so that they can be used again, and revoked.
+
+mod revocation;
+mod state;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::ci::Ci;
+use crate::draft::Draft;
+use crate::environment::Environment;
+use crate::error::{Error, Kind, Result};
+use crate::inputs::Inputs;
+use crate::inputs::options::{HOME, SESSION};
+use crate::os;
+
+pub use revocation::end;
+pub use state::{Held, State};
+
+/// The session that is meant when none is named.
+const DEFAULT: &str = "default";
+
+/// The place where one session is remembered. Nothing is made until it is locked.
+pub struct Session {
+    home: PathBuf,
+    name: String,
+}
+
+/// A session that this process alone may change, until dropped.
+pub struct Locked {
+    session: Session,
+    _lock: File,
+    /// What is remembered.
+    pub state: State,
+}
+
+impl Session {
+    /// The session that the inputs, an earlier step of the same use, or else the default names.
+    ///
+    /// # Errors
+    /// When the name could not be a file's.
+    pub fn find(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
+        let name = match inputs.text(&SESSION)? {
+            Some(given) if is_name(&given.text) => given.text,
+            Some(given) => {
+                return Err(given.wrong(
+                    "that can't be the name of a session",
+                    "Use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first.",
+                ));
+            }
+            None => ci.saved_session().filter(|name| is_name(name)).unwrap_or_else(|| DEFAULT.into()),
+        };
+        Ok(Self { home: home(&inputs.environment, ci)?, name })
+    }
+
+    /// For a new token: each use of an action gets a session of its own, so that its end revokes its own tokens only.
+    ///
+    /// # Errors
+    /// As `find`.
+    pub fn for_mint(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
+        let mut session = Self::find(inputs, ci)?;
+        if ci.is_action() && inputs.text(&SESSION)?.is_none() {
+            session.name = format!("use-{:08x}", crate::random::number() >> 32);
+        }
+        Ok(session)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is remembered, without waiting for a lock: the file is only ever replaced whole.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn read(&self) -> Result<State> {
+        State::read(&self.file())
+    }
+
+    /// When nothing is remembered under the default name: the session that was written last.
+    #[must_use]
+    pub fn or_latest(mut self) -> Self {
+        if self.name == DEFAULT && !self.file().exists() {
+            let files = fs::read_dir(&self.home).into_iter().flatten().flatten().map(|entry| entry.path());
+            let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+            let latest = sessions.max_by_key(|path| path.metadata().and_then(|found| found.modified()).ok());
+            if let Some(name) = latest.as_deref().and_then(Path::file_stem).and_then(|name| name.to_str()) {
+                name.clone_into(&mut self.name);
+            }
+        }
+        self
+    }
+
+    /// Makes the folder, and waits for other processes that change this session.
+    ///
+    /// # Errors
+    /// When the folder can't be made or is not this user's alone, or the lock is not free in time.
+    pub fn lock(self, patience: Duration) -> Result<Locked> {
+        let path = self.home.join(format!("{}.lock", self.name));
+        let deadline = Instant::now() + patience;
+        loop {
+            make_home(&self.home)?;
+            let Some(lock) = try_lock(&path)? else {
+                if Instant::now() >= deadline {
+                    let what = format!("another jf-token holds the session '{}'", self.name);
+                    return Err(Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session."));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+                continue;
+            };
+            // Whoever ended the session took the file away under us: then this is the lock of nothing.
+            if os::is_at(&lock, &path) {
+                let state = self.read()?;
+                return Ok(Locked { session: self, _lock: lock, state });
+            }
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.home.join(format!("{}.json", self.name))
+    }
+
+    fn draft_prefix(&self) -> String {
+        format!(".{}-", self.name)
+    }
+}
+
+impl Locked {
+    /// The session's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.session.name
+    }
+
+    /// Starts the next version of the state file, while there is nothing to lose yet.
+    ///
+    /// # Errors
+    /// When the folder takes no file.
+    pub fn draft(&self) -> Result<Draft> {
+        Draft::new(&self.session.file(), &self.session.draft_prefix())
+    }
+
+    /// Writes what is remembered.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn save(&self, draft: Draft) -> Result<()> {
+        draft.finish(&self.state.to_json()).map(drop)
+    }
+
+    /// Writes what is left, or takes everything away when that is nothing.
+    ///
+    /// # Errors
+    /// When a file that may hold a token can't be removed.
+    pub fn settle(self) -> Result<()> {
+        if !self.state.is_empty() {
+            return self.save(self.draft()?);
+        }
+        let session = &self.session;
+        remove(&session.file())?;
+        for entry in fs::read_dir(&session.home).into_iter().flatten().flatten() {
+            // Drafts of a process that was killed.
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&session.draft_prefix())) {
+                remove(&entry.path())?;
+            }
+        }
+        remove(&session.home.join(format!("{}.lock", session.name)))?;
+        // The folders go with the last session in them; they stay when they hold anything else.
+        if fs::remove_dir(&session.home).is_ok()
+            && let Some(parent) = session.home.parent().filter(|parent| parent.extension().is_some_and(|extension| extension == "tmp"))
+        {
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
+    }
+}
+
+/// Removes a file; one that is gone already is as good.
+///
+/// # Errors
+/// When it is there and stays.
+pub fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if !matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Err(Error::file("remove", path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Removes what can be removed of these files, where another failure is being told already.
+pub fn remove_all(paths: &[PathBuf]) {
+    for path in paths {
+        let _ = remove(path);
+    }
+}
+
+fn try_lock(path: &Path) -> Result<Option<File>> {
+    match File::options().create(true).truncate(false).write(true).open(path) {
+        Ok(file) => Ok(file.try_lock().is_ok().then_some(file)),
+        // The folder went away between its making and this.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::file("write", path, &error)),
+    }
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
+}
+
+/// `$JF_TOKEN_HOME`, else the job's own folder, else one of this user's under the temporary folder.
+fn home(environment: &Environment, ci: &dyn Ci) -> Result<PathBuf> {
+    if let Some(home) = environment.get(HOME)? {
+        return Ok(PathBuf::from(home));
+    }
+    if let Some(home) = ci.home() {
+        return Ok(home);
+    }
+    let temp = environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from);
+    Ok(temp.join(format!("jf-token{}", os::user())))
+}
+
+fn make_home(home: &Path) -> Result<()> {
+    if let Some(parent) = home.parent() {
+        fs::create_dir_all(parent).map_err(|error| Error::file("make", parent, &error))?;
+    }
+    os::private_folder(home)
+        .map_err(|error| Error::file("keep tokens in", home, &error).with_advice(&format!("{HOME} names another folder.")))
+}

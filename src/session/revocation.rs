@@ -1,0 +1,23 @@
+use super::Held;
+use crate::access::{Access, Revoked};
+use crate::error::{Kind, Result};
+use crate::redact::Secret;
+
+/// Ends one token: by the credential that minted it where it is at hand, else by the token itself, which may always end itself.
+///
+/// # Errors
+/// When the token may still be alive.
+pub async fn end(access: &Access<'_>, held: &Held, credential: Option<&Secret>) -> Result<Revoked> {
+    let id = &held.grant.token_id;
+    if let Some(credential) = credential.filter(|_| !id.is_empty()) {
+        match access.revoke(id, credential).await {
+            // The credential of the minting step may be another one, or be gone: the token can still speak for itself.
+            Err(error) if error.kind() == Kind::Refused => {}
+            settled => return settled,
+        }
+    }
+    match access.revoke("me", &held.grant.access_token).await {
+        Err(error) if error.status() == Some(401) => Ok(Revoked::Done),
+        settled => settled,
+    }
+}

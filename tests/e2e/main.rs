@@ -1,0 +1,1 @@
+//! With the real peers, which `.ci/run` installs.

@@ -1,0 +1,16 @@
+//! What a user can rely on, each as a sentence: the real binary against the sandbox.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_inputs;
+mod documents;
+mod failures;
+mod github;
+mod gitlab;
+mod masks;
+mod minting;
+mod printing;
+mod sessions;
+mod signals;

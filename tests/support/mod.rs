@@ -1,0 +1,321 @@
+//! A scene: a sandbox, a folder and an environment of its own, in which the real binary runs. What it printed, wrote and sent
+//! becomes one text for a snapshot, with tokens, times and paths replaced. Every run is searched for leaks.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "each test program uses its part; a failed step ends the test"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use regex::Regex;
+use sandbox::{Builder, Sandbox};
+use tempfile::TempDir;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_jf-token");
+
+pub struct Scene {
+    pub sandbox: Sandbox,
+    folder: TempDir,
+    environment: BTreeMap<String, String>,
+    stdin: String,
+    /// Files that may hold a token because the scenario asked for them, by the end of their path.
+    asked_for: Vec<String>,
+}
+
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+    /// Everything, for a snapshot.
+    pub story: String,
+}
+
+impl Scene {
+    /// Outside a CI, with an admin's token at hand.
+    pub fn new() -> Self {
+        Self::with(Sandbox::builder())
+    }
+
+    pub fn with(builder: Builder) -> Self {
+        let sandbox = builder.start();
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["work", "tmp"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let mut scene = Self { sandbox, folder, environment: BTreeMap::new(), stdin: String::new(), asked_for: Vec::new() };
+        let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
+        scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
+        if !scene.sandbox.ca_pem().is_empty() {
+            let ca = scene.write("tmp/ca.pem", scene.sandbox.ca_pem());
+            scene.set("SSL_CERT_FILE", ca.to_str().unwrap());
+        }
+        scene
+    }
+
+    /// In a `run:` step of a GitHub job.
+    pub fn github() -> Self {
+        let mut scene = Self::new();
+        scene.in_github();
+        scene
+    }
+
+    pub fn in_github(&mut self) -> &mut Self {
+        fs::create_dir(self.path("runner")).unwrap();
+        self.set("GITHUB_ACTIONS", "true").set("CI", "true");
+        for (name, file) in [
+            ("GITHUB_OUTPUT", "output"),
+            ("GITHUB_ENV", "env"),
+            ("GITHUB_STATE", "state"),
+            ("GITHUB_STEP_SUMMARY", "summary"),
+            ("RUNNER_TEMP", "runner"),
+        ] {
+            let path = self.path(file);
+            self.set(name, path.to_str().unwrap());
+        }
+        self
+    }
+
+    /// As the GitHub Action's main step: every input is set, if only to the empty string.
+    pub fn action(inputs: &[(&str, &str)]) -> Self {
+        let mut scene = Self::github();
+        scene.inputs(inputs);
+        scene
+    }
+
+    pub fn inputs(&mut self, inputs: &[(&str, &str)]) -> &mut Self {
+        for option in jf_token::inputs::options::ALL.iter().filter(|option| option.in_action) {
+            let value = inputs.iter().find(|(name, _)| *name == option.name).map_or("", |(_, value)| value);
+            self.set(&option.input_variable(), value);
+        }
+        let declared = |name: &str| jf_token::inputs::options::ALL.iter().any(|option| option.in_action && option.name == name);
+        assert!(inputs.iter().all(|(name, _)| declared(name)), "an input that action.yml does not declare");
+        self
+    }
+
+    /// As the action's post step: what main saved comes back as variables.
+    pub fn post(&mut self) -> Ran {
+        for (name, value) in self.blocks("state") {
+            self.set(&format!("STATE_{name}"), &value);
+        }
+        self.run(&["revoke"])
+    }
+
+    /// In a GitLab job.
+    pub fn gitlab() -> Self {
+        let mut scene = Self::new();
+        let project = scene.path("work");
+        scene.set("GITLAB_CI", "true").set("CI", "true").set("CI_JOB_ID", "4711").set("CI_PROJECT_DIR", project.to_str().unwrap());
+        scene
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.environment.insert(name.into(), value.into());
+        self
+    }
+
+    pub fn unset(&mut self, name: &str) -> &mut Self {
+        self.environment.remove(name);
+        self
+    }
+
+    pub fn stdin(&mut self, text: &str) -> &mut Self {
+        self.stdin = text.into();
+        self
+    }
+
+    pub fn asks_for(&mut self, path: &str) -> &mut Self {
+        self.asked_for.push(path.into());
+        self
+    }
+
+    /// A path in the scene's folder; `work` is the working directory.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
+    }
+
+    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+        fs::write(self.path(path), text).unwrap();
+        self.path(path)
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The name-value blocks of one of GitHub's files.
+    pub fn blocks(&self, path: &str) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(self.path(path)).unwrap_or_default();
+        let mut lines = text.lines();
+        let mut blocks = BTreeMap::new();
+        while let Some(head) = lines.next() {
+            let (name, delimiter) = head.split_once("<<").unwrap();
+            let value: Vec<_> = lines.by_ref().take_while(|line| *line != delimiter).collect();
+            blocks.insert(name.to_owned(), value.join("\n"));
+        }
+        blocks
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = assert_cmd::Command::new(BINARY);
+        command.args(arguments).env_clear().envs(&self.environment).current_dir(self.path("work"));
+        let output = command.write_stdin(self.stdin.clone()).timeout(Duration::from_secs(90)).output().unwrap();
+        self.ran(arguments, output)
+    }
+
+    /// A process to send signals to.
+    pub fn spawn(&self, arguments: &[&str]) -> std::process::Child {
+        let mut command = std::process::Command::new(BINARY);
+        command.args(arguments).env_clear().envs(&self.environment).current_dir(self.path("work"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    pub fn ran(&self, arguments: &[&str], output: std::process::Output) -> Ran {
+        let text = |bytes| String::from_utf8(bytes).expect("what is printed is text");
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        self.search_for_leaks(arguments, &stdout, &stderr);
+        // A signal's death has no code; 1000 stands for it.
+        let code = output.status.code().unwrap_or(1000);
+        let mut story = format!("$ jf-token {}\nexit code {code}\n", arguments.join(" "));
+        for (name, text) in [("standard output", &stdout), ("standard error", &stderr)] {
+            if !text.is_empty() {
+                story += &format!("--- {name}\n{}\n", text.trim_end_matches('\n'));
+            }
+        }
+        for path in self.files() {
+            let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
+            if !name.ends_with("ca.pem") && !name.ends_with(".lock") {
+                story += &format!("--- file {name} ({})\n{}\n", mode(&path), fs::read_to_string(&path).unwrap().trim_end_matches('\n'));
+            }
+        }
+        for request in self.sandbox.requests() {
+            story += &format!("--- request {} {}\n", request.method, request.path);
+            for (name, value) in request.headers.iter().filter(|(name, _)| name == "authorization" || name == "content-type") {
+                story += &format!("{name}: {value}\n");
+            }
+            if !request.body.is_empty() {
+                story += &format!("{}\n", request.body);
+            }
+        }
+        self.sandbox.clear_requests();
+        Ran { code, stdout, stderr, story: self.tidy(&story) }
+    }
+
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { folders.push(path) } else { files.push(path) }
+            }
+        }
+        files.sort();
+        files
+    }
+
+    pub fn secrets(&self) -> Vec<String> {
+        let mut secrets = vec![self.sandbox.admin_token().to_owned(), self.sandbox.user_token().to_owned()];
+        for issued in self.sandbox.issued() {
+            secrets.push(issued.access_token);
+            secrets.extend(issued.refresh_token);
+            secrets.extend(issued.reference_token);
+        }
+        secrets
+    }
+
+    /// No 16 characters of any secret, but where they were asked for.
+    fn search_for_leaks(&self, arguments: &[&str], stdout: &str, stderr: &str) {
+        let talk: String = stderr.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
+        let printed = ["json", "token", "env", "shell"].iter().any(|format| {
+            arguments.windows(2).any(|pair| pair == ["--format", *format])
+                || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
+        }) && arguments.first() != Some(&"inspect");
+        let outside =
+            !self.environment.contains_key("CI") && matches!(arguments.first(), None | Some(&("create" | "atc" | "access-token-create")));
+        for secret in self.secrets() {
+            assert!(!leaks(&talk, &secret), "standard error shows a secret:\n{stderr}");
+            assert!(printed || outside || !leaks(stdout, &secret), "standard output shows a secret that was not asked for:\n{stdout}");
+            for path in self.files() {
+                let name = path.display().to_string();
+                let ours = name.contains("jf-token") || name.contains("home/") || ["/output", "/env"].iter().any(|end| name.ends_with(end));
+                let asked = ours || self.asked_for.iter().any(|end| name.ends_with(end));
+                assert!(asked || !leaks(&fs::read_to_string(&path).unwrap_or_default(), &secret), "{name} holds a secret");
+            }
+        }
+    }
+
+    /// Replaces what differs from run to run.
+    pub fn tidy(&self, story: &str) -> String {
+        let mut story = story.to_owned();
+        for (index, issued) in self.sandbox.issued().into_iter().enumerate() {
+            let number = index + 1;
+            let names = [
+                (Some(issued.access_token), "access token"),
+                (issued.refresh_token, "refresh token"),
+                (issued.reference_token, "reference token"),
+                (Some(issued.token_id), "token id"),
+            ];
+            for (value, name) in names {
+                if let Some(value) = value {
+                    story = story.replace(&value, &format!("<{name} {number}>"));
+                }
+            }
+        }
+        story = story.replace(self.sandbox.admin_token(), "<admin's token>").replace(self.sandbox.user_token(), "<alice's token>");
+        story = story.replace(&self.sandbox.url(), "<url>").replace(&self.sandbox.port().to_string(), "<port>");
+        story = story.replace(self.folder.path().to_str().unwrap(), "<folder>");
+        for (pattern, replacement) in [
+            (r"(?m)(^::add-mask::.*\n)+", "(masks)\n"),
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
+            (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
+            (r#""issued_at":\d+"#, r#""issued_at":<time>"#),
+            (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
+            (r"use-[0-9a-f]{8}", "use-<random>"),
+            (r"jf-token-[0-9a-f]{16}", "<delimiter>"),
+            (r"jf-token-\d+/", "jf-token-<user>/"),
+            (r"again in \d+\.\d s", "again in <pause>"),
+            (r"\(\d+ ms\)", "(<n> ms)"),
+            (r"jfac@[0-9a-z]+", "jfac@<instance>"),
+        ] {
+            story = Regex::new(pattern).unwrap().replace_all(&story, replacement).into_owned();
+        }
+        story
+    }
+}
+
+pub fn leaks(text: &str, secret: &str) -> bool {
+    (0..secret.len().saturating_sub(15)).any(|start| text.contains(&secret[start..start + 16]))
+}
+
+#[cfg(unix)]
+fn mode(path: &Path) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    format!("{:o}", fs::metadata(path).unwrap().permissions().mode() & 0o777)
+}
+
+#[cfg(not(unix))]
+fn mode(_path: &Path) -> String {
+    "600".into()
+}
+
+/// Holds a run's whole story against its snapshot.
+#[macro_export]
+macro_rules! tells {
+    ($ran:expr) => {
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../scenarios/snapshots" }, {
+            insta::assert_snapshot!($ran.story)
+        })
+    };
+    ($name:expr, $ran:expr) => {
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true, snapshot_path => "../scenarios/snapshots" }, {
+            insta::assert_snapshot!($name, $ran.story)
+        })
+    };
+}
