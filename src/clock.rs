@@ -29,7 +29,7 @@ pub fn zone(environment: &Environment) -> TimeZone {
     named.or_else(|| TimeZone::local().ok()).unwrap_or_else(TimeZone::utc)
 }
 
-/// The time on this machine's clock, and how far off it is: `2026-11-22 04:04:05 +01:00 (in 59 minutes)`.
+/// The time on this machine's clock, and how far off it is: `2026-11-22 04:04:05 +01:00 (in 60 minutes)`.
 #[must_use]
 pub fn local_and_relative(at: Seconds, now: Seconds, zone: &TimeZone) -> String {
     let seconds = i64::try_from(at).unwrap_or(i64::MAX);
@@ -44,11 +44,12 @@ pub fn local_and_relative(at: Seconds, now: Seconds, zone: &TimeZone) -> String 
 
 fn relative(at: Seconds, now: Seconds) -> String {
     let far = at.abs_diff(now);
-    let (number, unit) = match far {
-        0..120 => (far, "second"),
-        120..7200 => (far / 60, "minute"),
-        7200..172_800 => (far / 3600, "hour"),
-        _ => (far / 86400, "day"),
+    let rounded = |unit: u64| (far + unit / 2) / unit;
+    let (number, unit) = match (rounded(60), rounded(3600)) {
+        (0..2, _) => (far, "second"),
+        (minutes @ ..120, _) => (minutes, "minute"),
+        (_, hours @ ..48) => (hours, "hour"),
+        _ => (rounded(86400), "day"),
     };
     let plural = if number == 1 { "" } else { "s" };
     if at > now { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn a_time_is_told_as_this_machine_tells_it_and_by_its_distance() {
         let zone = TimeZone::fixed(-12600).unwrap();
-        assert_eq!(local_and_relative(1_000_000_000, 999_996_401, &zone), "2001-09-08 22:16:40 -03:30 (in 59 minutes)");
+        assert_eq!(local_and_relative(1_000_000_000, 999_996_401, &zone), "2001-09-08 22:16:40 -03:30 (in 60 minutes)");
         assert_eq!(local_and_relative(1_000_000_000, 1_000_000_001, &TimeZone::utc()), "2001-09-09 01:46:40 UTC (1 second ago)");
     }
 

@@ -116,6 +116,13 @@ impl Error {
         self
     }
 
+    /// The same failure with other advice.
+    #[must_use]
+    pub fn with_next(mut self, next: &str) -> Self {
+        next.clone_into(&mut self.next);
+        self
+    }
+
     /// The same failure with one more sentence of advice.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
@@ -144,10 +151,10 @@ impl Error {
         self.status
     }
 
-    /// Whether the platform's own words hold these (in lower case).
+    /// The platform's own words; empty where it had none.
     #[must_use]
-    pub fn says(&self, words: &str) -> bool {
-        self.said.to_lowercase().contains(words)
+    pub fn said(&self) -> &str {
+        &self.said
     }
 
     /// What the user should do next; may be empty.

@@ -6,10 +6,11 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Validation, errors::ErrorKind};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, errors::ErrorKind};
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
-use rsa::{RsaPrivateKey, pkcs1::EncodeRsaPrivateKey, pkcs8::EncodePrivateKey, traits::PublicKeyParts};
+use ring::{rand::SystemRandom, signature::RSA_PKCS1_SHA256};
+use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey, traits::PublicKeyParts};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
@@ -78,7 +79,8 @@ impl Claims {
 }
 
 struct Key {
-    encoding: EncodingKey,
+    /// ring's, for it signs five times as fast as what jsonwebtoken brings, and that is in every benchmark.
+    signing: ring::rsa::KeyPair,
     decoding: DecodingKey,
     header: String,
     instance: String,
@@ -97,7 +99,7 @@ fn key() -> &'static Key {
         params.distinguished_name.push(DnType::CommonName, "JFrog Token Issuer");
         let kid = URL_SAFE_NO_PAD.encode(OsRng.r#gen::<[u8; 32]>());
         Key {
-            encoding: EncodingKey::from_rsa_der(private.to_pkcs1_der().expect("PKCS#1").as_bytes()),
+            signing: ring::rsa::KeyPair::from_pkcs8(pkcs8.as_bytes()).expect("RSA key for ring"),
             decoding: DecodingKey::from_rsa_raw_components(&private.n().to_bytes_be(), &private.e().to_bytes_be()),
             header: URL_SAFE_NO_PAD.encode(format!(r#"{{"ver":"2","typ":"JWT","alg":"RS256","kid":"{kid}"}}"#)),
             instance: format!("01{}", random_text(24).to_lowercase()),
@@ -121,8 +123,9 @@ pub(crate) fn sign(claims: &impl Serialize) -> String {
     let claims = serde_json::to_string(claims).expect("claims are JSON").replace('/', "\\/");
     let key = key();
     let message = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), &key.encoding, Algorithm::RS256).expect("RS256");
-    format!("{message}.{signature}")
+    let mut signature = vec![0; key.signing.public().modulus_len()];
+    key.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).expect("RS256");
+    format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// Checks form and signature only; the error is the word that Access puts after "Invalid token, ".

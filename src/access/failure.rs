@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::http::{Answer, Exchange, Http};
 use crate::error::{Error, Fate, Kind};
-use crate::redact::HIDDEN;
+use crate::redact::without;
 
 /// "`METHOD URL`: what came", and what to do.
 fn fail(exchange: &Exchange, kind: Kind, fate: Fate, came: &str, next: &str) -> Error {
@@ -116,16 +116,25 @@ pub(super) fn status(exchange: &Exchange, http: &Http, status: StatusCode, retry
         500.. => (Kind::Unusable, Fate::Final, "The fault is on the platform's side or in front of it: look at its log."),
         _ => (Kind::Refused, Fate::Final, "That is no answer of JFrog Access: check --url, and what stands in front of it."),
     };
+    let repeats_the_status = message.as_deref() == status.canonical_reason();
     let words = message.clone().unwrap_or_else(|| {
         if answer.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is no JFrog error".into() }
     });
-    let mut error = fail(exchange, kind, fate, &format!("{status}, {words}"), next);
+    let mut error = fail(exchange, kind, fate, &if repeats_the_status { status.to_string() } else { format!("{status}, {words}") }, next);
     if let Some(proxy) = http.proxy
         && message.is_none()
     {
         error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));
     }
     error.answered(status.as_u16(), message.unwrap_or_default())
+}
+
+/// A look-up that the platform itself answered with 404, which says nothing of the URL.
+pub(super) fn not_stored(error: Error) -> Error {
+    if error.status() != Some(404) || error.said().is_empty() {
+        return error;
+    }
+    error.with_next("The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored.")
 }
 
 /// A redirect that the credential must not follow.
@@ -137,6 +146,17 @@ pub(super) fn moved(exchange: &Exchange, to: &str) -> Error {
         Fate::Final,
         &format!("redirected to {to}"),
         "The credential is not sent on to another host: if that is the platform, give it as --url.",
+    )
+}
+
+/// More redirects than any platform needs.
+pub(super) fn circle(exchange: &Exchange) -> Error {
+    fail(
+        exchange,
+        Kind::Refused,
+        Fate::Final,
+        "redirected again and again",
+        "Check --url, and the redirects of what stands in front of the platform.",
     )
 }
 
@@ -168,15 +188,9 @@ fn message_of(exchange: &Exchange, answer: &Answer) -> Option<String> {
         Err(_) if answer.content_type.contains("html") || text.contains('<') || text.lines().count() != 1 => return None,
         Err(_) => text.to_owned(),
     };
-    Some(harmless(&words.replace(exchange.bearer.expose(), HIDDEN)))
-}
-
-/// One line, not long, no workflow command, and nothing that could be a token: a server may echo what it got.
-fn harmless(words: &str) -> String {
-    let token_like = |word: &str| word.len() >= 32 && word.bytes().any(|b| b.is_ascii_digit()) || word.starts_with("eyJ");
-    let clean: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-    let hidden = clean.split(' ').map(|word| if token_like(word) { HIDDEN } else { word });
-    hidden.collect::<Vec<_>>().join(" ")
+    // A server may echo what it got: one line, not long, so that it is no workflow command either.
+    let line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    Some(without(&line, exchange.bearer))
 }
 
 fn chain(error: &reqwest::Error) -> String {
@@ -191,13 +205,15 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 /// What rustls has against the server's certificate, wherever it sits in the chain.
-fn certificate(error: &reqwest::Error) -> Option<&Certificate> {
+fn certificate(error: &reqwest::Error) -> Option<Certificate> {
     let mut source = error.source();
-    while let Some(error) = source {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = tls {
-            return Some(wrong);
+    while let Some(mut error) = source {
+        // An io::Error hides what it wraps from the chain.
+        while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            error = inner;
+        }
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(wrong.clone());
         }
         source = error.source();
     }

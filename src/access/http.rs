@@ -13,7 +13,7 @@ use super::retry::Note;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::PlatformUrl;
-use crate::redact::{HIDDEN, Secret};
+use crate::redact::{HIDDEN, Secret, without};
 
 /// Time for a connection, TLS included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -133,7 +133,7 @@ impl Exchange<'_> {
             let mut response = self.send_to(http, url.clone()).await.map_err(|error| failure::transport(self, http, &error))?;
             let status = response.status();
             let text = read(&mut response).await.map_err(|error| failure::transport(self, http, &error))?;
-            http.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text)));
+            http.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, self.bearer)));
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if status.is_redirection()
                 && let Some(location) = header(LOCATION.as_str())
@@ -148,7 +148,7 @@ impl Exchange<'_> {
             }
             return Err(failure::status(self, http, status, header("retry-after"), &answer));
         }
-        Err(failure::moved(self, "itself, in a circle"))
+        Err(failure::circle(self))
     }
 
     async fn send_to(&self, http: &Http<'_>, url: Url) -> reqwest::Result<Response> {
@@ -187,12 +187,12 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
 }
 
 /// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.
-fn without_secrets(text: &str) -> String {
+fn without_secrets(text: &str, bearer: &Secret) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
     for name in SECRET_FIELDS {
         if let Some(field) = value.get_mut(name) {
             *field = HIDDEN.into();
         }
     }
-    value.to_string()
+    without(&value.to_string(), bearer)
 }

@@ -8,7 +8,6 @@ mod token;
 use std::cell::Cell;
 
 use reqwest::Method;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
@@ -31,12 +30,7 @@ pub enum Revoked {
 }
 
 /// What the platform knows of a token (`GET /access/api/v1/tokens/{id}`).
-#[derive(Debug, Deserialize)]
-pub struct Known {
-    /// The fields of the answer, none of which is a secret.
-    #[serde(flatten)]
-    pub fields: serde_json::Map<String, Value>,
-}
+pub type Known = serde_json::Map<String, Value>;
 
 /// JFrog Access on one platform.
 pub struct Access<'a> {
@@ -91,7 +85,9 @@ impl<'a> Access<'a> {
             match self.exchange(Method::DELETE, &path, bearer, None).send(&self.http).await {
                 Ok(_) => Ok(Revoked::Done),
                 Err(error) if error.status() == Some(404) => Ok(Revoked::Done),
-                Err(error) if error.status() == Some(400) && error.says("not revocable") => Ok(Revoked::NotRevocable),
+                Err(error) if error.status() == Some(400) && error.said().to_lowercase().contains("not revocable") => {
+                    Ok(Revoked::NotRevocable)
+                }
                 Err(error) => Err(error),
             }
         });
@@ -107,7 +103,7 @@ impl<'a> Access<'a> {
         self.patience
             .insist(retry::Repeat::Always, self.note, || async {
                 let asked = self.exchange(Method::GET, &path, bearer, None);
-                let answer = asked.send(&self.http).await?;
+                let answer = asked.send(&self.http).await.map_err(failure::not_stored)?;
                 serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
             })
             .await

@@ -58,7 +58,7 @@ impl Patience {
             .notify(|error, pause| {
                 let left = error.fate() == Fate::Lost && repeat == Repeat::ShortMint;
                 let warning = if left { " One such token may be left behind; it ends by itself within the hour." } else { "" };
-                note(&format!("{}; trying again in {:.1} s.{warning}", error, pause.as_secs_f32()));
+                note(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
             })
             .await;
         result.map_err(|error| match (error.fate(), repeat) {

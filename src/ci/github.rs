@@ -73,13 +73,10 @@ impl Ci for GitHub {
     fn check_variable(&self, name: &str) -> Result<()> {
         let reserved = name == "CI" || name == "NODE_OPTIONS" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_");
         if reserved {
-            return Err(Error::input(
-                format!("--env-var: GitHub does not let a step set {name}"),
-                "Use another name, such as JF_ACCESS_TOKEN.",
-            ));
+            return Err(Error::input(format!("GitHub does not let a step set {name}"), "Use another name, such as JF_ACCESS_TOKEN."));
         }
         if self.github_env.is_none() {
-            return Err(Error::input("--env-var: GITHUB_ENV is not set", "Run jf-token in a step of a job."));
+            return Err(Error::input("GITHUB_ENV is not set", "Run jf-token in a step of a job."));
         }
         Ok(())
     }

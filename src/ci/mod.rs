@@ -94,7 +94,7 @@ pub trait Ci {
     /// # Errors
     /// When it can't, with what to do instead.
     fn check_variable(&self, _name: &str) -> Result<()> {
-        let what = format!("--env-var: {} has no way to set a variable for later steps", self.name());
+        let what = format!("{} has no way to set a variable for later steps", self.name());
         Err(Error::input(what, "Write a file with --output-file, and read it in the later command: . FILE"))
     }
 

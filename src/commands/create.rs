@@ -33,6 +33,9 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     let revoke = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
     let delivery = Delivery::prepare(job.inputs, job.ci)?;
     let session = remembered(&job)?;
+    if session.is_none() && delivery.goes_nowhere() {
+        return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too.").into());
+    }
     let credential = credential::require(job.inputs, job.stdin)?.secret;
     advise(&mut job, &order)?;
 

@@ -26,7 +26,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     })?;
     let known = if online {
         let platform = job.platform()?.or(platform).ok_or_else(no_url)?;
-        Some(with_access(&job, &platform, job.patience()?, REQUEST, async |access| access.look_up("me", &token).await)?.fields)
+        Some(with_access(&job, &platform, job.patience()?, REQUEST, async |access| access.look_up("me", &token).await)?)
     } else {
         None
     };
@@ -89,8 +89,12 @@ fn print_table(job: &Job, claims: &Claims, known: Option<Map<String, Value>>) ->
         ("ends".to_owned(), Some(time("exp").unwrap_or_else(|| "never".into()))),
         ("extension".to_owned(), claim("ext")),
     ];
+    let time_or_text = |name: &str, value: &Value| match value.as_u64() {
+        Some(at) if matches!(name, "expiry" | "issued_at" | "last_used") => local_and_relative(at, now, &zone),
+        _ => text(value),
+    };
     let platform = known.into_iter().flatten();
-    rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(text(&value)))));
+    rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     // A claim is the server's text: it gets one line and no control characters.
     let clean = |value: String| value.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();

@@ -32,7 +32,7 @@ pub fn find(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Option<Found>> {
             .filter_map(|(given, way)| given.map(|given| (given, way)))
             .collect();
     inputs.switch(&ACCESS_TOKEN_STDIN)?;
-    given.sort_by_key(|(given, _)| given.source.rank());
+    given.sort_unstable_by_key(|(given, _)| given.source.rank());
     let Some((first, way)) = given.first() else { return Ok(None) };
     if let Some((second, _)) = given.get(1)
         && second.source.rank() == first.source.rank()

@@ -66,6 +66,12 @@ impl Delivery {
         [&self.output_file, &self.token_file].into_iter().flatten().map(|draft| draft.path().to_owned())
     }
 
+    /// Whether anything at all would get the token.
+    #[must_use]
+    pub fn goes_nowhere(&self) -> bool {
+        self.format == Some(Format::None) && self.output_file.is_none() && self.token_file.is_none()
+    }
+
     /// Hands the token to all but standard output: files first, then later steps, then outputs.
     ///
     /// # Errors
@@ -128,6 +134,6 @@ fn variable(given: Given, ci: &dyn Ci) -> Result<String> {
     if name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(given.wrong("that can't be the name of a variable", "Use letters, digits and underscores, no digit first."));
     }
-    ci.check_variable(name)?;
+    ci.check_variable(name).map_err(|error| given.wrong(&error, error.next()))?;
     Ok(given.text)
 }

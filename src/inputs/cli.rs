@@ -58,15 +58,20 @@ pub fn tree() -> clap::Command {
         .after_help(AFTER_HELP)
         .disable_help_subcommand(true);
     for command in Command::ALL {
-        let known = ALL.iter().filter(|option| option.commands.contains(&command));
-        let mut sub =
-            clap::Command::new(command.name()).about(command.about()).after_help(AFTER_HELP).args(known.map(|option| arg(option)));
-        if command == Command::Create {
-            sub = sub.visible_aliases(["atc", "access-token-create"]);
-        }
+        let mut sub = clap::Command::new(command.name()).about(command.about()).after_help(AFTER_HELP);
+        // The options of the commands that are not given are never made.
+        sub = match command {
+            Command::Create => sub.visible_aliases(["atc", "access-token-create"]).defer(|sub| sub.args(args(Command::Create))),
+            Command::Revoke => sub.defer(|sub| sub.args(args(Command::Revoke))),
+            Command::Inspect => sub.defer(|sub| sub.args(args(Command::Inspect))),
+        };
         root = root.subcommand(sub);
     }
     root
+}
+
+fn args(command: Command) -> impl Iterator<Item = Arg> {
+    ALL.iter().filter(move |option| option.commands.contains(&command)).map(|option| arg(option))
 }
 
 fn arg(option: &Opt) -> Arg {

@@ -12,6 +12,7 @@ use std::fmt;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::redact::{HIDDEN, without_tokens};
 use options::{Opt, Value};
 
 pub use order::Order;
@@ -153,12 +154,11 @@ impl Inputs {
     }
 }
 
-/// A wrong value as a message may show it: one line, not long, and nothing that could be a token.
+/// A wrong value as a message may show it: one line, not long, and nothing that could be a token or a password in a URL.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
-    let longest_word = clean.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=_-".contains(c)).map(str::len).max();
-    if longest_word >= Some(32) || clean.len() > 200 { crate::redact::HIDDEN.into() } else { clean }
+    if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
 }
 
 /// Edits (insert, delete, replace) from one word to the other.

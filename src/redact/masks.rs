@@ -1,5 +1,3 @@
-use std::fmt::Write as _;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
@@ -49,7 +47,7 @@ pub fn masks(secret: &Secret) -> Vec<String> {
         }
     }
     masks.retain(|mask| mask.len() >= SHORTEST);
-    masks.sort_by_key(|mask| std::cmp::Reverse(mask.len()));
+    masks.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     masks.dedup();
     masks
 }
@@ -63,8 +61,6 @@ fn base64_of(piece: &str, shift: usize) -> String {
 }
 
 fn hex(piece: &str) -> String {
-    piece.bytes().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
+    piece.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect()
 }

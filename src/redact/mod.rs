@@ -2,9 +2,11 @@
 
 mod masks;
 mod secret;
+mod text;
 
 pub use masks::masks;
 pub use secret::Secret;
+pub use text::{without, without_tokens};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";

@@ -1,1 +1,96 @@
+use std::fs;
 
+use jf_token::inputs::cli::tree;
+use jf_token::inputs::options::{ALL, Value};
+
+use crate::support::Scene;
+use crate::tells;
+
+/// The part of a document between its markers equals what the table gives. `UPDATE_DOCUMENTS=1 cargo test` writes it.
+fn holds(path: &str, start: &str, end: &str, expected: &str) {
+    let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(&path).unwrap();
+    let (before, rest) = document.split_once(start).unwrap();
+    let (found, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        return fs::write(&path, format!("{before}{start}{expected}{end}{after}")).unwrap();
+    }
+    assert_eq!(found, expected, "{path} differs from the table of options: UPDATE_DOCUMENTS=1 cargo test");
+}
+
+#[test]
+fn the_readmes_table_is_the_table_of_options() {
+    let mut table = String::from("\n| option | input | variable | meaning |\n|---|---|---|---|\n");
+    for option in ALL {
+        let flag = match option.value {
+            _ if option.name == "username" => "`USERNAME`".into(),
+            Value::Switch => format!("`--{}`", option.name),
+            Value::Text(value) | Value::Secret(value) => format!("`--{} {value}`", option.name),
+        };
+        let input = if option.in_action { format!("`{}`", option.name) } else { "–".into() };
+        let commands: Vec<_> = option.commands.iter().map(|command| command.name()).collect();
+        let only = if commands.contains(&"create") { String::new() } else { format!(" ({})", commands.join(", ")) };
+        table += &format!("| {flag} | {input} | `{}` | {}{only} |\n", option.variable, option.help);
+    }
+    holds("README.md", "<!-- <options> -->", "<!-- </options> -->", &table);
+}
+
+#[test]
+fn the_actions_inputs_are_the_table_of_options() {
+    let inputs = ALL.iter().filter(|option| option.in_action);
+    let block: String = inputs.map(|option| format!("  {}:\n    description: {:?}\n", option.name, option.help)).collect();
+    holds("action.yml", "  # <options>\n", "  # </options>", &block);
+}
+
+#[test]
+fn the_help_shows_every_option_of_the_table_and_no_other() {
+    let mut tree = tree();
+    tree.build();
+    for command in tree.get_subcommands() {
+        let mut shown: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).filter(|name| *name != "help").collect();
+        let mut known: Vec<_> =
+            ALL.iter().filter(|option| option.commands.iter().any(|known| known.name() == command.get_name())).collect();
+        shown.sort_unstable();
+        known.sort_unstable_by_key(|option| option.name);
+        assert_eq!(shown, known.iter().map(|option| option.name).collect::<Vec<_>>());
+        let mut scene = Scene::new();
+        let help = scene.set("JF_PASSWORD", "not-to-be-shown").run(&[command.get_name(), "--help"]).stdout;
+        for option in known {
+            assert!(help.contains(option.help) && help.contains(option.variable), "{}: {help}", option.name);
+        }
+        assert!(!help.contains("not-to-be-shown"), "help shows values");
+    }
+}
+
+#[test]
+fn the_exit_codes_are_documented() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let help = Scene::new().run(&["--help"]).stdout;
+    for code in 0..=6 {
+        assert!(readme.contains(&format!("| {code} |")), "{code}");
+        assert!(help.contains(&format!("{code} ")), "{code}");
+    }
+}
+
+#[test]
+fn the_help_of_each_command_reads_well() {
+    let scene = Scene::new();
+    for (name, arguments) in [
+        ("help", &["--help"][..]),
+        ("help_create", &["create", "--help"]),
+        ("help_revoke", &["revoke", "--help"]),
+        ("help_inspect", &["inspect", "--help"]),
+    ] {
+        tells!(name, scene.run(arguments));
+    }
+    assert!(scene.run(&["--version"]).stdout.starts_with("jf-token "));
+}
+
+#[test]
+fn the_actions_two_scripts_have_no_logic() {
+    let lines = |path: &str| {
+        let text = fs::read_to_string(format!("{}/action/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).count()
+    };
+    assert!(lines("main.js") + lines("post.js") < 40);
+}

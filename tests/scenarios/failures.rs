@@ -1,1 +1,265 @@
+use std::time::{Duration, Instant, SystemTime};
 
+use sandbox::{Fault, Sandbox, Tls};
+
+use crate::support::{Ran, Scene};
+use crate::tells;
+
+fn status(status: u16) -> Fault {
+    Fault::Status { status, retry_after: None, body: None }
+}
+
+/// What a mint that meets this fault tells, with no time for another try.
+fn meets(fault: Fault) -> (Scene, Ran) {
+    let scene = Scene::new();
+    scene.sandbox.fault(fault);
+    let ran = scene.run(&["create", "--retry-for", "0"]);
+    (scene, ran)
+}
+
+#[test]
+fn each_refusal_says_what_came_back_and_what_to_do() {
+    for code in [400, 401, 403, 404, 405, 407, 429, 500, 501, 502, 503, 504] {
+        tells!(format!("status_{code}"), meets(status(code)).1);
+    }
+}
+
+#[test]
+fn the_platforms_own_words_are_found_in_each_of_the_shapes_they_come_in() {
+    let mut told = String::new();
+    for shape in 'A'..='G' {
+        told += &meets(Fault::Shape(shape, 401)).1.stderr;
+    }
+    let (scene, ran) = meets(Fault::Html(503));
+    told = scene.tidy(&(told + &ran.stderr));
+    let told = regex::Regex::new(r"127\.0\.0\.1:\d+").unwrap().replace_all(&told, "<host>");
+    assert!(!told.contains('\u{3c}') || !told.contains("html"), "{told}");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!("the_seven_shapes", told) });
+}
+
+#[test]
+fn a_refused_credential_says_why() {
+    let mut scene = Scene::new();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let expired = scene.sandbox.token_with(
+        serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": now - 9, "exp": now - 5, "scp": "applied-permissions/admin"}),
+    );
+    let elsewhere = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "jfrt@other", "iat": now, "exp": now + 99, "scp": "applied-permissions/admin"}));
+    let mut forged = scene.sandbox.admin_token().to_owned();
+    forged.replace_range(forged.len() - 20.., "AAAAAAAAAAAAAAAAAAAA");
+    for (name, token) in [("expired", expired), ("audience", elsewhere), ("signature", forged)] {
+        scene.set("JF_ACCESS_TOKEN", &token);
+        let ran = scene.run(&["create"]);
+        assert_eq!(ran.code, 4);
+        assert!(ran.stderr.contains(&format!("401 Unauthorized, Invalid token, {name}")), "{}", ran.stderr);
+        assert!(!crate::support::leaks(&ran.stderr, &token));
+    }
+}
+
+#[test]
+fn a_user_who_is_no_admin_is_told_what_only_admins_may_do() {
+    let mut scene = Scene::new();
+    let alice = scene.sandbox.user_token().to_owned();
+    tells!(scene.set("JF_ACCESS_TOKEN", &alice).run(&["create", "bob"]));
+}
+
+#[test]
+fn a_host_that_does_not_exist_and_a_port_that_is_closed_are_two_things() {
+    let mut scene = Scene::new();
+    scene.sandbox.pause();
+    tells!("refused_connection", scene.run(&["create", "--retry-for", "0"]));
+    tells!("unknown_host", scene.set("JF_URL", "https://no-such-host.invalid").run(&["create", "--retry-for", "0"]));
+}
+
+#[test]
+fn each_fault_of_a_certificate_has_its_own_words() {
+    for (name, tls) in [("expired", Tls::Expired), ("wrong_name", Tls::WrongName)] {
+        tells!(format!("certificate_{name}"), Scene::with(Sandbox::builder().tls(tls)).run(&["create"]));
+    }
+    let mut scene = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    assert_eq!(scene.run(&["create"]).code, 0, "with its CA the certificate is fine");
+    let other = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    let ca = scene.write("tmp/other-ca.pem", other.sandbox.ca_pem());
+    scene.set("SSL_CERT_FILE", ca.to_str().unwrap());
+    tells!("certificate_unknown_ca", scene.run(&["create"]));
+}
+
+#[test]
+fn plain_http_spoken_to_a_tls_port_and_the_other_way_round_are_told() {
+    let mut scene = Scene::new();
+    let https = scene.sandbox.url().replace("http:", "https:");
+    let ran = scene.set("JF_URL", &https).run(&["create", "--retry-for", "0"]);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+    let mut scene = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    let http = scene.sandbox.url().replace("https:", "http:");
+    let ran = scene.set("JF_URL", &http).run(&["create", "--retry-for", "0"]);
+    assert_eq!(ran.code, 5, "{}", ran.stderr);
+}
+
+#[test]
+fn answers_that_are_no_answer_are_told_apart() {
+    for (name, fault) in [
+        ("html", Fault::Html(200)),
+        ("not_json", Fault::Body("surely not".into())),
+        ("no_token", Fault::Body("{}".into())),
+        ("a_list", Fault::Body("[]".into())),
+        ("cut_short", Fault::CutShort),
+        ("reset", Fault::ResetAfter),
+        ("redirected", Fault::RedirectTo("https://elsewhere.example".into())),
+        ("in_a_circle", Fault::RedirectLoop),
+    ] {
+        let scene = Scene::new();
+        scene.sandbox.fault_for("POST", fault, if name == "in_a_circle" { 100 } else { 1 });
+        tells!(format!("answer_{name}"), scene.run(&["create", "--retry-for", "0"]));
+    }
+}
+
+#[test]
+fn a_strange_content_type_does_no_harm() {
+    assert_eq!(meets(Fault::ContentType("text/plain".into())).1.code, 0);
+    assert_eq!(meets(Fault::Drip(1)).1.code, 0);
+}
+
+#[test]
+fn a_redirect_on_the_same_host_is_followed_and_one_to_another_host_never_sees_the_credential() {
+    let (scene, ran) = meets(Fault::RedirectSameHost);
+    assert_eq!((ran.code, scene.sandbox.issued().len()), (0, 1), "{}", ran.stderr);
+    let (scene, other) = (Scene::new(), Sandbox::start());
+    scene.sandbox.fault(Fault::RedirectTo(other.url()));
+    assert_eq!(scene.run(&["create"]).code, 4);
+    assert!(other.requests().is_empty());
+}
+
+#[test]
+fn what_was_surely_not_done_is_tried_again_without_a_second_token() {
+    for fault in [status(429), status(503), Fault::Status { status: 503, retry_after: Some("1".into()), body: None }] {
+        let scene = Scene::new();
+        scene.sandbox.fault(fault.clone());
+        let ran = scene.run(&["create"]);
+        assert_eq!((ran.code, scene.sandbox.issued().len()), (0, 1), "{fault:?} {}", ran.stderr);
+        assert!(ran.stderr.contains("trying again in"), "{}", ran.stderr);
+    }
+    let scene = Scene::new();
+    scene.sandbox.pause();
+    let child = scene.spawn(&["create"]);
+    std::thread::sleep(Duration::from_millis(600));
+    scene.sandbox.resume();
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn retry_after_is_waited_for_be_it_seconds_or_a_date() {
+    for as_date in [false, true] {
+        let scene = Scene::new();
+        // A date has no fractions: of its three seconds one may have passed.
+        let until = SystemTime::now() + Duration::from_secs(3);
+        let header = if as_date { httpdate::fmt_http_date(until) } else { "2".into() };
+        scene.sandbox.fault(Fault::Status { status: 429, retry_after: Some(header.clone()), body: None });
+        assert_eq!(scene.run(&["create"]).code, 0);
+        assert!(SystemTime::now() >= until - Duration::from_secs(1), "{header}");
+    }
+}
+
+#[test]
+fn a_retry_after_beyond_the_deadline_is_not_waited_for() {
+    let scene = Scene::new();
+    scene.sandbox.fault(Fault::Status { status: 429, retry_after: Some("3600".into()), body: None });
+    let started = Instant::now();
+    assert_eq!(scene.run(&["create"]).code, 6);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_mint_whose_answer_was_lost_is_repeated_only_if_the_token_is_short_lived() {
+    for fault in [
+        Fault::ResetAfter,
+        Fault::CutShort,
+        Fault::StatusAfter { status: 500 },
+        Fault::StatusAfter { status: 502 },
+        Fault::StatusAfter { status: 504 },
+    ] {
+        let scene = Scene::new();
+        scene.sandbox.fault(fault.clone());
+        let long = scene.run(&["create"]);
+        assert_ne!(long.code, 0, "{fault:?}");
+        assert_eq!(scene.sandbox.issued().len(), 1, "a second one was minted blindly: {fault:?}");
+        assert!(long.stderr.contains("A token may have been created all the same"), "{fault:?}: {}", long.stderr);
+
+        let scene = Scene::new();
+        scene.sandbox.fault(fault.clone());
+        let short = scene.run(&["create", "--expiry", "1h"]);
+        assert_eq!((short.code, scene.sandbox.issued().len()), (0, 2), "{fault:?}: {}", short.stderr);
+        assert!(short.stderr.contains("One such token may be left behind"), "{fault:?}: {}", short.stderr);
+    }
+}
+
+#[test]
+fn what_is_refused_is_asked_once() {
+    for code in [400, 401, 403, 404] {
+        let scene = Scene::new();
+        scene.sandbox.fault_for("POST", status(code), 100);
+        let ran = scene.run(&["create", "--expiry", "60"]);
+        assert_eq!(ran.story.matches("--- request").count(), 1, "{}", ran.story);
+    }
+}
+
+#[test]
+fn the_deadline_ends_the_tries_and_they_come_slower() {
+    let scene = Scene::new();
+    scene.sandbox.fault_for("POST", status(503), 1000);
+    let started = Instant::now();
+    let ran = scene.run(&["create", "--retry-for", "3"]);
+    assert_eq!(ran.code, 6);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    let tries = ran.story.matches("--- request").count();
+    assert!((2..60).contains(&tries), "{tries} tries");
+}
+
+#[test]
+fn a_server_may_echo_the_credential_and_the_message_still_hides_it() {
+    let scene = Scene::new();
+    let token = scene.sandbox.admin_token();
+    let pieces = [token.to_owned(), format!("Bearer {token}"), format!("x {} y", &token[30..90])];
+    for piece in pieces {
+        let body =
+            serde_json::json!({"errors": [{"code": "UNAUTHORIZED", "message": format!("bad header: {piece}\n::set-output name=x::y")}]});
+        scene.sandbox.fault(Fault::Status { status: 401, retry_after: None, body: Some(body.to_string()) });
+        // The scene itself looks for leaks in what is printed.
+        let ran = scene.run(&["create", "--verbose"]);
+        assert!(ran.stderr.lines().all(|line| !line.starts_with("::")), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn nothing_leaks_whatever_goes_wrong_at_verbose() {
+    let faults = [
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::CutShort,
+        Fault::Html(200),
+        Fault::Html(502),
+        Fault::ContentType("text/html".into()),
+        status(400),
+        status(500),
+        Fault::Shape('B', 400),
+        Fault::Shape('G', 503),
+        Fault::RedirectSameHost,
+        Fault::RedirectTo("https://elsewhere.example".into()),
+    ];
+    let create = ["create", "--expiry", "1h", "--force-revocable", "--reference", "--refreshable", "--format", "none"];
+    for in_github in [false, true] {
+        for (method, command) in [("POST", &create[..]), ("GET", &["inspect", "--online"]), ("DELETE", &["revoke"])] {
+            let mut scene = Scene::new();
+            if in_github {
+                scene.in_github();
+            }
+            scene.set("JF_TOKEN_SESSION", "s");
+            for fault in &faults {
+                scene.run(&create);
+                scene.sandbox.fault_for(method, fault.clone(), 1);
+                // The scene itself looks for leaks in all that is printed and written.
+                scene.run(&[command, &["--verbose", "--retry-for", "0"]].concat());
+            }
+        }
+    }
+}

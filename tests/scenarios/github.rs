@@ -1,1 +1,176 @@
+use std::time::{Duration, Instant};
 
+use sandbox::Fault;
+
+use crate::support::{Scene, leaks};
+use crate::tells;
+
+#[test]
+fn the_action_masks_then_saves_its_state_then_sets_its_outputs() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("refreshable", "true"), ("reference", "true"), ("force-revocable", "true")]);
+    let ran = scene.run(&["create"]);
+    tells!("the_action_mints", ran);
+    let masks = ran.stderr.find("::add-mask::").unwrap();
+    assert!(masks < ran.stderr.find("an access token for").unwrap());
+    let outputs = scene.blocks("output");
+    assert_eq!(outputs["access-token"], scene.sandbox.issued()[0].access_token);
+    assert!(!outputs.contains_key("refresh-token"));
+    tells!("the_actions_end", scene.post());
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn the_refresh_token_is_an_output_only_where_it_was_asked_for() {
+    let scene = Scene::action(&[("refreshable", "true"), ("output-refresh-token", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    assert_eq!(Some(&scene.blocks("output")["refresh-token"]), scene.sandbox.issued()[0].refresh_token.as_ref());
+}
+
+#[test]
+fn user_names_urls_scopes_and_times_are_never_masked() {
+    let scene = Scene::action(&[("refreshable", "true"), ("reference", "true")]);
+    let ran = scene.run(&["create"]);
+    let outputs = scene.blocks("output");
+    let masks: Vec<_> = ran.stderr.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
+    for name in ["username", "scope", "expires-at", "expires-in", "token-id"] {
+        assert!(!outputs[name].is_empty());
+        assert!(masks.iter().all(|mask| !outputs[name].contains(mask)), "{name} would be dropped as a job output");
+    }
+    assert!(masks.iter().all(|mask| !scene.sandbox.url().contains(mask)));
+    for secret in [&outputs["access-token"], &outputs["reference-token"]] {
+        assert!(masks.contains(&secret.as_str()));
+    }
+}
+
+#[test]
+fn a_variable_for_later_steps_and_a_token_file_are_written_and_the_file_goes_at_the_end() {
+    let mut scene = Scene::action(&[("env-var", "JF_ACCESS_TOKEN"), ("token-file", "token"), ("expiry", "1h"), ("force-revocable", "yes")]);
+    scene.asks_for("work/token");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let token = &scene.sandbox.issued()[0].access_token;
+    assert_eq!((&scene.blocks("env")["JF_ACCESS_TOKEN"], &scene.read("work/token")), (token, token));
+    assert_eq!(scene.blocks("output")["token-file"], scene.path("work/token").to_str().unwrap());
+    assert_eq!(scene.post().code, 0);
+    assert!(!scene.path("work/token").exists() && !scene.path("runner/jf-token").exists());
+}
+
+#[test]
+fn a_failure_is_one_error_line_with_the_same_text_in_the_summary_and_nothing_exported() {
+    let mut scene = Scene::action(&[("env-var", "TOKEN"), ("token-file", "token")]);
+    scene.set("JF_ACCESS_TOKEN", "not-a-token");
+    tells!(scene.run(&["create"]));
+    for file in ["output", "env"] {
+        assert_eq!(scene.read(file), "");
+    }
+    assert!(!scene.path("work/token").exists());
+}
+
+#[test]
+fn the_end_after_an_early_failure_has_nothing_to_do_and_says_nothing() {
+    let mut scene = Scene::action(&[("expiry", "soon")]);
+    assert_eq!(scene.run(&["create"]).code, 2);
+    let ran = scene.post();
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+}
+
+#[test]
+fn each_use_of_the_action_ends_its_own_token_only() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    scene.run(&["create"]);
+    let first = scene.blocks("state");
+    std::fs::remove_file(scene.path("state")).unwrap();
+    scene.run(&["create"]);
+    assert_ne!(first["session"], scene.blocks("state")["session"]);
+    let live = |scene: &Scene| scene.sandbox.issued().iter().map(|issued| issued.live).collect::<Vec<_>>();
+    scene.post();
+    assert_eq!(live(&scene), [true, false]);
+    scene.set("STATE_session", &first["session"]);
+    std::fs::remove_file(scene.path("state")).unwrap();
+    scene.post();
+    assert_eq!(live(&scene), [false, false]);
+}
+
+#[test]
+fn an_end_that_fails_is_a_warning_unless_it_is_to_be_strict() {
+    for (revoke, code) in [("", 0), ("strict", 4 + 2)] {
+        let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true"), ("revoke", revoke), ("retry-for", "1")]);
+        scene.run(&["create"]);
+        scene.sandbox.fault_for("DELETE", Fault::Status { status: 500, retry_after: None, body: None }, 100);
+        let ran = scene.post();
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+        let level = if code == 0 { "::warning title=jf-token::" } else { "::error title=" };
+        assert!(ran.stderr.lines().any(|line| line.starts_with(level)), "{}", ran.stderr);
+        assert!(scene.sandbox.issued()[0].live);
+    }
+}
+
+#[test]
+fn revoke_false_leaves_the_token_and_takes_the_files() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("revoke", "false"), ("token-file", "token")]);
+    scene.asks_for("work/token");
+    scene.run(&["create"]);
+    assert_eq!(scene.post().code, 0);
+    assert!(scene.sandbox.issued()[0].live);
+    assert!(!scene.path("work/token").exists() && !scene.path("runner/jf-token").exists());
+}
+
+#[test]
+fn the_end_takes_five_seconds_at_most_however_the_server_stalls() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    let session = [("session", "s")];
+    scene.inputs(&[&[("expiry", "1h"), ("force-revocable", "true")][..], &session].concat());
+    for _ in 0..3 {
+        scene.run(&["create"]);
+    }
+    scene.sandbox.fault_for("DELETE", Fault::Stall, 100);
+    let started = Instant::now();
+    let ran = scene.run(&["revoke"]);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert!(ran.code == 0 && ran.stderr.contains("::warning title=jf-token::"), "{}", ran.stderr);
+}
+
+#[test]
+fn in_a_run_step_workflow_commands_stay_off_a_captured_standard_output() {
+    let scene = Scene::github();
+    let ran = scene.run(&["create", "--format", "token"]);
+    assert_eq!(ran.stdout.trim_end(), scene.sandbox.issued()[0].access_token);
+    assert!(ran.stderr.starts_with("::add-mask::"));
+}
+
+#[test]
+fn an_output_that_can_not_be_written_stops_before_a_token_exists() {
+    let mut scene = Scene::action(&[]);
+    let missing = scene.path("missing/output");
+    scene.set("GITHUB_OUTPUT", missing.to_str().unwrap());
+    let ran = scene.run(&["create"]);
+    assert_eq!(ran.code, 1, "{}", ran.story);
+    assert!(scene.sandbox.issued().is_empty());
+}
+
+#[test]
+fn a_value_can_not_smuggle_an_output_of_its_own() {
+    let scene = Scene::action(&[]);
+    let token = scene.sandbox.token_with(serde_json::json!({"sub": "eve", "iat": 1, "jti": "x"}));
+    let answer = serde_json::json!({"access_token": token, "token_id": "x", "scope": "a\naccess-token<<EOF\nforged\nEOF"});
+    scene.sandbox.fault(Fault::Body(answer.to_string()));
+    let ran = scene.run(&["create"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(scene.blocks("output")["access-token"], token);
+    assert!(!scene.read("summary").contains("\nforged"));
+}
+
+#[test]
+fn never_ending_tokens_get_a_warning_in_a_ci() {
+    let scene = Scene::action(&[("expiry", "0")]);
+    let ran = scene.run(&["create"]);
+    assert!(ran.stderr.contains("::warning title=jf-token::the input 'expiry' is 0: the token has no end"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_summary_holds_no_secret() {
+    let scene = Scene::action(&[("refreshable", "true"), ("reference", "true"), ("output-refresh-token", "true")]);
+    scene.run(&["create"]);
+    let summary = scene.read("summary");
+    assert!(summary.starts_with("### JFrog access token"));
+    assert!(scene.secrets().iter().all(|secret| !leaks(&summary, secret)));
+}

@@ -1,1 +1,229 @@
+use sandbox::{Fault, Sandbox};
 
+use crate::support::Scene;
+use crate::tells;
+
+const LONG: [&str; 4] = ["--expiry", "1h", "--force-revocable", "--format"];
+
+fn create(scene: &Scene, more: &[&str]) -> crate::support::Ran {
+    let ran = scene.run(&[&["create"], &LONG[..], &["none"], more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran
+}
+
+#[test]
+fn outside_a_ci_a_plain_create_leaves_nothing_on_disk() {
+    let scene = Scene::new();
+    assert_eq!(scene.run(&["create"]).code, 0);
+    assert!(scene.files().is_empty());
+}
+
+#[test]
+fn revoke_ends_every_token_of_the_session_and_leaves_nothing_on_disk() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token").asks_for("work/jf.env");
+    create(&scene, &["--session", "s", "--token-file", "token"]);
+    create(&scene, &["--session", "s", "--output-file", "jf.env"]);
+    create(&scene, &["--session", "other"]);
+    tells!(scene.run(&["revoke", "--session", "s"]));
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(live, [false, false, true]);
+    assert!(!scene.path("work/token").exists() && !scene.path("work/jf.env").exists());
+    scene.run(&["revoke", "--session", "other"]);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
+    assert_eq!(std::fs::read_dir(scene.path("tmp")).unwrap().count(), 0, "the folder goes with its last session");
+}
+
+#[test]
+fn a_session_without_tokens_has_nothing_to_revoke() {
+    tells!(Scene::new().run(&["revoke"]));
+}
+
+#[test]
+fn without_the_credential_a_token_ends_itself() {
+    let mut scene = Scene::new();
+    create(&scene, &["--session", "s"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    tells!(scene.run(&["revoke", "--session", "s"]));
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_credential_that_may_not_revoke_the_token_leaves_it_to_end_itself() {
+    let mut scene = Scene::new();
+    create(&scene, &["bob", "--session", "s"]);
+    let alice = scene.sandbox.user_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &alice);
+    tells!(scene.run(&["revoke", "--session", "s"]));
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn the_session_is_remembered_where_jf_token_home_says() {
+    let mut scene = Scene::new();
+    let home = scene.path("home");
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap());
+    create(&scene, &[]);
+    assert!(home.join("default.json").exists());
+    scene.run(&["revoke"]);
+    assert!(!home.exists());
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_token_too_short_to_be_revoked_is_said_so_with_its_end() {
+    let scene = Scene::new();
+    scene.run(&["create", "--expiry", "60", "--session", "s", "--format", "none"]);
+    tells!(scene.run(&["revoke", "--session", "s"]));
+    assert!(scene.files().is_empty());
+}
+
+#[test]
+fn a_token_that_could_not_be_revoked_stays_remembered_and_the_next_try_ends_it() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token");
+    create(&scene, &["--session", "s", "--token-file", "token"]);
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 500, retry_after: None, body: None }, 1);
+    tells!(scene.run(&["revoke", "--session", "s", "--retry-for", "0"]));
+    assert!(!scene.path("work/token").exists(), "the file goes all the same");
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    assert!(!scene.sandbox.issued()[0].live && scene.files().is_empty());
+}
+
+#[test]
+fn a_revocation_is_repeated_until_it_is_certain() {
+    for fault in [
+        Fault::ResetBefore,
+        Fault::ResetAfter,
+        Fault::StatusAfter { status: 502 },
+        Fault::Status { status: 429, retry_after: None, body: None },
+    ] {
+        let scene = Scene::new();
+        create(&scene, &["--session", "s"]);
+        scene.sandbox.fault_for("DELETE", fault.clone(), 1);
+        let ran = scene.run(&["revoke", "--session", "s"]);
+        assert_eq!(ran.code, 0, "{fault:?}: {}", ran.stderr);
+        assert!(!scene.sandbox.issued()[0].live, "{fault:?}");
+    }
+}
+
+#[test]
+fn two_hundred_and_204_and_404_all_mean_that_the_token_is_dead() {
+    for status in [204, 404] {
+        let scene = Scene::new();
+        create(&scene, &["--session", "s"]);
+        scene.sandbox.fault_for("DELETE", Fault::Status { status, retry_after: None, body: Some(String::new()) }, 1);
+        let ran = scene.run(&["revoke", "--session", "s"]);
+        assert_eq!(ran.code, 0, "{status}: {}", ran.stderr);
+        assert!(scene.files().is_empty());
+    }
+}
+
+#[test]
+fn a_single_token_is_revoked_by_its_id() {
+    let scene = Scene::new();
+    create(&scene, &["--session", "s"]);
+    let id = scene.sandbox.issued()[0].token_id.clone();
+    tells!(scene.run(&["revoke", "--token-id", &id]));
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_token_that_is_to_live_on_is_left_alone() {
+    let scene = Scene::new();
+    create(&scene, &["--session", "s", "--revoke", "false"]);
+    create(&scene, &["--session", "s"]);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(live, [true, false]);
+    assert!(scene.files().is_empty());
+}
+
+#[test]
+fn inspect_shows_the_claims_and_the_platforms_view_and_never_the_token() {
+    let scene = Scene::new();
+    scene.run(&["create", "bob", "--session", "s", "--refreshable", "--description", "nightly", "--format", "none"]);
+    tells!("inspect_as_a_table", scene.run(&["inspect", "--session", "s", "--online"]));
+    tells!("inspect_as_json", scene.run(&["inspect", "--session", "s", "--online", "--format", "json"]));
+}
+
+#[test]
+fn inspect_takes_a_token_from_a_variable_a_file_and_standard_input() {
+    let mut scene = Scene::new();
+    let token = scene.sandbox.user_token().to_owned();
+    scene.asks_for("work/token");
+    scene.write("work/token", &token);
+    for ran in [
+        scene.run(&["inspect", "--access-token-file", "token"]),
+        scene.stdin(&token).run(&["inspect", "--access-token-stdin"]),
+        scene.set("JF_ACCESS_TOKEN", &token).run(&["inspect"]),
+    ] {
+        assert!(ran.stdout.starts_with("user       alice\n"), "{}", ran.story);
+        assert!(ran.story.find("--- request").is_none());
+    }
+}
+
+#[test]
+fn inspect_shows_the_end_of_a_reference_token() {
+    let mut scene = Scene::new();
+    scene.run(&["create", "--reference", "--expiry", "1h"]);
+    let reference = scene.sandbox.issued()[0].reference_token.clone().unwrap();
+    let ran = scene.stdin(&reference).run(&["inspect", "--access-token-stdin"]);
+    assert!(ran.story.contains("ends       <time> UTC (in 60 minutes)"), "{}", ran.story);
+}
+
+#[test]
+fn inspect_sees_the_last_token_of_the_session() {
+    let scene = Scene::new();
+    create(&scene, &["bob", "--session", "s"]);
+    create(&scene, &["carol", "--session", "s"]);
+    assert!(scene.run(&["inspect", "--session", "s"]).stdout.starts_with("user       carol\n"));
+}
+
+#[test]
+fn a_token_too_short_to_be_stored_is_unknown_to_the_platform() {
+    let scene = Scene::with(Sandbox::builder().persistent_threshold(7200));
+    scene.run(&["create", "--expiry", "60", "--session", "s", "--format", "none"]);
+    tells!(scene.run(&["inspect", "--session", "s", "--online"]));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_that_others_may_look_into_holds_no_session() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut scene = Scene::new();
+    let home = scene.path("home");
+    std::fs::create_dir(&home).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755)).unwrap();
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap());
+    tells!(scene.run(&["create"]));
+    std::fs::remove_dir(&home).unwrap();
+    let elsewhere = scene.path("work");
+    std::os::unix::fs::symlink(elsewhere, &home).unwrap();
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 1 && ran.stderr.contains("it is no folder"), "{}", ran.story);
+}
+
+#[test]
+fn many_creates_at_once_under_one_name_are_all_remembered() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_SESSION", "s");
+    let children: Vec<_> = (0..12).map(|_| scene.spawn(&["create", "--expiry", "1h", "--force-revocable", "--format", "none"])).collect();
+    for child in children {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    assert_eq!(scene.sandbox.issued().len(), 12);
+    assert_eq!(scene.run(&["revoke"]).code, 0);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
+    assert!(scene.files().is_empty());
+}
+
+#[test]
+fn a_session_file_that_is_broken_is_said_so_and_nothing_is_sent() {
+    let mut scene = Scene::new();
+    let home = scene.path("home");
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap());
+    create(&scene, &[]);
+    scene.write("home/default.json", "{\"tokens\":\"x\"}");
+    tells!(scene.run(&["create"]));
+}

@@ -1,1 +1,111 @@
+#![cfg(unix)]
 
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sandbox::Fault;
+
+use crate::support::{Ran, Scene};
+
+/// Sends the signal once the request has arrived.
+fn stopped(scene: &Scene, arguments: &[&str], signal: Signal) -> Ran {
+    let child = scene.spawn(arguments);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while scene.sandbox.requests().is_empty() {
+        assert!(Instant::now() < deadline, "the request never came");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    scene.ran(arguments, child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_the_answer_is_on_its_way_leaves_no_token() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true"), ("token-file", "token")]);
+        scene.sandbox.fault(Fault::Delay(1000));
+        let ran = stopped(&scene, &["create"], signal);
+        assert_eq!(ran.code, code, "{}", ran.story);
+        assert!(ran.stderr.contains("The new token was revoked."), "{}", ran.stderr);
+        assert!(scene.sandbox.issued().len() == 1 && !scene.sandbox.issued()[0].live);
+        assert_eq!(scene.read("output"), "");
+        assert!(!scene.path("work/token").exists() && !scene.path("runner/jf-token").exists());
+    }
+}
+
+#[test]
+fn a_token_that_came_after_the_signal_and_can_not_be_revoked_stays_for_the_end_of_the_job() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    scene.sandbox.fault_for("POST", Fault::Delay(500), 1);
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 500, retry_after: None, body: None }, 1);
+    let ran = stopped(&scene, &["create"], Signal::INT);
+    assert!(ran.stderr.contains("could not be revoked"), "{}", ran.stderr);
+    assert!(scene.sandbox.issued()[0].live);
+    assert_eq!(scene.post().code, 0);
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_server_that_stalls_does_not_hold_a_cancelled_job_for_long() {
+    let scene = Scene::action(&[]);
+    scene.sandbox.fault(Fault::Stall);
+    let started = Instant::now();
+    let ran = stopped(&scene, &["create"], Signal::INT);
+    assert_eq!(ran.code, 130);
+    assert!(started.elapsed() < Duration::from_secs(7), "the runner kills after 7.5 s: {:?}", started.elapsed());
+    assert!(ran.stderr.contains("A token may have been created"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_signal_between_two_tries_ends_it_at_once() {
+    let scene = Scene::action(&[]);
+    scene.sandbox.fault_for("POST", Fault::Status { status: 503, retry_after: Some("20".into()), body: None }, 10);
+    let started = Instant::now();
+    let ran = stopped(&scene, &["create"], Signal::TERM);
+    assert_eq!(ran.code, 143);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// The end of a job that was killed outright while the token was on its way: the end waits for the lock, then revokes.
+#[test]
+fn the_end_of_the_job_waits_for_a_mint_that_is_still_under_way() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    scene.sandbox.fault(Fault::Delay(1500));
+    let child = scene.spawn(&["create"]);
+    while scene.sandbox.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(scene.post().code, 0);
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_killed_process_leaves_a_session_that_the_next_one_can_use() {
+    let mut scene = Scene::action(&[("session", "s"), ("expiry", "1h"), ("force-revocable", "true")]);
+    scene.sandbox.fault(Fault::Stall);
+    let ran = stopped(&scene, &["create"], Signal::KILL);
+    assert_eq!(ran.code, 1000);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    assert_eq!(scene.post().code, 0);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
+    assert!(!scene.path("runner/jf-token").exists(), "{:?}", scene.files());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn its_memory_is_closed_to_others_and_to_core_files() {
+    let scene = Scene::new();
+    scene.sandbox.fault(Fault::Delay(1000));
+    let mut child = scene.spawn(&["create"]);
+    while scene.sandbox.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The kernel gives the files of a process that may not be dumped to root.
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap());
+    let user = rustix::process::geteuid().as_raw();
+    assert!(owner == 0 || owner != user, "{status}");
+    child.wait().unwrap();
+}

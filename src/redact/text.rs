@@ -1,0 +1,76 @@
+use std::collections::HashSet;
+
+use super::{HIDDEN, Secret};
+
+/// A shorter piece of a secret tells nothing.
+const PIECE: usize = 16;
+/// The shortest run of a token's characters that could be one.
+const RUN: usize = 24;
+
+/// A text of the outside without any piece of this secret, and without anything else that looks like a token.
+#[must_use]
+pub fn without(text: &str, secret: &Secret) -> String {
+    hide(text, &secret.expose().as_bytes().windows(PIECE).collect())
+}
+
+/// A text of the outside without anything that looks like a token.
+#[must_use]
+pub fn without_tokens(text: &str) -> String {
+    hide(text, &HashSet::new())
+}
+
+fn hide(text: &str, pieces: &HashSet<&[u8]>) -> String {
+    let mut hidden = vec![false; text.len()];
+    for (start, window) in text.as_bytes().windows(PIECE).enumerate() {
+        if pieces.contains(window) {
+            hidden[start..start + PIECE].fill(true);
+        }
+    }
+    let mut start = 0;
+    for run in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
+        if looks_like_a_token(run) {
+            hidden[start..start + run.len()].fill(true);
+        }
+        start += run.len() + text[start + run.len()..].chars().next().map_or(0, char::len_utf8);
+    }
+    let mut shown = String::new();
+    for (index, c) in text.char_indices() {
+        match (hidden[index], index > 0 && hidden[index - 1]) {
+            (false, _) => shown.push(c),
+            (true, false) => shown.push_str(HIDDEN),
+            (true, true) => {}
+        }
+    }
+    shown
+}
+
+/// Long, of mixed characters, and not a UUID: ids of tokens may be shown, and help.
+fn looks_like_a_token(run: &str) -> bool {
+    let holds = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
+    let groups = run.split('-').map(str::len);
+    run.len() >= RUN && holds(u8::is_ascii_digit) && holds(u8::is_ascii_alphabetic) && !groups.eq([8, 4, 4, 4, 12])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hides_every_piece_and_whatever_looks_like_a_token() {
+        let secret = Secret::new("abcdefghijklmnopqrstuvwxyz.ABCDEF").unwrap();
+        for (text, shown) in [
+            ("é abcdefghijklmnopqrstuvwxyz.ABCDEF é", "é *** é"),
+            ("a cdefghijklmnopqrstu b", "a *** b"),
+            ("a cdefghijklmnopqr b", "a *** b"),
+            ("a cdefghijklmnopq b", "a cdefghijklmnopq b"),
+            ("got eyJ2ZXIiOiIyIiwidHlwIjoiSldU.x", "got ***.x"),
+            (
+                "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
+                "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
+            ),
+            ("", ""),
+        ] {
+            assert_eq!(without(text, &secret), shown, "{text}");
+        }
+    }
+}
