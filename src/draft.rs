@@ -21,13 +21,17 @@ impl Draft {
     /// When the folder takes no file, or something other than a file is there already.
     pub fn new(path: &Path, prefix: &str) -> Result<Self> {
         let fail = |error: &std::io::Error| Error::file("write", path, error);
-        if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
-            return Err(fail(&std::io::Error::other("something other than a file is there")));
+        // A link is not followed, for others may have put it there, nor replaced, for it may be /dev/stdout.
+        if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(fail(&std::io::Error::other("a folder, a link or a device is there")));
         }
         // The path stays right if the working directory changes, and the state file remembers it.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| fail(&error))?;
+        let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| {
+            // tempfile adds the name that it made up.
+            fail(&std::io::Error::new(error.kind(), error.to_string().split(" at path ").next().unwrap_or_default()))
+        })?;
         Ok(Self { file, path })
     }
 

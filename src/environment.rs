@@ -1,6 +1,5 @@
 //! The process's environment variables, handed in as a value.
 
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
 use serde::de::DeserializeOwned;
@@ -9,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// Environment variables. An empty one counts as unset: GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
-pub struct Environment(BTreeMap<OsString, OsString>);
+pub struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
     /// The variable's text.
@@ -17,9 +16,9 @@ impl Environment {
     /// # Errors
     /// When its value is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
-        match self.0.get(OsStr::new(name)) {
+        match self.0.iter().find(|(other, _)| other == OsStr::new(name)) {
             None => Ok(None),
-            Some(value) => match value.to_str() {
+            Some((_, value)) => match value.to_str() {
                 Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
                 None => Err(Error::input(format!("{name} is not UTF-8 text"), "Set it to plain text, or unset it.")),
             },
@@ -29,12 +28,12 @@ impl Environment {
     /// Whether the variable is there, even if empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.contains_key(OsStr::new(name))
+        self.0.iter().any(|(other, _)| other == OsStr::new(name))
     }
 
     /// The names of all variables that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.keys().filter_map(|name| name.to_str()).filter(move |name| name.starts_with(prefix))
+        self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
     }
 
     /// Fills a struct of optional strings whose field names are the variables' in lower case.

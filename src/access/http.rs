@@ -107,10 +107,15 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     };
     for name in names {
         let Some(url) = environment.get(name)? else { continue };
-        let wrong = |_| {
-            Error::input(format!("{name} is not the URL of an http or https proxy"), "Set it to a URL such as http://proxy.example:3128.")
+        let wrong = || {
+            let next = "Set it to a URL such as http://proxy.example:3128.";
+            Error::input(format!("{name} is not the URL of an http or https proxy"), next)
         };
-        let proxy = Proxy::all(url).map_err(wrong)?;
+        // As elsewhere, a proxy without a scheme is an http one. reqwest would take socks5 and then not speak it.
+        if url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
+            return Err(wrong());
+        }
+        let proxy = Proxy::all(url).map_err(|_| wrong())?;
         let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?);
         return Ok(Some((name, proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))));
     }
@@ -132,7 +137,12 @@ impl Exchange<'_> {
             });
             let mut response = self.send_to(http, url.clone()).await.map_err(|error| failure::transport(self, http, &error))?;
             let status = response.status();
-            let text = read(&mut response).await.map_err(|error| failure::transport(self, http, &error))?;
+            let text = match read(&mut response).await {
+                Ok(text) => text,
+                // A proxy that refuses may hang up on the body it did not read; its status says all the same that nothing was done.
+                Err(_) if status.is_client_error() => Zeroizing::default(),
+                Err(error) => return Err(failure::transport(self, http, &error)),
+            };
             http.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, self.bearer)));
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if status.is_redirection()

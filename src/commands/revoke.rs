@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
+
 use super::{Job, REQUEST, no_url, with_access};
 use crate::access::{Patience, Revoked};
 use crate::clock::{self, local_and_relative};
@@ -43,11 +45,21 @@ impl When {
 }
 
 pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let started = Instant::now();
     let when = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
     if let Some(id) = job.inputs.text(&TOKEN_ID)? {
         return Ok(one(&mut job, &id.text)?);
     }
+    match session(&mut job, when) {
+        Err(error) if job.ci.is_action() && when != When::Strict => {
+            job.console.warn(&format!("a token could not be revoked, and lives until its end. {error}\n{}", error.next()));
+            Ok(())
+        }
+        done => done.context("a token could not be revoked, and lives until its end"),
+    }
+}
+
+fn session(job: &mut Job, when: When) -> Result<()> {
+    let started = Instant::now();
     let session = Session::find(job.inputs, job.ci)?;
     let named = job.inputs.text(&SESSION)?.is_some();
     if job.ci.is_action() && job.ci.saved_session().is_none() && !named {
@@ -55,39 +67,35 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut locked = session.lock(if job.ci.is_action() { IN_ACTION } else { REQUEST })?;
-    let credential = credential::find(job.inputs, job.stdin)?.map(|found| found.secret);
-    let (leave, revoke): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut locked.state.tokens).into_iter().partition(|held| when == When::Never || !held.revoke);
-    if revoke.is_empty() && leave.is_empty() {
+    // One that can't be read any more must not keep the tokens alive: they can end themselves.
+    let credential = credential::find(job.inputs, job.stdin).ok().flatten().map(|found| found.secret);
+    let held = std::mem::take(&mut locked.state.tokens);
+    if locked.was_cut_off() {
+        job.console.warn("an earlier step was killed while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
+    } else if held.is_empty() && !job.ci.is_action() {
         job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
     }
-    for file in leave.iter().chain(&revoke).flat_map(|held| &held.files) {
-        remove(file)?;
-    }
-    let mut first_error = None;
+    let files: Vec<_> = held.iter().flat_map(|held| held.files.clone()).collect();
+    let mut failures: Vec<Error> = files.iter().filter_map(|file| remove(file).err()).collect();
     let patience = job.patience()?;
-    for tokens in by_platform(revoke) {
+    for tokens in by_platform(held.into_iter().filter(|held| when != When::Never && held.revoke)) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
-        for (held, ended) in end_all(&job, tokens, credential.as_ref(), Patience(patience.0.min(left)), left)? {
+        for (held, ended) in end_all(job, tokens, credential.as_ref(), Patience(patience.0.min(left)), left)? {
             match ended {
                 Ok(Revoked::Done) => job.console.say(&format!("revoked {}", held.grant.token_id)),
-                Ok(Revoked::NotRevocable) => job.console.say(&not_revocable(&job, &held)),
+                Ok(Revoked::NotRevocable) => job.console.say(&not_revocable(job, &held)),
                 Err(error) => {
-                    locked.state.tokens.push(Held { files: Vec::new(), ..held });
-                    first_error.get_or_insert(error);
+                    // After an action's end nobody comes back for it: then the message is all there is.
+                    if !job.ci.is_action() {
+                        locked.state.tokens.push(Held { files: Vec::new(), ..held });
+                    }
+                    failures.push(error);
                 }
             }
         }
     }
     locked.settle()?;
-    match first_error {
-        Some(error) if job.ci.is_action() && when != When::Strict => {
-            job.console.warn(&format!("a token could not be revoked, and lives until its end. {error}\n{}", error.next()));
-            Ok(())
-        }
-        Some(error) => Err(anyhow::Error::new(error).context("a token could not be revoked, and lives until its end")),
-        None => Ok(()),
-    }
+    failures.into_iter().next_back().map_or(Ok(()), Err)
 }
 
 /// The end of every token, asked for at once, within the time that is left.
@@ -124,7 +132,7 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<
     results.into_iter().flatten().collect()
 }
 
-fn by_platform(tokens: Vec<Held>) -> Vec<Vec<Held>> {
+fn by_platform(tokens: impl Iterator<Item = Held>) -> Vec<Vec<Held>> {
     let mut groups: Vec<Vec<Held>> = Vec::new();
     for held in tokens {
         match groups.iter_mut().find(|group| group.iter().any(|other| other.platform == held.platform)) {

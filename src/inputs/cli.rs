@@ -1,14 +1,13 @@
 //! The command line, built from the table of options. No value goes through a typed parser: its errors would show it.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use clap::builder::OsStringValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
 use super::options::{ALL, Opt, USERNAME, Value};
-use super::{Command, shown};
+use super::{Command, Flags, shown};
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
@@ -32,6 +31,14 @@ impl Command {
         }
     }
 
+    fn usage(self) -> &'static str {
+        match self {
+            Command::Create => "jf-token create [OPTIONS] [USERNAME]",
+            Command::Revoke => "jf-token revoke [OPTIONS]",
+            Command::Inspect => "jf-token inspect [OPTIONS]",
+        }
+    }
+
     fn about(self) -> &'static str {
         match self {
             Command::Create => "Mint an access token, hide it from the log, hand it over, remember it",
@@ -44,7 +51,7 @@ impl Command {
 /// What the arguments ask for.
 pub enum Asked {
     /// A command with its flags. None: no command at all.
-    Run(Option<Command>, BTreeMap<&'static str, String>),
+    Run(Option<Command>, Flags),
     /// A text for standard output.
     Help(String),
 }
@@ -56,9 +63,10 @@ pub fn tree() -> clap::Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Gives a CI job a JFrog access token for exactly as long as the job needs it.\nWith no command: create, from the environment alone")
         .after_help(AFTER_HELP)
+        .override_usage("jf-token [COMMAND]")
         .disable_help_subcommand(true);
     for command in Command::ALL {
-        let mut sub = clap::Command::new(command.name()).about(command.about()).after_help(AFTER_HELP);
+        let mut sub = clap::Command::new(command.name()).about(command.about()).override_usage(command.usage()).after_help(AFTER_HELP);
         // The options of the commands that are not given are never made.
         sub = match command {
             Command::Create => sub.visible_aliases(["atc", "access-token-create"]).defer(|sub| sub.args(args(Command::Create))),
@@ -91,67 +99,64 @@ fn arg(option: &Opt) -> Arg {
 /// # Errors
 /// When they are wrong; the message shows no value that could be a token.
 pub fn parse(args: Vec<OsString>) -> Result<Asked> {
+    let words: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let matches = match tree().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Asked::Help(error.to_string()));
         }
-        Err(error) => return Err(explain(&error)),
+        Err(error) => return Err(explain(&error, &words)),
     };
-    let Some((name, found)) = matches.subcommand() else { return Ok(Asked::Run(None, BTreeMap::new())) };
+    let Some((name, found)) = matches.subcommand() else { return Ok(Asked::Run(None, Flags::new())) };
     let command = Command::ALL.into_iter().find(|command| command.name() == name);
     Ok(Asked::Run(command, flags(command, found)?))
 }
 
-fn flags(command: Option<Command>, found: &ArgMatches) -> Result<BTreeMap<&'static str, String>> {
-    let mut flags = BTreeMap::new();
+fn flags(command: Option<Command>, found: &ArgMatches) -> Result<Flags> {
+    let mut flags = Flags::new();
     for option in ALL.iter().filter(|option| command.is_some_and(|command| option.commands.contains(&command))) {
         if let Some(value) = found.get_one::<OsString>(option.name) {
             let Some(text) = value.to_str() else {
                 return Err(Error::input(format!("--{} is not UTF-8 text", option.name), "Give plain text."));
             };
-            flags.insert(option.name, text.to_owned());
+            flags.push((option.name, text.to_owned()));
         }
     }
     Ok(flags)
 }
 
-/// clap's own text would show the values it met.
-fn explain(error: &clap::Error) -> Error {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text.clone()),
-        _ => None,
-    };
-    let named = context(ContextKind::InvalidArg).map(|text| text.split(['=', ' ']).next().unwrap_or_default().to_owned());
-    let named = named.filter(|text| text.starts_with('-')).map(|text| shown(&text));
-    let suggestion = nearest(named.as_deref());
+/// clap's own text would show the values it met, and the code that writes it is 30 KiB.
+fn explain(error: &clap::Error, args: &[String]) -> Error {
+    let flag = |arg: &&String| arg.starts_with("--").then(|| arg.split('=').next().unwrap_or_default().trim_start_matches('-').to_owned());
+    let command =
+        Command::ALL.into_iter().find(|command| args.first().is_some_and(|word| word == command.name())).unwrap_or(Command::Create);
+    let known = |name: &String| ALL.iter().any(|option| option.name == name && option.commands.contains(&command));
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
-            let word = context(ContextKind::InvalidSubcommand).map(|word| shown(&word)).unwrap_or_default();
+            let word = args.first().map(|word| shown(word)).unwrap_or_default();
             Error::input(format!("'{word}' is no command"), "Use create, revoke or inspect; jf-token --help shows more.")
         }
-        ErrorKind::UnknownArgument => match named {
-            Some(name) => Error::input(format!("{name} is no option of this command"), suggestion),
-            None => {
-                Error::input("there is an argument too many", "One user name at most stands without a flag. Quote values that hold spaces.")
-            }
+        ErrorKind::UnknownArgument => match args.iter().find_map(|arg| flag(&arg).filter(|name| !known(name))) {
+            Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name)),
+            None => Error::input(
+                "there is an argument too many",
+                "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",
+            ),
         },
-        ErrorKind::InvalidValue
-        | ErrorKind::NoEquals
-        | ErrorKind::WrongNumberOfValues
-        | ErrorKind::TooFewValues
-        | ErrorKind::TooManyValues => {
-            Error::input(format!("{} has no value, or one too many", named.unwrap_or_default()), "Write --option VALUE, or --option=VALUE.")
+        _ => {
+            let last = args.iter().rev().find_map(|arg| flag(&arg).filter(known));
+            let what = last.map_or_else(
+                || "the arguments can't be read".into(),
+                |name| format!("--{name} has no value, or one that is set off wrongly"),
+            );
+            Error::input(what, "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.")
         }
-        _ => Error::input(format!("the arguments can't be read ({})", error.kind()), "See jf-token --help."),
     }
 }
 
-fn nearest(name: Option<&str>) -> String {
-    let name = name.unwrap_or_default().trim_start_matches('-');
-    let closest = ALL.iter().map(|option| (super::distance(name, option.name), option.name)).min();
-    match closest {
-        Some((distance, option)) if distance <= 3 => format!("Did you mean --{option}?"),
-        _ => "See jf-token COMMAND --help for those it knows.".into(),
+fn nearest(name: &str) -> String {
+    match ALL.iter().map(|option| (super::distance(name, option.name), option.name)).min() {
+        Some((1..=3, option)) => format!("Did you mean --{option}?"),
+        _ => "jf-token COMMAND --help shows the options of a command.".into(),
     }
 }

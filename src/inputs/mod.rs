@@ -7,7 +7,6 @@ mod scope;
 mod span;
 mod url;
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::environment::Environment;
@@ -79,9 +78,12 @@ impl Given {
     }
 }
 
+/// The flags that were given, by the names of their options.
+pub type Flags = Vec<(&'static str, String)>;
+
 /// The flags and the environment, asked for one option at a time.
 pub struct Inputs {
-    flags: BTreeMap<&'static str, String>,
+    flags: Flags,
     /// The environment that was handed in.
     pub environment: Environment,
 }
@@ -89,7 +91,7 @@ pub struct Inputs {
 impl Inputs {
     /// Inputs from the flags that were parsed and the environment.
     #[must_use]
-    pub fn new(flags: BTreeMap<&'static str, String>, environment: Environment) -> Self {
+    pub fn new(flags: Flags, environment: Environment) -> Self {
         Self { flags, environment }
     }
 
@@ -98,7 +100,7 @@ impl Inputs {
     /// # Errors
     /// When the variable that decides is not UTF-8.
     pub fn text(&self, option: &Opt) -> Result<Option<Given>> {
-        if let Some(text) = self.flags.get(option.name).filter(|text| !text.is_empty()) {
+        if let Some(text) = self.flag(option).filter(|text| !text.is_empty()) {
             let flag = if option.name == options::USERNAME.name { "USERNAME".into() } else { format!("--{}", option.name) };
             return Ok(Some(Given { text: text.clone(), source: Source::Flag(flag) }));
         }
@@ -109,6 +111,10 @@ impl Inputs {
         }
         let text = self.environment.get(option.variable)?;
         Ok(text.map(|text| Given { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
+    }
+
+    fn flag(&self, option: &Opt) -> Option<&String> {
+        self.flags.iter().find(|(name, _)| *name == option.name).map(|(_, text)| text)
     }
 
     /// The switch's value; absent is false.
@@ -150,7 +156,7 @@ impl Inputs {
     #[must_use]
     pub fn secret_on_argument_list(&self) -> Option<&'static str> {
         let secrets = options::ALL.iter().filter(|option| matches!(option.value, Value::Secret(_)));
-        secrets.map(|option| option.name).find(|name| self.flags.contains_key(name))
+        secrets.filter(|option| self.flag(option).is_some()).map(|option| option.name).next()
     }
 }
 

@@ -79,8 +79,9 @@ fn scope_of(inputs: &Inputs) -> Result<Option<String>> {
                 given.wrong(format!("excludes {other}"), "Give the whole scope by one of them: --scope, or --groups and --grant-admin.")
             );
         }
+        let given = Given { text: limited(given.clone(), 500)?, ..given };
         scope::check(&given)?;
-        return limited(given, 500).map(Some);
+        return Ok(Some(given.text));
     }
     let groups = groups.map(|given| group_names(&given).map(|names| scope::groups(&names))).transpose()?;
     let scope: Vec<String> = groups.into_iter().chain(admin.then(|| "applied-permissions/admin".to_owned())).collect();

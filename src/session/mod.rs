@@ -123,6 +123,13 @@ impl Session {
         self.home.join(format!("{}.json", self.name))
     }
 
+    /// What is left of a process that was killed; under the lock nobody else has any.
+    fn drafts(&self) -> impl Iterator<Item = PathBuf> {
+        let prefix = self.draft_prefix();
+        let entries = fs::read_dir(&self.home).into_iter().flatten().flatten();
+        entries.filter(move |entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix))).map(|entry| entry.path())
+    }
+
     fn draft_prefix(&self) -> String {
         format!(".{}-", self.name)
     }
@@ -133,6 +140,12 @@ impl Locked {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.session.name
+    }
+
+    /// Whether a process was killed while it changed this session.
+    #[must_use]
+    pub fn was_cut_off(&self) -> bool {
+        self.session.drafts().next().is_some()
     }
 
     /// Starts the next version of the state file, while there is nothing to lose yet.
@@ -161,11 +174,8 @@ impl Locked {
         }
         let session = &self.session;
         remove(&session.file())?;
-        for entry in fs::read_dir(&session.home).into_iter().flatten().flatten() {
-            // Drafts of a process that was killed.
-            if entry.file_name().to_str().is_some_and(|name| name.starts_with(&session.draft_prefix())) {
-                remove(&entry.path())?;
-            }
+        for draft in session.drafts() {
+            remove(&draft)?;
         }
         remove(&session.home.join(format!("{}.lock", session.name)))?;
         // The folders go with the last session in them; they stay when they hold anything else.

@@ -1,5 +1,12 @@
 //! What a user can rely on, each as a sentence: the real binary against the sandbox.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::format_push_string,
+    clippy::format_collect,
+    reason = "a failed step ends the test"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -50,13 +50,13 @@ fn files_are_written_whole_for_this_user_only_and_replace_what_was_there() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_is_replaced_not_followed() {
-    let mut scene = Scene::new();
-    scene.asks_for("work/token");
+fn a_link_is_neither_followed_nor_replaced() {
+    let scene = Scene::new();
     let elsewhere = scene.write("work/elsewhere", "old");
     std::os::unix::fs::symlink(elsewhere, scene.path("work/token")).unwrap();
-    assert_eq!(scene.run(&["create", "--token-file", "token", "--format", "none"]).code, 0);
+    assert_eq!(scene.run(&["create", "--token-file", "token", "--format", "none"]).code, 2);
     assert_eq!(scene.read("work/elsewhere"), "old");
+    assert!(scene.path("work/token").is_symlink() && scene.sandbox.issued().is_empty());
 }
 
 #[test]

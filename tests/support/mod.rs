@@ -190,7 +190,7 @@ impl Scene {
         }
         for path in self.files() {
             let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
-            if !name.ends_with("ca.pem") && !name.ends_with(".lock") {
+            if !["ca.pem", ".lock"].iter().any(|end| name.ends_with(end)) {
                 story += &format!("--- file {name} ({})\n{}\n", mode(&path), fs::read_to_string(&path).unwrap().trim_end_matches('\n'));
             }
         }

@@ -1,0 +1,343 @@
+//! The action in GitHub workflows, as act runs them on this machine.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustix::process::Signal;
+use sandbox::Fault;
+
+use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::support::{BINARY, Scene};
+
+/// A job whose first step is a witness: its own post step, the last of all, tells what is left of the others.
+fn job(steps: &[String]) -> String {
+    format!("on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: acme/witness@v1\n{}", steps.concat())
+}
+
+/// A step that uses the action, with these inputs and what it needs anyway.
+fn action(id: &str, inputs: &str) -> String {
+    uses("acme/jf-token@v1", id, inputs)
+}
+
+fn uses(action: &str, id: &str, inputs: &str) -> String {
+    format!(
+        "      - id: {id}\n        uses: {action}\n        with: {{url: '${{{{ vars.JF_URL }}}}', access-token: '${{{{ secrets.JF_ACCESS_TOKEN }}}}', \
+         expiry: 1h, force-revocable: true, {inputs}}}\n"
+    )
+}
+
+/// A step that runs a script with the first use's token.
+fn run(script: &str) -> String {
+    let script = script.replace('\n', "\n          ");
+    format!(
+        "      - env: {{TOKEN: '${{{{ steps.jfrog.outputs.access-token }}}}', URL: '${{{{ vars.JF_URL }}}}'}}\n        run: |\n          {script}\n"
+    )
+}
+
+/// The action as a release has it: with its binary.
+fn write_action(scene: &Scene, folder: &str, binary: Option<&str>) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for name in ["action.yml", "action/main.js", "action/post.js"] {
+        write(scene, &format!("{folder}/{name}"), &fs::read_to_string(root.join(name)).unwrap());
+    }
+    if let Some(binary) = binary {
+        let binary = scene.path(folder).join(binary);
+        fs::create_dir_all(binary.parent().unwrap()).unwrap();
+        symlink(BINARY, binary).unwrap();
+    }
+}
+
+const WITNESS: &str = r"
+const { readdirSync } = require('node:fs');
+const { join } = require('node:path');
+const below = (folder) => readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !name.startsWith('.git')).flatMap(
+  (entry) => [join(folder, entry.name), ...(entry.isDirectory() ? below(join(folder, entry.name)) : [])]);
+console.log(`left behind: ${[process.env.RUNNER_TEMP, process.env.GITHUB_WORKSPACE].flatMap(below).join(' ') || 'nothing'}`);
+";
+
+fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
+    let machine = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    };
+    let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
+    write_action(scene, "release", Some(&format!("action/bin/jf-token-{system}-{machine}")));
+    let metadata = "name: witness\ndescription: witness\nruns: {using: node24, main: main.js, post: post.js, post-if: always()}\n";
+    for (name, text) in [("action.yml", metadata), ("main.js", ""), ("post.js", WITNESS)] {
+        write(scene, &format!("witness/{name}"), text);
+    }
+    write(scene, "work/.github/workflows/e2e.yml", workflow);
+    commit(scene);
+    let mut act = command(scene, &tool("act"));
+    // Or else it asks its maker's server for news, and opens a port on the machine's outer address.
+    act.env("ACT_DISABLE_VERSION_CHECK", "1").args(["push", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]);
+    for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness")] {
+        act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
+    }
+    act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]);
+    act.args(["-s", &format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token())]).args(arguments);
+    Running::start(act, &scene.path("log"))
+}
+
+/// What holds after every job whose token was revoked or never was.
+fn end(scene: &Scene, running: Running) -> Ended {
+    let ended = end_alive(scene, running);
+    search_the_disk(scene);
+    ended
+}
+
+/// What holds after every job.
+fn end_alive(scene: &Scene, running: Running) -> Ended {
+    let ended = running.end();
+    let printed = printed(&ended.log);
+    for secret in scene.secrets() {
+        let signature = secret.rsplit('.').next().unwrap();
+        assert!(!readable(&ended.log, signature, 48) && !readable(&printed, signature, 48), "the log shows a secret:\n{}", ended.log);
+    }
+    ended
+}
+
+fn act(scene: &Scene, steps: &[String]) -> Ended {
+    end(scene, start(scene, &job(steps), &[]))
+}
+
+/// What the steps printed, as if they had never broken a line.
+fn printed(log: &str) -> String {
+    log.lines().filter_map(|line| line.split_once("]   | ")).map(|(_, text)| text).collect()
+}
+
+/// Whether so many characters of it are there in a row.
+fn readable(text: &str, secret: &str, length: usize) -> bool {
+    (0..(secret.len() + 1).saturating_sub(length)).any(|start| text.contains(&secret[start..start + length]))
+}
+
+/// The ids of tokens that revocation was asked for, in turn.
+fn revoked(scene: &Scene) -> Vec<String> {
+    let requests = scene.sandbox.requests().into_iter().filter(|request| request.method == "DELETE");
+    requests.map(|request| request.path.rsplit('/').next().unwrap().to_owned()).collect()
+}
+
+/// One token was minted and its end asked for once; it is dead, and nothing is left of it.
+fn came_and_went(scene: &Scene, ended: &Ended) {
+    let issued = scene.sandbox.issued();
+    assert_eq!(issued.iter().map(|issued| issued.token_id.clone()).collect::<Vec<_>>(), revoked(scene), "{}", ended.log);
+    assert!(issued.len() == 1 && !issued[0].live, "the token outlived the job:\n{}", ended.log);
+    ended.says("left behind: nothing");
+}
+
+#[test]
+fn a_later_step_uses_the_token_which_is_dead_after_the_job() {
+    let scene = Scene::new();
+    let ended = act(&scene, &[action("jfrog", ""), run(USE)]);
+    ended.succeeded().says("answer 200");
+    came_and_went(&scene, &ended);
+    assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
+}
+
+#[test]
+fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
+    let scene = Scene::new();
+    let print = "echo \"it is $TOKEN.\"\nfold -w 40 <<< \"$TOKEN\"\nbase64 -w 76 <<< \"$TOKEN\"\nbase64 -w 60 <<< \" $TOKEN\"\n\
+                 od -An -v -tx1 <<< \"$TOKEN\" | tr -d ' \\n' | fold -w 60; echo\necho 'that was it'";
+    let ended = act(&scene, &[action("jfrog", ""), run(print)]);
+    ended.succeeded().says("it is ***.").says("that was it");
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    let signature = token.rsplit('.').next().unwrap();
+    let printed = printed(&ended.log);
+    for lead in ["", " "] {
+        // Four characters of base64 say three: the same stretch of the signature.
+        let start = (lead.len() + token.len() - signature.len()).div_ceil(3) * 4;
+        let form = STANDARD.encode(format!("{lead}{token}\n"));
+        assert!(printed.contains(&form[..48]), "it was printed:\n{}", ended.log);
+        assert!(!readable(&printed, &form[start..], 64), "{}", ended.log);
+    }
+    let hex: String =
+        signature.bytes().flat_map(|byte| [byte >> 4, byte & 15]).filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+    assert!(!readable(&printed, &hex, 96), "{}", ended.log);
+    assert!(printed.matches("***").count() > 30, "{}", ended.log);
+    came_and_went(&scene, &ended);
+}
+
+#[test]
+fn the_readmes_recipe_works_as_it_stands_there() {
+    let scene = Scene::new();
+    write_publish_script(&scene, "");
+    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions")), &[]);
+    end(&scene, running).succeeded().says("answer 200");
+    assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
+    assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
+}
+
+#[test]
+fn each_of_two_uses_revokes_its_own_token() {
+    let scene = Scene::new();
+    let ended = act(&scene, &[action("jfrog", ""), action("other", "description: other"), run(USE)]);
+    ended.succeeded().says("answer 200").says("left behind: nothing");
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 2 && issued.iter().all(|issued| !issued.live));
+    // Post steps run in the reverse order.
+    assert_eq!(revoked(&scene), [issued[1].token_id.clone(), issued[0].token_id.clone()]);
+}
+
+#[test]
+fn a_variable_and_a_token_file_reach_later_steps_and_the_file_is_gone_after_the_job() {
+    let scene = Scene::new();
+    let steps = [
+        action("jfrog", "env-var: TOKEN_OF_THE_JOB, token-file: token"),
+        run(&format!("[ \"$TOKEN_OF_THE_JOB\" = \"$TOKEN\" ]\n[ \"$(cat token)\" = \"$TOKEN\" ]\nstat -c 'mode %a' token\n{USE}")),
+    ];
+    let ended = act(&scene, &steps);
+    ended.succeeded().says("mode 600").says("answer 200");
+    came_and_went(&scene, &ended);
+}
+
+#[test]
+fn a_wrong_credential_fails_the_job_with_one_message_and_no_outputs() {
+    let scene = Scene::new();
+    let expired = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/x", "scp": "x", "jti": "x", "aud": "*@*", "exp": 1}));
+    let after = run("echo \"outputs [${TOKEN}${{ steps.jfrog.outputs.token-id }}] variable [$JOB_TOKEN]\"")
+        .replace("- env", "- if: always()\n        env");
+    let steps = [action("jfrog", "env-var: JOB_TOKEN, token-file: token"), after];
+    let ended = end(&scene, start(&scene, &job(&steps), &["-s", &format!("JF_ACCESS_TOKEN={expired}")]));
+    ended.failed().says("outputs [] variable []").says("left behind: nothing").says("put a new access token into the secret it comes from");
+    assert_eq!(ended.log.matches("::error").count(), 1, "{}", ended.log);
+    assert_eq!(ended.log.matches("Summary - ### jf-token: refused by the platform").count(), 1, "{}", ended.log);
+    assert!(scene.sandbox.issued().is_empty() && scene.sandbox.requests().len() == 1);
+}
+
+#[test]
+fn the_token_is_revoked_after_a_step_that_failed() {
+    let scene = Scene::new();
+    let ended = act(&scene, &[action("jfrog", ""), run(&format!("{USE}\nexit 1"))]);
+    ended.failed().says("answer 200");
+    came_and_went(&scene, &ended);
+}
+
+#[test]
+fn the_token_is_revoked_after_a_cancel() {
+    let scene = Scene::new();
+    let mut running = start(&scene, &job(&[action("jfrog", ""), run("echo asleep\nsleep 100")]), &[]);
+    running.wait_for_line("| asleep");
+    running.send(Signal::INT);
+    let started = Instant::now();
+    let ended = end(&scene, running);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    ended.failed();
+    came_and_went(&scene, &ended);
+}
+
+/// act kills at once, so the token that is on its way is nobody's. Nothing may hang, and nothing be left on the disk.
+#[test]
+fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
+    let scene = Scene::new();
+    scene.sandbox.fault_for("POST", Fault::Delay(3000), 1);
+    let mut running = start(&scene, &job(&[action("jfrog", ""), run(USE)]), &[]);
+    running.wait_for("the request", |_| !scene.sandbox.requests().is_empty());
+    running.send(Signal::INT);
+    let started = Instant::now();
+    let ended = end(&scene, running);
+    assert!(started.elapsed() < Duration::from_secs(20));
+    ended.failed().never_says("answer").says("Run Post acme/jf-token@v1").says("left behind: nothing");
+}
+
+/// GitHub's runner gives time, which act does not: it sends SIGINT, to the script alone, 7.5 s later SIGTERM, then it kills.
+#[test]
+fn a_cancel_with_time_to_spare_revokes_the_token_that_is_on_its_way() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let scene = Scene::new();
+        write_action(&scene, "work", Some("target/debug/jf-token"));
+        scene.sandbox.fault_for("POST", Fault::Delay(1000), 1);
+        let mut main = command(&scene, &tool("node24"));
+        main.arg("action/main.js").env("GITHUB_ACTIONS", "true").env("RUNNER_TEMP", scene.path("tmp"));
+        main.env("GITHUB_OUTPUT", scene.path("output")).env("GITHUB_STATE", scene.path("state"));
+        main.env("INPUT_URL", scene.sandbox.url()).env("INPUT_ACCESS-TOKEN", scene.sandbox.admin_token());
+        main.env("INPUT_EXPIRY", "1h").env("INPUT_FORCE-REVOCABLE", "true");
+        let mut running = Running::start(main, &scene.path("log"));
+        running.wait_for("the request", |_| !scene.sandbox.requests().is_empty());
+        running.send(signal);
+        running.end().failed().says("::error").says("The new token was revoked.");
+        let issued = scene.sandbox.issued();
+        assert!(issued.len() == 1 && !issued[0].live);
+        assert!(scene.blocks("output").is_empty() && !scene.path("tmp/jf-token").exists());
+    }
+}
+
+#[test]
+fn revoke_false_leaves_the_token_and_removes_its_file() {
+    let scene = Scene::new();
+    let ended = act(&scene, &[action("jfrog", "revoke: false, token-file: token"), run("[ \"$(cat token)\" = \"$TOKEN\" ]")]);
+    ended.succeeded().says("left behind: nothing");
+    assert!(scene.sandbox.issued()[0].live && revoked(&scene).is_empty());
+}
+
+/// A job whose token can't be revoked.
+fn revocation_fails(inputs: &str, fault: Fault) -> (Ended, Duration) {
+    let scene = Scene::new();
+    scene.sandbox.fault_for("DELETE", fault, 100);
+    let mut running = start(&scene, &job(&[action("jfrog", inputs), run(USE)]), &[]);
+    running.wait_for_line("Run Post acme/jf-token@v1");
+    let started = Instant::now();
+    let ended = end_alive(&scene, running);
+    ended.says("answer 200").says("a token could not be revoked, and lives until its end");
+    assert!(scene.sandbox.issued()[0].live);
+    (ended, started.elapsed())
+}
+
+fn status_500() -> Fault {
+    Fault::Status { status: 500, retry_after: None, body: None }
+}
+
+#[test]
+fn a_token_that_can_not_be_revoked_is_a_warning() {
+    let (ended, _) = revocation_fails("retry-for: 0", status_500());
+    ended.succeeded().says("::warning").never_says("::error");
+}
+
+#[test]
+fn a_token_that_can_not_be_revoked_fails_the_job_with_revoke_strict() {
+    let (ended, _) = revocation_fails("retry-for: 0, revoke: strict", status_500());
+    ended.failed().says("::error");
+}
+
+/// On a cancel the real runner kills 7.5 s after it asked.
+#[test]
+fn the_end_of_a_job_never_waits_long_for_a_platform_that_does_not_answer() {
+    let (ended, elapsed) = revocation_fails("", Fault::Stall);
+    ended.succeeded();
+    assert!(elapsed < Duration::from_secs(7), "{elapsed:?}");
+    let (ended, elapsed) = revocation_fails("", status_500());
+    ended.succeeded();
+    assert!(elapsed < Duration::from_secs(7), "{elapsed:?}");
+}
+
+/// The repository of the action itself, which is checked out and used as `./`. Its target folder is ignored by git, and act
+/// copies what git would, unless told otherwise.
+fn checkout(binary: Option<&str>) -> (Scene, Ended) {
+    let scene = Scene::new();
+    write_action(&scene, "work", binary);
+    write(&scene, "work/.gitignore", "/target\n");
+    let workflow = job(&["      - uses: actions/checkout@v4\n".into(), uses("./", "jfrog", ""), run(USE)]);
+    let running = start(&scene, &workflow, &["--use-gitignore=false"]);
+    let ended = end(&scene, running);
+    (scene, ended)
+}
+
+#[test]
+fn a_checkout_uses_the_binary_that_was_built_in_it() {
+    for binary in ["target/debug/jf-token", "target/release/jf-token"] {
+        let (scene, ended) = checkout(Some(binary));
+        ended.succeeded().says("answer 200");
+        assert!(!scene.sandbox.issued()[0].live, "{}", ended.log);
+    }
+}
+
+#[test]
+fn a_checkout_without_a_binary_says_what_to_do() {
+    let (scene, ended) = checkout(None);
+    ended.failed().says("use a release tag, or run \"cargo build\" first").never_says("answer");
+    assert!(scene.sandbox.requests().is_empty());
+}
