@@ -1,0 +1,140 @@
+//! The main job, from mint to revocation, against the sandbox: `cargo run --example demo`.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is there to print, and a failed step ends it")]
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use jf_token::{World, run};
+use sandbox::Sandbox;
+
+fn main() -> ExitCode {
+    let sandbox = Sandbox::start();
+    let folder = tempfile::tempdir().unwrap();
+    println!("A stand-in JFrog platform listens on {}.", sandbox.url());
+
+    // What GitHub gives an action's main step.
+    let mut job: HashMap<&str, OsString> = HashMap::from([
+        ("GITHUB_ACTIONS", "true".into()),
+        ("INPUT_URL", sandbox.url().into()),
+        ("INPUT_ACCESS-TOKEN", sandbox.admin_token().into()),
+        ("INPUT_USERNAME", "build-bot".into()),
+        ("INPUT_GROUPS", "deployers".into()),
+        ("INPUT_EXPIRY", "1h".into()),
+        ("INPUT_REFRESHABLE", "true".into()),
+        ("INPUT_FORCE-REVOCABLE", "true".into()),
+    ]);
+    for (name, file) in [("GITHUB_OUTPUT", "output"), ("GITHUB_STATE", "state"), ("GITHUB_STEP_SUMMARY", "summary"), ("RUNNER_TEMP", "")] {
+        job.insert(name, folder.path().join(file).into());
+    }
+
+    title("1. The step runs: mint, mask, remember, hand over");
+    println!("inputs: username build-bot, groups deployers, expiry 1h, refreshable, force-revocable; the credential is an admin's.");
+    let (code, log) = jf_token(&job, "create");
+    let masks: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
+    println!("\nBefore anything else can print it tells the runner {} masks, for the access token and the refresh token:", masks.len());
+    for mask in masks.iter().take(3).chain(masks.iter().rev().take(3)) {
+        println!("  ::add-mask::{}", short(mask));
+    }
+    println!("\nThen the log shows:");
+    log.lines().filter(|line| !line.starts_with("::add-mask::")).for_each(|line| println!("  {line}"));
+    if code != ExitCode::SUCCESS {
+        return code;
+    }
+
+    title("2. What later steps get: outputs");
+    let outputs = blocks(&folder.path().join("output"));
+    outputs.iter().for_each(|(name, value)| println!("  {name:<16} {}", short(value)));
+    println!("No refresh token: it stays in the session, unless output-refresh-token asks for it.");
+
+    title("3. What is remembered, for this user only, until the job ends");
+    let state = blocks(&folder.path().join("state"));
+    println!("  session {}, in $RUNNER_TEMP/jf-token:", state[0].1);
+    let session = std::fs::read_to_string(folder.path().join(format!("jf-token/{}.json", state[0].1))).unwrap();
+    let session: serde_json::Value = serde_json::from_str(&session).unwrap();
+    for (name, value) in session["tokens"][0]["grant"].as_object().unwrap() {
+        let value = value.to_string();
+        println!("  {name:<16} {}", if name.ends_with("_token") { format!("{}…", &value[..9]) } else { value });
+    }
+    println!("Never the credential that minted it.");
+
+    title("4. A later step prints the token, and publishes with it");
+    let token = &outputs.iter().find(|(name, _)| name == "access-token").unwrap().1;
+    let line = format!("+ curl -H 'Authorization: Bearer {token}'");
+    println!("  printed {}…\n  shown   {}", &line[..64], masked(&line, &masks));
+    let halves = [&token[..token.len() - 171], &token[token.len() - 171..]];
+    println!("  even broken in two: {} / {}", masked(halves[0], &masks), masked(halves[1], &masks));
+    println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
+
+    title("5. The job ends: the action's post step");
+    job.insert("STATE_session", state[0].1.clone().into());
+    let (code, log) = jf_token(&job, "revoke");
+    log.lines().for_each(|line| println!("  {line}"));
+    println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
+    println!("  left on disk: {}", if folder.path().join("jf-token").exists() { "a session" } else { "nothing" });
+    code
+}
+
+fn title(text: &str) {
+    println!("\n\x1b[1m{text}\x1b[0m");
+}
+
+/// The program itself, with the job's environment handed in; returns what the log gets.
+fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (ExitCode, String) {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let code = run(World {
+        args: vec!["jf-token".into(), command.into()],
+        environment: job.iter().map(|(name, value)| (*name, value)).collect(),
+        stdin: &mut std::io::empty(),
+        stdout: &mut stdout,
+        stderr: &mut stderr,
+        now: SystemTime::now,
+    });
+    assert!(stdout.is_empty(), "no secret, and nothing else, is on standard output");
+    (code, String::from_utf8(stderr).unwrap())
+}
+
+/// The name-value blocks of one of GitHub's files.
+fn blocks(path: &Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    lines.chunks(3).map(|block| (block[0].split_once("<<").unwrap().0.to_owned(), block[1].to_owned())).collect()
+}
+
+/// As the runner's masker does it: every stretch that some mask covers becomes ***.
+fn masked(line: &str, masks: &[&str]) -> String {
+    let mut hidden = vec![false; line.len()];
+    for mask in masks {
+        line.match_indices(mask).for_each(|(start, _)| hidden[start..start + mask.len()].fill(true));
+    }
+    let mut shown = String::new();
+    for (index, c) in line.char_indices() {
+        match (hidden[index], index > 0 && hidden[index - 1]) {
+            (false, _) => shown.push(c),
+            (true, false) => shown.push_str("***"),
+            (true, true) => {}
+        }
+    }
+    shown
+}
+
+/// Long values are cut: this is only the sandbox's, but who reads along does not know.
+fn short(text: &str) -> String {
+    if text.len() > 44 && !text.contains(' ') { format!("{}… ({} characters)", &text[..12], text.len()) } else { text.to_owned() }
+}
+
+/// A request as any client would make it; returns the status line.
+fn get(sandbox: &Sandbox, token: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.port())).unwrap();
+    let request = format!(
+        "GET /artifactory/generic/app.tgz HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
