@@ -48,7 +48,9 @@ fn main() -> ExitCode {
 
     title("2. What later steps get: outputs");
     let outputs = blocks(&folder.path().join("output"));
-    outputs.iter().for_each(|(name, value)| println!("  {name:<16} {}", short(value)));
+    for (name, value) in &outputs {
+        println!("  {name:<16} {}", short(value));
+    }
     println!("No refresh token: it stays in the session, unless output-refresh-token asks for it.");
 
     title("3. What is remembered, for this user only, until the job ends");

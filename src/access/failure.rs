@@ -1,12 +1,13 @@
 //! One message a failure: what was asked of which host, what came back, what to do.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use rustls::CertificateError as Certificate;
 use serde_json::Value;
 
-use super::http::{Answer, Exchange, Http};
+use super::exchange::{Answer, Exchange};
 use crate::error::{Error, Fate, Kind};
 use crate::redact::without;
 
@@ -16,10 +17,10 @@ fn fail(exchange: &Exchange, kind: Kind, fate: Fate, came: &str, next: &str) -> 
 }
 
 /// Nothing, or not all, came back.
-pub(super) fn transport(exchange: &Exchange, http: &Http, error: &reqwest::Error) -> Error {
+pub(super) fn transport(exchange: &Exchange, proxy: Option<&str>, error: &reqwest::Error) -> Error {
     let fate = if error.is_connect() { Fate::NotSent } else { Fate::Lost };
     let unreachable = |fate, came: &str, next: &str| fail(exchange, Kind::Unreachable, fate, came, next);
-    let proxy = http.proxy.map(|name| format!(" Requests go through the proxy in {name}; NO_PROXY takes a host out.")).unwrap_or_default();
+    let proxy = proxy.map(|name| format!(" Requests go through the proxy in {name}; NO_PROXY takes a host out.")).unwrap_or_default();
     let words = chain(error);
     let says = |text: &str| words.contains(text);
 
@@ -68,7 +69,7 @@ pub(super) fn transport(exchange: &Exchange, http: &Http, error: &reqwest::Error
 }
 
 /// An answer with a status that is no success.
-pub(super) fn status(exchange: &Exchange, http: &Http, status: StatusCode, retry_after: Option<&str>, answer: &Answer) -> Error {
+pub(super) fn status(exchange: &Exchange, proxy: Option<&str>, status: StatusCode, wait: Option<Duration>, answer: &Answer) -> Error {
     let message = message_of(exchange, answer);
     let says = |words: &str| message.as_deref().unwrap_or_default().to_lowercase().contains(words);
     let (kind, fate, next) = match status.as_u16() {
@@ -102,14 +103,11 @@ pub(super) fn status(exchange: &Exchange, http: &Http, status: StatusCode, retry
             "Is this the URL of a JFrog platform? It is the part before /artifactory or /ui, and access tokens need Artifactory 7.21.1 or later.",
         ),
         407 => (Kind::Unreachable, Fate::Final, "The proxy wants a user and a password: put them into the proxy's URL."),
-        429 | 503 => {
-            let wait = retry_after.and_then(|header| crate::clock::retry_after(header, (http.now)()));
-            (
-                Kind::Unusable,
-                Fate::Busy(wait),
-                "The platform is busy or being restarted: try again later, or give more time with --retry-for.",
-            )
-        }
+        429 | 503 => (
+            Kind::Unusable,
+            Fate::Busy(wait),
+            "The platform is busy or being restarted: try again later, or give more time with --retry-for.",
+        ),
         500 | 502 | 504 => {
             (Kind::Unusable, Fate::Lost, "The fault is on the platform's side or in front of it: try again later, and look at its log.")
         }
@@ -121,7 +119,7 @@ pub(super) fn status(exchange: &Exchange, http: &Http, status: StatusCode, retry
         if answer.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is no JFrog error".into() }
     });
     let mut error = fail(exchange, kind, fate, &if repeats_the_status { status.to_string() } else { format!("{status}, {words}") }, next);
-    if let Some(proxy) = http.proxy
+    if let Some(proxy) = proxy
         && message.is_none()
     {
         error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));

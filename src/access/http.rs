@@ -2,14 +2,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Method, NoProxy, Proxy, Response, Url, redirect};
+use reqwest::{Client, NoProxy, Proxy, Response, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::exchange::{Answer, Exchange};
 use super::failure;
 use super::retry::Note;
+use crate::clock::retry_after;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::PlatformUrl;
@@ -26,24 +28,9 @@ const SECRET_FIELDS: [&str; 3] = ["access_token", "refresh_token", "reference_to
 pub struct Http<'a> {
     client: Client,
     /// The variable that names the proxy in use.
-    pub(super) proxy: Option<&'static str>,
+    proxy: Option<&'static str>,
     trace: Option<Note<'a>>,
     pub(super) now: fn() -> SystemTime,
-}
-
-/// One request, and all that a message about it may say.
-pub struct Exchange<'a> {
-    pub(super) method: Method,
-    pub(super) url: String,
-    pub(super) bearer: &'a Secret,
-    pub(super) body: Option<&'a str>,
-}
-
-/// What came back, with a 2xx status.
-pub struct Answer {
-    /// The body; it may hold tokens.
-    pub text: Zeroizing<String>,
-    pub(super) content_type: String,
 }
 
 impl<'a> Http<'a> {
@@ -71,6 +58,60 @@ impl<'a> Http<'a> {
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
         Ok(Self { client, proxy: variable, trace, now })
+    }
+
+    /// Sends the request and reads the whole answer, following redirects that stay on the host.
+    pub(super) async fn send(&self, asked: &Exchange<'_>) -> Result<Answer> {
+        let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "somewhere that is no URL"))?;
+        for _ in 0..=MOST_REDIRECTS {
+            let started = Instant::now();
+            self.trace(|| {
+                format!(
+                    "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
+                    asked.method,
+                    asked.body.map(|body| format!("\n> {body}")).unwrap_or_default()
+                )
+            });
+            let mut response = self.send_to(asked, url.clone()).await.map_err(|error| failure::transport(asked, self.proxy, &error))?;
+            let status = response.status();
+            let text = match read(&mut response).await {
+                Ok(text) => text,
+                // A proxy that refuses may hang up on the body it did not read; its status says all the same that nothing was done.
+                Err(_) if status.is_client_error() => Zeroizing::default(),
+                Err(error) => return Err(failure::transport(asked, self.proxy, &error)),
+            };
+            self.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, asked.bearer)));
+            let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+            if status.is_redirection()
+                && let Some(location) = header(LOCATION.as_str())
+            {
+                url = same_host(&url, location).ok_or_else(|| failure::moved(asked, location))?;
+                continue;
+            }
+            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+            let answer = Answer { text, content_type };
+            if status.is_success() {
+                return Ok(answer);
+            }
+            let wait = header("retry-after").and_then(|header| retry_after(header, (self.now)()));
+            return Err(failure::status(asked, self.proxy, status, wait, &answer));
+        }
+        Err(failure::circle(asked))
+    }
+
+    async fn send_to(&self, asked: &Exchange<'_>, url: Url) -> reqwest::Result<Response> {
+        let mut headers = HeaderMap::new();
+        // A Secret is printable ASCII, which every header takes.
+        let mut bearer =
+            HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", asked.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
+        bearer.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, bearer);
+        let mut request = self.client.request(asked.method.clone(), url);
+        if let Some(body) = asked.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request = request.body(body.to_owned());
+        }
+        request.headers(headers).send().await
     }
 
     fn trace(&self, line: impl FnOnce() -> String) {
@@ -120,61 +161,6 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
         return Ok(Some((name, proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))));
     }
     Ok(None)
-}
-
-impl Exchange<'_> {
-    /// Sends the request and reads the whole answer, following redirects that stay on the host.
-    pub(super) async fn send(&self, http: &Http<'_>) -> Result<Answer> {
-        let mut url = Url::parse(&self.url).map_err(|_| failure::moved(self, "somewhere that is no URL"))?;
-        for _ in 0..=MOST_REDIRECTS {
-            let started = Instant::now();
-            http.trace(|| {
-                format!(
-                    "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
-                    self.method,
-                    self.body.map(|body| format!("\n> {body}")).unwrap_or_default()
-                )
-            });
-            let mut response = self.send_to(http, url.clone()).await.map_err(|error| failure::transport(self, http, &error))?;
-            let status = response.status();
-            let text = match read(&mut response).await {
-                Ok(text) => text,
-                // A proxy that refuses may hang up on the body it did not read; its status says all the same that nothing was done.
-                Err(_) if status.is_client_error() => Zeroizing::default(),
-                Err(error) => return Err(failure::transport(self, http, &error)),
-            };
-            http.trace(|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, self.bearer)));
-            let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-            if status.is_redirection()
-                && let Some(location) = header(LOCATION.as_str())
-            {
-                url = same_host(&url, location).ok_or_else(|| failure::moved(self, location))?;
-                continue;
-            }
-            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-            let answer = Answer { text, content_type };
-            if status.is_success() {
-                return Ok(answer);
-            }
-            return Err(failure::status(self, http, status, header("retry-after"), &answer));
-        }
-        Err(failure::circle(self))
-    }
-
-    async fn send_to(&self, http: &Http<'_>, url: Url) -> reqwest::Result<Response> {
-        let mut headers = HeaderMap::new();
-        // A Secret is printable ASCII, which every header takes.
-        let mut bearer =
-            HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", self.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
-        bearer.set_sensitive(true);
-        headers.insert(reqwest::header::AUTHORIZATION, bearer);
-        let mut request = http.client.request(self.method.clone(), url);
-        if let Some(body) = self.body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request = request.body(body.to_owned());
-        }
-        request.headers(headers).send().await
-    }
 }
 
 async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {

@@ -1,5 +1,6 @@
 //! The JFrog Access client: one request at a time, its answer, its errors, its retries.
 
+mod exchange;
 mod failure;
 mod http;
 mod retry;
@@ -13,8 +14,9 @@ use serde_json::Value;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::{Order, PlatformUrl};
 use crate::redact::Secret;
+use exchange::Exchange;
 
-pub use http::{Exchange, Http};
+pub use http::Http;
 pub use retry::{Note, Patience};
 pub use token::{Claims, Grant, claims, user_name};
 
@@ -61,7 +63,7 @@ impl<'a> Access<'a> {
                 let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
                 let sent_at = crate::clock::seconds((self.http.now)());
                 self.sending.set(true);
-                let answer = asked.send(&self.http).await;
+                let answer = self.http.send(&asked).await;
                 self.sending.set(false);
                 let answer = answer?;
                 Grant::read(&answer.text, sent_at).ok_or_else(|| failure::no_token(&asked, &answer))
@@ -82,7 +84,7 @@ impl<'a> Access<'a> {
     pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
         let path = format!("{TOKENS}/{}", path_segment(id)?);
         let revoked = self.patience.insist(retry::Repeat::Always, self.note, || async {
-            match self.exchange(Method::DELETE, &path, bearer, None).send(&self.http).await {
+            match self.http.send(&self.exchange(Method::DELETE, &path, bearer, None)).await {
                 Ok(_) => Ok(Revoked::Done),
                 Err(error) if error.status() == Some(404) => Ok(Revoked::Done),
                 Err(error) if error.status() == Some(400) && error.said().to_lowercase().contains("not revocable") => {
@@ -103,7 +105,7 @@ impl<'a> Access<'a> {
         self.patience
             .insist(retry::Repeat::Always, self.note, || async {
                 let asked = self.exchange(Method::GET, &path, bearer, None);
-                let answer = asked.send(&self.http).await.map_err(failure::not_stored)?;
+                let answer = self.http.send(&asked).await.map_err(failure::not_stored)?;
                 serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
             })
             .await

@@ -1,0 +1,19 @@
+use reqwest::Method;
+use zeroize::Zeroizing;
+
+use crate::redact::Secret;
+
+/// One request, and all that a message about it may say.
+pub(super) struct Exchange<'a> {
+    pub method: Method,
+    pub url: String,
+    pub bearer: &'a Secret,
+    pub body: Option<&'a str>,
+}
+
+/// What came back, with a 2xx status.
+pub(super) struct Answer {
+    /// The body; it may hold tokens.
+    pub text: Zeroizing<String>,
+    pub content_type: String,
+}
