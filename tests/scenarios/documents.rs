@@ -93,4 +93,6 @@ fn the_actions_two_scripts_have_no_logic() {
         text.lines().filter(|line| !line.trim_start().starts_with("//")).count()
     };
     assert!(lines("main.js") + lines("post.js") < 40);
+    let main = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action/main.js")).unwrap();
+    assert!(main.contains("spawn(binary, [command], "), "nothing but the command is on the argument list");
 }

@@ -121,6 +121,15 @@ fn a_strange_content_type_does_no_harm() {
 }
 
 #[test]
+fn a_platform_that_stalls_is_waited_for_30_seconds_and_no_longer() {
+    let scene = Scene::new();
+    scene.sandbox.fault(Fault::StallAfter);
+    let started = Instant::now();
+    tells!(scene.run(&["create", "--retry-for", "0"]));
+    assert!((29..40).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+}
+
+#[test]
 fn a_redirect_on_the_same_host_is_followed_and_one_to_another_host_never_sees_the_credential() {
     let (scene, ran) = meets(Fault::RedirectSameHost);
     assert_eq!((ran.code, scene.sandbox.issued().len()), (0, 1), "{}", ran.stderr);
