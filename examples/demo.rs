@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
 
     title("5. The job ends: the action's post step");
-    job.insert("STATE_session", state[0].1.clone().into());
+    job.insert("STATE_SESSION", state[0].1.clone().into());
     let (code, log) = jf_token(&job, "revoke");
     log.lines().for_each(|line| println!("  {line}"));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));

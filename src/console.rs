@@ -35,6 +35,8 @@ impl<'a> Console<'a> {
     /// A line of talk as it is. If nobody listens, nothing is lost.
     pub fn line(&self, text: &str) {
         let mut stderr = self.stderr.borrow_mut();
+        // Runners take ##[…] for a command anywhere in a line, and the text may be a server's.
+        let text = text.replace("##[", "## [");
         let _ = writeln!(stderr, "{text}").and_then(|()| stderr.flush());
     }
 

@@ -27,6 +27,10 @@ impl Draft {
         }
         // The path stays right if the working directory changes, and the state file remembers it.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
+        // The state file, which is text, remembers it.
+        if path.to_str().is_none() {
+            return Err(fail(&std::io::Error::other("its name is not UTF-8")));
+        }
         let folder = path.parent().unwrap_or(Path::new("/"));
         let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| {
             // tempfile adds the name that it made up.

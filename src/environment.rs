@@ -39,7 +39,9 @@ impl Environment {
     /// Fills a struct of optional strings whose field names are the variables' in lower case.
     /// A variable that is empty or not UTF-8 is left out.
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
-        let texts = self.0.iter().filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+        // Upper case only: envy folds case, and a lower-case twin would make it give up.
+        let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
+        let texts = upper.filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
         // envy's errors show values, and with optional strings there are none.
         envy::from_iter(texts.filter(|(_, value)| !value.is_empty())).unwrap_or_default()
     }

@@ -69,12 +69,12 @@ pub enum Fate {
 }
 
 /// A failure: what happened to what, and what to do next. Holds no secret and no raw server page.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
     fate: Fate,
     status: Option<u16>,
-    said: String,
+    said: Option<String>,
     what: String,
     next: String,
 }
@@ -82,7 +82,7 @@ pub struct Error {
 impl Error {
     /// A failure that trying again does not help.
     pub fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind, fate: Fate::Final, status: None, said: String::new(), what: what.into(), next: next.into() }
+        Self { kind, fate: Fate::Final, status: None, said: None, what: what.into(), next: next.into() }
     }
 
     /// An input is wrong: what is wrong with it, and what would be right.
@@ -108,11 +108,19 @@ impl Error {
         self
     }
 
-    /// The same failure with the HTTP status and the platform's own words.
+    /// The same failure with the HTTP status and the platform's own words: empty where it sent none, `None` where a page
+    /// of something else came.
     #[must_use]
-    pub fn answered(mut self, status: u16, said: String) -> Self {
+    pub fn answered(mut self, status: u16, said: Option<String>) -> Self {
         self.status = Some(status);
         self.said = said;
+        self
+    }
+
+    /// The same failure with what it meant put before it.
+    #[must_use]
+    pub fn about(mut self, what: &str) -> Self {
+        self.what = format!("{what}: {}", self.what);
         self
     }
 
@@ -151,10 +159,10 @@ impl Error {
         self.status
     }
 
-    /// The platform's own words; empty where it had none.
+    /// The platform's own words in lower case, if it was the platform that answered.
     #[must_use]
-    pub fn said(&self) -> &str {
-        &self.said
+    pub fn said(&self) -> Option<String> {
+        self.said.as_ref().map(|said| said.to_lowercase())
     }
 
     /// What the user should do next; may be empty.

@@ -52,7 +52,12 @@ pub fn run(world: World) -> ExitCode {
             Asked::Help(text) => return Ok(console.data(&text)?),
             Asked::Run(command, flags) => (command, flags),
         };
-        let inputs = Inputs::new(flags, world.environment);
+        let inputs = Inputs::new(flags, world.environment, ci.is_action());
+        if let Some(name) = inputs.secret_on_argument_list() {
+            console.warn(&format!(
+                "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
+            ));
+        }
         for (name, nearest) in inputs.unknown_variables() {
             console.warn(&format!("the variable {name} is not known; did you mean {nearest}?"));
         }

@@ -9,5 +9,5 @@ pub fn number() -> u64 {
 /// A random fraction from 0 up to 1.
 #[must_use]
 pub fn fraction() -> f64 {
-    f64::from((number() >> 32) as u32) / f64::from(u32::MAX)
+    f64::from((number() >> 32) as u32) / (f64::from(u32::MAX) + 1.0)
 }

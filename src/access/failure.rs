@@ -41,7 +41,10 @@ pub(super) fn transport(exchange: &Exchange, proxy: Option<&str>, error: &reqwes
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 wrong_certificate("the TLS certificate is for another host name", "Use the name that the certificate is for in --url.")
             }
-            _ => wrong_certificate("the TLS certificate is not valid", "Look at it with: openssl s_client -connect HOST:443"),
+            _ => wrong_certificate(
+                "the TLS certificate is not valid",
+                "A self-signed one that is a CA is not taken as a server's: sign the server's by a CA of its own. openssl s_client -connect HOST:PORT shows it.",
+            ),
         };
     }
     if says("proxy auth") || says("tunnel") || says("unsuccessful") {
@@ -115,21 +118,28 @@ pub(super) fn status(exchange: &Exchange, proxy: Option<&str>, status: StatusCod
         _ => (Kind::Refused, Fate::Final, "That is no answer of JFrog Access: check --url, and what stands in front of it."),
     };
     let repeats_the_status = message.as_deref() == status.canonical_reason();
+    let later = wait.map(|wait| format!(", to be asked again in {} s", wait.as_secs())).unwrap_or_default();
     let words = message.clone().unwrap_or_else(|| {
         if answer.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is no JFrog error".into() }
     });
-    let mut error = fail(exchange, kind, fate, &if repeats_the_status { status.to_string() } else { format!("{status}, {words}") }, next);
+    let mut error = fail(
+        exchange,
+        kind,
+        fate,
+        &if repeats_the_status { format!("{status}{later}") } else { format!("{status}, {words}{later}") },
+        next,
+    );
     if let Some(proxy) = proxy
         && message.is_none()
     {
         error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));
     }
-    error.answered(status.as_u16(), message.unwrap_or_default())
+    error.answered(status.as_u16(), message.or_else(|| answer.text.trim().is_empty().then(String::new)))
 }
 
 /// A look-up that the platform itself answered with 404, which says nothing of the URL.
 pub(super) fn not_stored(error: Error) -> Error {
-    if error.status() != Some(404) || error.said().is_empty() {
+    if error.status() != Some(404) || error.said().is_none_or(|said| said.is_empty()) {
         return error;
     }
     error.with_next("The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored.")

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use hyper_util::client::proxy::matcher::Matcher;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, NoProxy, Proxy, Response, Url, redirect};
+use reqwest::{Client, Proxy, Response, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::retry::Note;
 use crate::clock::retry_after;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::inputs::PlatformUrl;
+use crate::inputs::{PlatformUrl, is_loopback};
 use crate::redact::{HIDDEN, Secret, without};
 
 /// Time for a connection, TLS included.
@@ -147,18 +148,27 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
         &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
     };
     for name in names {
-        let Some(url) = environment.get(name)? else { continue };
+        let Some(proxy) = environment.get(name)? else { continue };
+        let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?).unwrap_or_default();
         let wrong = || {
             let next = "Set it to a URL such as http://proxy.example:3128.";
             Error::input(format!("{name} is not the URL of an http or https proxy"), next)
         };
-        // As elsewhere, a proxy without a scheme is an http one. reqwest would take socks5 and then not speak it.
-        if url.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
+        // As elsewhere, a proxy without a scheme is an http one. Whether it is socks decides nothing yet.
+        let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
+        let its_url = Url::parse(&address).map_err(|_| wrong())?;
+        let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
+        let applies = Matcher::builder().all(address).no(exceptions).build();
+        // A proxy elsewhere can't reach this machine's own address, and must not get the credential that was meant for it.
+        let out_of_reach = is_loopback(&platform_url) && !is_loopback(&its_url);
+        if out_of_reach || platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {
+            return Ok(None);
+        }
+        // reqwest would take socks5 and then not speak it.
+        if proxy.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
             return Err(wrong());
         }
-        let proxy = Proxy::all(url).map_err(|_| wrong())?;
-        let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?);
-        return Ok(Some((name, proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))));
+        return Ok(Some((name, Proxy::all(proxy).map_err(|_| wrong())?)));
     }
     Ok(None)
 }
@@ -174,12 +184,10 @@ async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The redirect's target, if the credential may go there: the same host and port, or from http to https on it.
+/// The redirect's target, if the credential may go there.
 fn same_host(from: &Url, location: &str) -> Option<Url> {
     let to = from.join(location).ok()?;
-    let same = to.host_str() == from.host_str() && to.username().is_empty() && to.password().is_none();
-    let upgrade = from.scheme() == "http" && to.scheme() == "https" && to.port().is_none();
-    (same && (to.origin() == from.origin() || upgrade)).then_some(to)
+    (to.origin() == from.origin() && to.username().is_empty() && to.password().is_none()).then_some(to)
 }
 
 /// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.

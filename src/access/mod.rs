@@ -6,8 +6,6 @@ mod http;
 mod retry;
 mod token;
 
-use std::cell::Cell;
-
 use reqwest::Method;
 use serde_json::Value;
 
@@ -17,7 +15,8 @@ use crate::redact::Secret;
 use exchange::Exchange;
 
 pub use http::Http;
-pub use retry::{Note, Patience};
+use retry::Way;
+pub use retry::{LEFT_BEHIND, Note, Patience};
 pub use token::{Claims, Grant, claims, user_name};
 
 const TOKENS: &str = "/access/api/v1/tokens";
@@ -40,14 +39,14 @@ pub struct Access<'a> {
     platform: PlatformUrl,
     patience: Patience,
     note: Note<'a>,
-    sending: Cell<bool>,
+    way: Way,
 }
 
 impl<'a> Access<'a> {
     /// A client of this platform; `note` gets a line for each retry.
     #[must_use]
     pub fn new(http: Http<'a>, platform: PlatformUrl, patience: Patience, note: Note<'a>) -> Self {
-        Self { http, platform, patience, note, sending: Cell::new(false) }
+        Self { http, platform, patience, note, way: Way::default() }
     }
 
     /// `POST /access/api/v1/tokens`. Repeated only where that can't leave a second token behind,
@@ -59,22 +58,28 @@ impl<'a> Access<'a> {
         let body = order.body();
         let short = order.expires_in.is_some_and(|life| (1..=3600).contains(&life));
         self.patience
-            .insist(retry::Repeat::mint(short), self.note, || async {
+            .insist(retry::Repeat::mint(short), &self.way, self.note, || async {
                 let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
                 let sent_at = crate::clock::seconds((self.http.now)());
-                self.sending.set(true);
+                self.way.sending.set(true);
                 let answer = self.http.send(&asked).await;
-                self.sending.set(false);
+                self.way.sending.set(false);
                 let answer = answer?;
                 Grant::read(&answer.text, sent_at).ok_or_else(|| failure::no_token(&asked, &answer))
             })
             .await
     }
 
-    /// Whether a request to mint is on its way.
+    /// From now on nothing is sent any more; what is on its way is still awaited. Returns whether something is.
+    pub fn stop(&self) -> bool {
+        self.way.stopped.set(true);
+        self.way.sending.get()
+    }
+
+    /// Whether the answer to some request to mint was lost, so that a token may exist that nobody knows of.
     #[must_use]
-    pub fn is_sending(&self) -> bool {
-        self.sending.get()
+    pub fn lost_an_answer(&self) -> bool {
+        self.way.lost.get()
     }
 
     /// `DELETE /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
@@ -83,11 +88,12 @@ impl<'a> Access<'a> {
     /// When the token may still be alive.
     pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
         let path = format!("{TOKENS}/{}", path_segment(id)?);
-        let revoked = self.patience.insist(retry::Repeat::Always, self.note, || async {
+        let revoked = self.patience.insist(retry::Repeat::Always, &self.way, self.note, || async {
             match self.http.send(&self.exchange(Method::DELETE, &path, bearer, None)).await {
                 Ok(_) => Ok(Revoked::Done),
-                Err(error) if error.status() == Some(404) => Ok(Revoked::Done),
-                Err(error) if error.status() == Some(400) && error.said().to_lowercase().contains("not revocable") => {
+                // A page of something else, such as of a proxy whose platform is down, says nothing of the token.
+                Err(error) if error.status() == Some(404) && error.said().is_some() => Ok(Revoked::Done),
+                Err(error) if error.status() == Some(400) && error.said().is_some_and(|said| said.contains("not revocable")) => {
                     Ok(Revoked::NotRevocable)
                 }
                 Err(error) => Err(error),
@@ -103,7 +109,7 @@ impl<'a> Access<'a> {
     pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
         let path = format!("{TOKENS}/{}", path_segment(id)?);
         self.patience
-            .insist(retry::Repeat::Always, self.note, || async {
+            .insist(retry::Repeat::Always, &self.way, self.note, || async {
                 let asked = self.exchange(Method::GET, &path, bearer, None);
                 let answer = self.http.send(&asked).await.map_err(failure::not_stored)?;
                 serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
@@ -116,9 +122,13 @@ impl<'a> Access<'a> {
     }
 }
 
-/// A token's id goes into a path: only what ids are made of.
+/// A token's id goes into a path and into messages: only what ids are made of.
+fn is_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 fn path_segment(id: &str) -> Result<&str> {
-    if !id.is_empty() && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+    if is_id(id) {
         return Ok(id);
     }
     Err(Error::new(Kind::Input, "that is no token id", "A token id has letters, digits and dashes only."))

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
@@ -32,13 +33,24 @@ impl Repeat {
     }
 }
 
+/// What is known of the requests on their way.
+#[derive(Default)]
+pub(super) struct Way {
+    /// One is being sent, or its answer awaited.
+    pub sending: Cell<bool>,
+    /// Some answer was lost.
+    pub lost: Cell<bool>,
+    /// No other is to be sent.
+    pub stopped: Cell<bool>,
+}
+
 /// How long to go on trying, from the first request on; zero is never.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience(pub Duration);
 
 impl Patience {
     /// Repeats what may be repeated, with growing pauses, until it works or the time is up.
-    pub(super) async fn insist<T, F, W>(self, repeat: Repeat, note: Note<'_>, work: W) -> Result<T>
+    pub(super) async fn insist<T, F, W>(self, repeat: Repeat, way: &Way, note: Note<'_>, work: W) -> Result<T>
     where
         W: FnMut() -> F,
         F: Future<Output = Result<T>>,
@@ -49,11 +61,14 @@ impl Patience {
         let pauses = pauses.without_max_times().build().map(|pause| pause.mul_f64(crate::random::fraction()));
         let result = work
             .retry(pauses)
-            .when(|error| repeat.allows(error.fate()))
+            .when(|error| {
+                way.lost.set(way.lost.get() || error.fate() == Fate::Lost);
+                repeat.allows(error.fate()) && !way.stopped.get()
+            })
             .adjust(|error, pause| {
                 let asked = if let Fate::Busy(asked) = error.fate() { asked } else { None };
                 let pause = pause.map(|pause| pause.max(asked.unwrap_or_default()))?;
-                (tokio::time::Instant::now() + pause < deadline).then_some(pause)
+                (pause < deadline.saturating_duration_since(tokio::time::Instant::now())).then_some(pause)
             })
             .notify(|error, pause| {
                 let left = error.fate() == Fate::Lost && repeat == Repeat::ShortMint;
@@ -61,11 +76,10 @@ impl Patience {
                 note(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
             })
             .await;
-        result.map_err(|error| match (error.fate(), repeat) {
-            (Fate::Lost, Repeat::LongMint | Repeat::ShortMint) => {
-                error.with_advice("A token may have been created all the same: look for it in the platform's list of tokens. Trying again blindly could leave more.")
-            }
-            _ => error,
-        })
+        result.map_err(|error| if way.lost.get() && repeat != Repeat::Always { error.with_advice(LEFT_BEHIND) } else { error })
     }
 }
+
+/// What to do where a token may exist that nobody knows of.
+pub const LEFT_BEHIND: &str =
+    "A token may have been created all the same: look for it in the platform's list of tokens. Trying again blindly could leave more.";

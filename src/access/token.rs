@@ -3,6 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::is_id;
 use crate::clock::Seconds;
 use crate::redact::Secret;
 
@@ -17,7 +18,7 @@ pub struct Grant {
     /// The short form of the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference_token: Option<Secret>,
-    /// The name under which it can be revoked.
+    /// The name under which it can be revoked; empty where the platform gave none that could be one.
     #[serde(default)]
     pub token_id: String,
     /// What the platform granted, which need not be what was asked for.
@@ -43,17 +44,23 @@ impl Grant {
         let claims = claims(&access_token);
         let claim = |name| claims.as_ref()?.get(name)?.as_u64();
         let life = || claim("exp")?.checked_sub(claim("iat")?);
-        let id = || Some(claims.as_ref()?.get("jti")?.as_str()?.to_owned());
+        let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
         Some(Self {
             refresh_token: Secret::new(text("refresh_token")).ok(),
             reference_token: Secret::new(text("reference_token")).ok(),
-            token_id: Some(text("token_id").to_owned()).filter(|id| !id.is_empty()).or_else(id).unwrap_or_default(),
+            token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
             expires_in: fields.get("expires_in").and_then(Value::as_u64).or_else(life),
             issued_at,
             access_token,
         })
+    }
+
+    /// What to call it in a message.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        if self.token_id.is_empty() { "a token without an id" } else { &self.token_id }
     }
 
     /// When it ends, by this machine's clock.

@@ -19,7 +19,7 @@ struct GitHub {
     github_state: Option<String>,
     github_step_summary: Option<String>,
     runner_temp: Option<String>,
-    /// What `save_state("session", …)` becomes in the post step.
+    /// What `save_state("SESSION", …)` becomes in the post step.
     state_session: Option<String>,
     #[serde(skip)]
     action: bool,

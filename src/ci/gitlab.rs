@@ -25,6 +25,11 @@ impl Ci for GitLab {
         "GitLab CI"
     }
 
+    /// Only a real runner makes it.
+    fn may_lack_folder_above(&self) -> bool {
+        true
+    }
+
     /// `after_script` may run in a new container, with only the builds volume carried over. `$CI_PROJECT_DIR.tmp` is the
     /// runner's own temporary folder on it, outside the working tree and so outside every artifact.
     fn home(&self) -> Option<PathBuf> {

@@ -50,6 +50,16 @@ pub trait Ci {
         None
     }
 
+    /// Whether the folder above that one may not have been there before, so that it goes too when it is empty.
+    fn may_lack_folder_above(&self) -> bool {
+        false
+    }
+
+    /// What tells this job from others on the same machine, where there is no such folder; fit for a file's name.
+    fn job(&self) -> Option<String> {
+        None
+    }
+
     /// The session that an earlier step of the same use saved.
     fn saved_session(&self) -> Option<String> {
         None

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::revoke::When;
 use super::{Job, REQUEST, no_url, with_access};
-use crate::access::{Access, Grant, Patience, Revoked};
+use crate::access::{Access, Grant, LEFT_BEHIND, Patience, Revoked};
 use crate::clock;
 use crate::credential;
 use crate::deliver::{Delivery, Format, Place, for_people, for_the_step};
@@ -13,7 +13,7 @@ use crate::inputs::options::{DRY_RUN, EXPIRY, REVOKE, SESSION};
 use crate::inputs::{Order, options};
 use crate::os;
 use crate::redact::Secret;
-use crate::session::{Held, Locked, Session, end, remove_all};
+use crate::session::{Held, Locked, Session, end};
 
 /// How long a token that is on its way is waited for when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
@@ -31,7 +31,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     let platform = platform.ok_or_else(no_url)?;
     let patience = job.patience()?;
     let revoke = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
-    let delivery = Delivery::prepare(job.inputs, job.ci)?;
+    let mut delivery = Delivery::prepare(job.inputs, job.ci)?;
     let session = remembered(&job)?;
     if session.is_none() && delivery.goes_nowhere() {
         return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too.").into());
@@ -42,8 +42,9 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     let mut locked = session.map(|session| session.lock(LOCK)).transpose()?;
     // The next version of the state file is begun now: what could go wrong with it must do so while there is no token.
     let draft = locked.as_ref().map(Locked::draft).transpose()?;
+    delivery.begin()?;
     if let Some(locked) = &locked {
-        job.ci.save_state("session", locked.name())?;
+        job.ci.save_state("SESSION", locked.name())?;
     }
 
     let (grant, stopped) = with_access(&job, &platform, patience, REQUEST, async |access| mint(access, &order, &credential).await)?;
@@ -93,31 +94,32 @@ async fn mint(access: &Access<'_>, order: &Order, credential: &Secret) -> Result
         signal = os::stop_request() => signal,
     };
     let stopped = |what: &str, next: &str| Err(Error::new(Kind::Interrupted(signal), what, next));
-    if !access.is_sending() {
-        return stopped("stopped before the request was sent", "");
+    if !access.stop() {
+        let next = if access.lost_an_answer() { LEFT_BEHIND } else { "" };
+        return stopped("stopped between two tries", next);
     }
     match tokio::time::timeout(LAST_WAIT, mint).await {
         Ok(Ok(grant)) => Ok((grant, Some(signal))),
-        _ => {
-            stopped("stopped while the answer was awaited", "A token may have been created: look for it in the platform's list of tokens.")
-        }
+        Ok(Err(error)) if !access.lost_an_answer() => stopped(&format!("stopped, and no token came: {error}"), ""),
+        _ => stopped("stopped while the answer was awaited", LEFT_BEHIND),
     }
 }
 
 fn hand_over(job: &Job, delivery: Delivery, held: &Held, locked: Option<&Locked>) -> Result<()> {
     let Held { grant, platform, .. } = held;
-    let (format, refresh_token) = (delivery.format, delivery.refresh_token);
-    let delivered = delivery.deliver(grant, platform, job.ci)?;
-    let mut places = delivered.places;
+    let format = delivery.format.filter(|format| *format != Format::None);
+    let refresh_token = delivery.refresh_token;
+    // What can't be taken back comes last.
+    let print = || match format {
+        Some(format) => job.console.data(&format.print(grant, platform, refresh_token)?),
+        None => Ok(()),
+    };
+    let mut places = delivery.deliver(grant, platform, job.ci, print)?;
     places.extend(locked.map(|locked| Place::Session(locked.name().to_owned())));
     let now = clock::seconds((job.now)());
     let zone = clock::zone(&job.inputs.environment);
-    match format {
-        Some(format) if format != Format::None => {
-            let printed = job.console.data(&format.print(grant, platform, refresh_token));
-            printed.inspect_err(|_| remove_all(&delivered.files))?;
-        }
-        _ => job.console.say(&for_people(grant, platform, &places, now, &zone)),
+    if format.is_none() {
+        job.console.say(&for_people(grant, platform, &places, now, &zone));
     }
     // The token is in place: a page that can't be written must not take it back.
     job.ci.summarize(&for_the_step(grant, platform, &places, now, &zone)).unwrap_or_else(|error| job.console.warn(&error.to_string()));
@@ -131,11 +133,12 @@ fn undo(job: &Job, held: &Held, credential: &Secret, locked: Option<Locked>, err
     let advice = match &ended {
         Ok(Revoked::Done) => "The new token was revoked.".to_owned(),
         Ok(Revoked::NotRevocable) => "The new token is too short-lived to be revoked.".to_owned(),
-        Err(_) => format!("The new token, {}, could not be revoked.", held.grant.token_id),
+        Err(_) => format!("The new token, {}, could not be revoked.", held.grant.name()),
     };
     if let Some(mut locked) = locked.filter(|_| ended.is_ok()) {
-        locked.state.tokens.retain(|other| other.grant.token_id != held.grant.token_id);
-        locked.settle()?;
+        locked.state.tokens.pop();
+        // The failure that brought us here is the one to tell.
+        let _ = locked.settle();
     }
     Err(error.with_advice(&advice))
 }

@@ -8,14 +8,18 @@ use crate::clock::{self, local_and_relative, rfc3339};
 use crate::credential;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::options::{FORMAT, ONLINE, SESSION};
-use crate::inputs::{PlatformUrl, Source};
-use crate::redact::Secret;
+use crate::inputs::{Given, PlatformUrl, Source};
+use crate::redact::{Secret, one_line};
 use crate::session::Session;
 
 const FORMATS: [(&str, bool); 2] = [("table", false), ("json", true)];
 
 pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let as_json = job.inputs.word(&FORMAT, &FORMATS)?.unwrap_or_default();
+    let as_json = match job.inputs.text(&FORMAT)? {
+        // Set for create, it says nothing of this.
+        Some(Given { source: Source::Variable(_), text }) if !FORMATS.iter().any(|(word, _)| *word == text) => false,
+        _ => job.inputs.word(&FORMAT, &FORMATS)?.unwrap_or_default(),
+    };
     let online = job.inputs.switch(&ONLINE)?;
     let (token, platform) = token(&mut job)?;
     let claims = claims(&token).ok_or_else(|| {
@@ -25,7 +29,8 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         )
     })?;
     let known = if online {
-        let platform = job.platform()?.or(platform).ok_or_else(no_url)?;
+        // A token that was remembered goes to the platform that it is for, and to no other.
+        let platform = platform.map_or_else(|| job.platform()?.ok_or_else(no_url), Ok)?;
         Some(with_access(&job, &platform, job.patience()?, REQUEST, async |access| access.look_up("me", &token).await)?)
     } else {
         None
@@ -36,11 +41,15 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
 
 /// A token given as a flag; else the session's, where there is one; else the one in the variables.
 fn token(job: &mut Job) -> Result<(Secret, Option<PlatformUrl>)> {
-    let named = job.inputs.text(&SESSION)?.is_some();
-    let given = if named { None } else { credential::find(job.inputs, job.stdin)? };
+    let named = job.inputs.text(&SESSION)?;
+    let is_beaten = |found: &credential::Found| named.as_ref().is_some_and(|named| named.source.rank() < found.source.rank());
+    let given = credential::find(job.inputs, job.stdin)?.filter(|found| !is_beaten(found));
     if let Some(found) = &given
         && matches!(found.source, Source::Flag(_))
     {
+        if let Some(named) = named.filter(|named| named.source.rank() == found.source.rank()) {
+            return Err(named.wrong(format!("{} gives a token too", found.source), "Give one of them."));
+        }
         return Ok((found.secret.clone(), None));
     }
     let session = Session::find(job.inputs, job.ci)?.or_latest();
@@ -96,9 +105,7 @@ fn print_table(job: &Job, claims: &Claims, known: Option<Map<String, Value>>) ->
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    // A claim is the server's text: it gets one line and no control characters.
-    let clean = |value: String| value.chars().map(|c| if c.is_control() { '?' } else { c }).collect::<String>();
-    rows.into_iter().filter_map(|(name, value)| Some(format!("{name:<width$}  {}\n", clean(value?)))).collect()
+    rows.into_iter().filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)) + "\n")).collect()
 }
 
 fn user(claims: &Claims) -> Option<String> {

@@ -70,7 +70,10 @@ fn with_access<T>(
     let access = Access::new(http, platform.clone(), patience, &note);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Error::new(Kind::Local, format!("the network can't be set up: {error}"), ""))?;
-    runtime.block_on(work(&access))
+    let done = runtime.block_on(work(&access));
+    // A host name that is still being looked up must not hold the end of a job.
+    runtime.shutdown_background();
+    done
 }
 
 fn no_url() -> Error {

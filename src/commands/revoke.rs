@@ -5,8 +5,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
 use super::{Job, REQUEST, no_url, with_access};
 use crate::access::{Patience, Revoked};
 use crate::clock::{self, local_and_relative};
@@ -51,15 +49,16 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     }
     match session(&mut job, when) {
         Err(error) if job.ci.is_action() && when != When::Strict => {
-            job.console.warn(&format!("a token could not be revoked, and lives until its end. {error}\n{}", error.next()));
+            job.console.warn(&format!("{error}\n{}", error.next()));
             Ok(())
         }
-        done => done.context("a token could not be revoked, and lives until its end"),
+        done => Ok(done?),
     }
 }
 
 fn session(job: &mut Job, when: When) -> Result<()> {
     let started = Instant::now();
+    let patience = job.patience()?;
     let session = Session::find(job.inputs, job.ci)?;
     let named = job.inputs.text(&SESSION)?.is_some();
     if job.ci.is_action() && job.ci.saved_session().is_none() && !named {
@@ -69,52 +68,66 @@ fn session(job: &mut Job, when: When) -> Result<()> {
     let mut locked = session.lock(if job.ci.is_action() { IN_ACTION } else { REQUEST })?;
     // One that can't be read any more must not keep the tokens alive: they can end themselves.
     let credential = credential::find(job.inputs, job.stdin).ok().flatten().map(|found| found.secret);
+    let its_platform = job.platform().ok().flatten();
     let held = std::mem::take(&mut locked.state.tokens);
     if locked.was_cut_off() {
         job.console.warn("an earlier step was killed while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
     } else if held.is_empty() && !job.ci.is_action() {
         job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
     }
-    let files: Vec<_> = held.iter().flat_map(|held| held.files.clone()).collect();
-    let mut failures: Vec<Error> = files.iter().filter_map(|file| remove(file).err()).collect();
-    let patience = job.patience()?;
-    for tokens in by_platform(held.into_iter().filter(|held| when != When::Never && held.revoke)) {
+    let mut failures: Vec<Error> = held.iter().flat_map(|held| &held.files).filter_map(|file| remove(file).err()).collect();
+    let (ending, staying): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| when != When::Never && held.revoke);
+    for held in staying {
+        job.console.say(&format!("{} was to live on; it ends {}", held.grant.name(), end_of(job, &held)));
+    }
+    for tokens in by_platform(ending) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
-        for (held, ended) in end_all(job, tokens, credential.as_ref(), Patience(patience.0.min(left)), left)? {
+        // The credential is for one platform, and goes to no other.
+        let credential = credential.as_ref().filter(|_| tokens.first().map(|held| &held.platform) == its_platform.as_ref());
+        for (held, ended) in end_all(job, tokens, credential, Patience(patience.0.min(left)), left) {
+            let name = held.grant.name().to_owned();
             match ended {
-                Ok(Revoked::Done) => job.console.say(&format!("revoked {}", held.grant.token_id)),
-                Ok(Revoked::NotRevocable) => job.console.say(&not_revocable(job, &held)),
+                Ok(Revoked::Done) => job.console.say(&format!("revoked {name}")),
+                Ok(Revoked::NotRevocable) => job.console.say(&format!(
+                    "{name} is too short-lived for the platform to revoke; it ends by itself {} (force-revocable makes such a token revocable)",
+                    end_of(job, &held)
+                )),
                 Err(error) => {
+                    failures.push(error.about(&format!("{name} could not be revoked, and ends {}", end_of(job, &held))));
                     // After an action's end nobody comes back for it: then the message is all there is.
                     if !job.ci.is_action() {
                         locked.state.tokens.push(Held { files: Vec::new(), ..held });
                     }
-                    failures.push(error);
                 }
             }
         }
     }
     locked.settle()?;
-    failures.into_iter().next_back().map_or(Ok(()), Err)
+    let last = failures.pop();
+    for error in failures {
+        job.console.warn(&error.to_string());
+    }
+    last.map_or(Ok(()), Err)
+}
+
+fn end_of(job: &Job, held: &Held) -> String {
+    let zone = clock::zone(&job.inputs.environment);
+    let end = held.grant.expires_at().map(|end| local_and_relative(end, clock::seconds((job.now)()), &zone));
+    end.unwrap_or_else(|| "never".into())
 }
 
 /// The end of every token, asked for at once, within the time that is left.
-fn end_all(
-    job: &Job,
-    tokens: Vec<Held>,
-    credential: Option<&Secret>,
-    patience: Patience,
-    left: Duration,
-) -> Result<Vec<(Held, Result<Revoked>)>> {
-    let Some(platform) = tokens.first().map(|held| held.platform.clone()) else { return Ok(Vec::new()) };
-    with_access(job, &platform, patience, left.max(Duration::from_millis(1)), async |access| {
+fn end_all(job: &Job, tokens: Vec<Held>, credential: Option<&Secret>, patience: Patience, left: Duration) -> Vec<(Held, Result<Revoked>)> {
+    let Some(platform) = tokens.first().map(|held| held.platform.clone()) else { return Vec::new() };
+    let ends = with_access(job, &platform, patience, left.max(Duration::from_millis(1)), async |access| {
         let ends = tokens.iter().map(|held| async {
             let ended = tokio::time::timeout(left, end(access, held, credential)).await;
             ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
         });
-        let ends = all(ends.map(|end| Box::pin(end) as Pin<Box<dyn Future<Output = _>>>).collect()).await;
-        Ok(tokens.into_iter().zip(ends).collect())
-    })
+        Ok(all(ends.map(|end| Box::pin(end) as Pin<Box<dyn Future<Output = _>>>).collect()).await)
+    });
+    let ends = ends.unwrap_or_else(|error| tokens.iter().map(|_| Err(error.clone())).collect());
+    tokens.into_iter().zip(ends).collect()
 }
 
 /// The results of all, in their order. (A library's join costs 12 KiB, for the few tokens of a job.)
@@ -132,7 +145,7 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<
     results.into_iter().flatten().collect()
 }
 
-fn by_platform(tokens: impl Iterator<Item = Held>) -> Vec<Vec<Held>> {
+fn by_platform(tokens: Vec<Held>) -> Vec<Vec<Held>> {
     let mut groups: Vec<Vec<Held>> = Vec::new();
     for held in tokens {
         match groups.iter_mut().find(|group| group.iter().any(|other| other.platform == held.platform)) {
@@ -141,16 +154,6 @@ fn by_platform(tokens: impl Iterator<Item = Held>) -> Vec<Vec<Held>> {
         }
     }
     groups
-}
-
-fn not_revocable(job: &Job, held: &Held) -> String {
-    let zone = clock::zone(&job.inputs.environment);
-    let end = held.grant.expires_at().map(|end| local_and_relative(end, clock::seconds((job.now)()), &zone));
-    format!(
-        "{} is too short-lived for the platform to revoke; it ends by itself {} (--force-revocable makes such a token revocable)",
-        held.grant.token_id,
-        end.unwrap_or_default()
-    )
 }
 
 /// A token that is known by its id alone.

@@ -25,13 +25,13 @@ pub struct Found {
 /// # Errors
 /// When two inputs of the same kind give one, or what is given can't be a token.
 pub fn find(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Option<Found>> {
-    let from_stdin = inputs.text(&ACCESS_TOKEN_STDIN)?.filter(|_| inputs.switch(&ACCESS_TOKEN_STDIN).unwrap_or(true));
+    let wants_stdin = inputs.switch(&ACCESS_TOKEN_STDIN)?;
+    let from_stdin = inputs.text(&ACCESS_TOKEN_STDIN)?.filter(|_| wants_stdin);
     let mut given: Vec<_> =
         [(inputs.text(&ACCESS_TOKEN)?, Way::Value), (inputs.text(&ACCESS_TOKEN_FILE)?, Way::File), (from_stdin, Way::Stdin)]
             .into_iter()
             .filter_map(|(given, way)| given.map(|given| (given, way)))
             .collect();
-    inputs.switch(&ACCESS_TOKEN_STDIN)?;
     given.sort_unstable_by_key(|(given, _)| given.source.rank());
     let Some((first, way)) = given.first() else { return Ok(None) };
     if let Some((second, _)) = given.get(1)

@@ -3,6 +3,7 @@ use zeroize::Zeroizing;
 
 use crate::access::Grant;
 use crate::clock::rfc3339;
+use crate::error::{Error, Kind, Result};
 use crate::inputs::PlatformUrl;
 use crate::redact::Secret;
 
@@ -27,15 +28,17 @@ impl Format {
         [("json", Format::Json), ("token", Format::Token), ("env", Format::Env), ("shell", Format::Shell), ("none", Format::None)];
 
     /// The text for standard output.
-    #[must_use]
-    pub fn print(self, grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
-        match self {
+    ///
+    /// # Errors
+    /// As the dotenv form.
+    pub fn print(self, grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
+        Ok(match self {
             Format::Json => json(grant),
             Format::Token => format!("{}\n", grant.access_token.expose()).into(),
-            Format::Env => dotenv(grant, platform, refresh_token),
+            Format::Env => dotenv(grant, platform, refresh_token)?,
             Format::Shell => shell(grant, platform, refresh_token),
             Format::None => String::new().into(),
-        }
+        })
     }
 }
 
@@ -78,9 +81,16 @@ fn json(grant: &Grant) -> Zeroizing<String> {
 
 /// Lines that every reader of such files takes the same way, which rules quotes out: a value that would need them
 /// (a user name that is any text) is left out.
-pub(super) fn dotenv(grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
+///
+/// # Errors
+/// When the token itself, or the platform's URL, would need quotes.
+pub(super) fn dotenv(grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     let plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b));
-    lines(grant, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() })
+    if !plain(grant.access_token.expose()) || !plain(platform.as_str()) {
+        let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
+        return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
+    }
+    Ok(lines(grant, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }
 
 fn shell(grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {

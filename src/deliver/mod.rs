@@ -21,20 +21,15 @@ pub use summary::{Place, for_people, for_the_step};
 pub struct Delivery {
     /// What standard output gets.
     pub format: Option<Format>,
-    output_file: Option<Draft>,
-    token_file: Option<Draft>,
+    output_file: Option<Planned>,
+    token_file: Option<Planned>,
     env_var: Option<String>,
     /// Whether the refresh token is handed over too.
     pub refresh_token: bool,
 }
 
-/// What was handed over.
-pub struct Delivered {
-    /// Where it went, for people.
-    pub places: Vec<Place>,
-    /// The files that were written.
-    pub files: Vec<PathBuf>,
-}
+/// How a file's name begins until it is whole.
+const PREFIX: &str = ".jf-token-";
 
 impl Delivery {
     /// Reads and checks the inputs that say where the token is to go.
@@ -46,15 +41,10 @@ impl Delivery {
         let env_var = inputs.text(&ENV_VAR)?.map(|given| variable(given, ci)).transpose()?;
         let refresh_token = inputs.switch(&OUTPUT_REFRESH_TOKEN)?;
         ci.check()?;
-        let draft = |option| match inputs.text(option)? {
-            None => Ok(None),
-            Some(given) => Draft::new(Path::new(&given.text), ".jf-token-")
-                .map(Some)
-                .map_err(|error| Error::input(format!("{}: {error}", given.source), error.next())),
-        };
-        let (output_file, token_file) = (draft(&OUTPUT_FILE)?, draft(&TOKEN_FILE)?);
+        let planned = |option| inputs.text(option)?.as_ref().map(Planned::new).transpose();
+        let (output_file, token_file) = (planned(&OUTPUT_FILE)?, planned(&TOKEN_FILE)?);
         if let (Some(output), Some(token)) = (&output_file, &token_file)
-            && output.path() == token.path()
+            && output.path == token.path
         {
             return Err(Error::input("--token-file and --output-file name the same file", "Give each its own."));
         }
@@ -63,7 +53,15 @@ impl Delivery {
 
     /// The files that will hold a token.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        [&self.output_file, &self.token_file].into_iter().flatten().map(|draft| draft.path().to_owned())
+        [&self.output_file, &self.token_file].into_iter().flatten().map(|planned| planned.path.clone())
+    }
+
+    /// Begins the files: from here on what could go wrong with them has done so.
+    ///
+    /// # Errors
+    /// When one can't be written.
+    pub fn begin(&mut self) -> Result<()> {
+        [&mut self.output_file, &mut self.token_file].into_iter().flatten().try_for_each(Planned::begin)
     }
 
     /// Whether anything at all would get the token.
@@ -72,40 +70,72 @@ impl Delivery {
         self.format == Some(Format::None) && self.output_file.is_none() && self.token_file.is_none()
     }
 
-    /// Hands the token to all but standard output: files first, then later steps, then outputs.
+    /// Hands the token over: files, standard output, outputs, a variable for later steps. Returns where it went, for people.
     ///
     /// # Errors
     /// When one of them can't be written; then none of the files is left.
-    pub fn deliver(self, grant: &Grant, platform: &PlatformUrl, ci: &dyn Ci) -> Result<Delivered> {
+    pub fn deliver(self, grant: &Grant, platform: &PlatformUrl, ci: &dyn Ci, print: impl FnOnce() -> Result<()>) -> Result<Vec<Place>> {
         let mut files = Vec::new();
-        let done = self.put(grant, platform, ci, &mut files);
-        match done {
-            Ok(places) => Ok(Delivered { places, files }),
-            Err(error) => {
-                remove_all(&files);
-                Err(error)
-            }
+        let places = self.put(grant, platform, ci, print, &mut files);
+        if places.is_err() {
+            remove_all(&files);
         }
+        places
     }
 
-    fn put(self, grant: &Grant, platform: &PlatformUrl, ci: &dyn Ci, files: &mut Vec<PathBuf>) -> Result<Vec<Place>> {
+    fn put(
+        self,
+        grant: &Grant,
+        platform: &PlatformUrl,
+        ci: &dyn Ci,
+        print: impl FnOnce() -> Result<()>,
+        files: &mut Vec<PathBuf>,
+    ) -> Result<Vec<Place>> {
         let mut token_path = String::new();
-        if let Some(draft) = self.token_file {
-            token_path = draft.path().display().to_string();
-            files.push(draft.finish(grant.access_token.expose())?);
+        if let Some(planned) = self.token_file {
+            token_path = planned.path.display().to_string();
+            files.push(planned.finish(grant.access_token.expose())?);
         }
-        if let Some(draft) = self.output_file {
-            files.push(draft.finish(&format::dotenv(grant, platform, self.refresh_token))?);
+        if let Some(planned) = self.output_file {
+            files.push(planned.finish(&format::dotenv(grant, platform, self.refresh_token)?)?);
         }
+        print()?;
         let mut places: Vec<Place> = files.iter().cloned().map(Place::File).collect();
-        if let Some(name) = self.env_var {
-            ci.set_variable(&name, grant.access_token.expose())?;
-            places.push(Place::Variable(name));
-        }
         if ci.set_outputs(&outputs(grant, token_path, self.refresh_token))? {
             places.insert(0, Place::Outputs);
         }
+        if let Some(name) = self.env_var {
+            ci.set_variable(&name, grant.access_token.expose())?;
+            places.insert(0, Place::Variable(name));
+        }
         Ok(places)
+    }
+}
+
+/// A file that is wanted.
+struct Planned {
+    path: PathBuf,
+    draft: Option<Draft>,
+}
+
+impl Planned {
+    /// Checks that it could be written, and leaves nothing yet: there may be long to wait before it is.
+    fn new(given: &Given) -> Result<Self> {
+        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), error.next());
+        let path = Draft::new(Path::new(&given.text), PREFIX).map_err(wrong)?.path().to_owned();
+        Ok(Self { path, draft: None })
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.draft = Some(Draft::new(&self.path, PREFIX)?);
+        Ok(())
+    }
+
+    fn finish(self, content: &str) -> Result<PathBuf> {
+        match self.draft {
+            Some(draft) => draft.finish(content),
+            None => Draft::new(&self.path, PREFIX)?.finish(content),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use tz::TimeZone;
 use crate::access::Grant;
 use crate::clock::{Seconds, local_and_relative};
 use crate::inputs::{PlatformUrl, shown};
+use crate::redact::one_line;
 
 /// Where a token was put.
 pub enum Place {
@@ -24,7 +25,7 @@ impl Place {
         match self {
             Place::Outputs => "the step's outputs".into(),
             Place::Variable(name) => format!("the variable {name}"),
-            Place::File(path) => path.display().to_string(),
+            Place::File(path) => one_line(&path.display().to_string()),
             Place::Session(name) => format!("the session '{name}'"),
         }
     }
@@ -58,7 +59,7 @@ fn who(grant: &Grant) -> String {
 fn facts(grant: &Grant, places: &[Place], now: Seconds, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let until = grant.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
     let put: Vec<_> = places.iter().map(Place::name).collect();
-    let mut facts = vec![("scope", grant.scope.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()), ("until", until)];
+    let mut facts = vec![("scope", one_line(&grant.scope)), ("until", until)];
     if !put.is_empty() {
         facts.push(("put in", put.join(", ")));
     }

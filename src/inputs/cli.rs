@@ -119,6 +119,12 @@ fn flags(command: Option<Command>, found: &ArgMatches) -> Result<Flags> {
             let Some(text) = value.to_str() else {
                 return Err(Error::input(format!("--{} is not UTF-8 text", option.name), "Give plain text."));
             };
+            if ALL.iter().any(|option| text.strip_prefix("--") == Some(option.name)) {
+                return Err(Error::input(
+                    format!("--{} has no value: {text} stands behind it", option.name),
+                    "Write --option VALUE or --option=VALUE.",
+                ));
+            }
             flags.push((option.name, text.to_owned()));
         }
     }
@@ -131,6 +137,9 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
     let command =
         Command::ALL.into_iter().find(|command| args.first().is_some_and(|word| word == command.name())).unwrap_or(Command::Create);
     let known = |name: &String| ALL.iter().any(|option| option.name == name && option.commands.contains(&command));
+    if args.first().is_some_and(|arg| arg.starts_with('-')) {
+        return Error::input("options stand behind a command", "Write jf-token create --option VALUE, or give all by variables.");
+    }
     match error.kind() {
         ErrorKind::InvalidSubcommand => {
             let word = args.first().map(|word| shown(word)).unwrap_or_default();
@@ -138,6 +147,9 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
         }
         ErrorKind::UnknownArgument => match args.iter().find_map(|arg| flag(&arg).filter(|name| !known(name))) {
             Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name)),
+            None if args.iter().any(|arg| arg.len() == 2 && arg.starts_with('-')) => {
+                Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
+            }
             None => Error::input(
                 "there is an argument too many",
                 "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",

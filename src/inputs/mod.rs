@@ -11,12 +11,12 @@ use std::fmt;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::redact::{HIDDEN, without_tokens};
+use crate::redact::{HIDDEN, one_line, without_tokens};
 use options::{Opt, Value};
 
 pub use order::Order;
 pub use span::seconds;
-pub use url::PlatformUrl;
+pub use url::{PlatformUrl, is_loopback};
 
 /// What jf-token can be told to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,13 +86,15 @@ pub struct Inputs {
     flags: Flags,
     /// The environment that was handed in.
     pub environment: Environment,
+    in_action: bool,
 }
 
 impl Inputs {
-    /// Inputs from the flags that were parsed and the environment.
+    /// Inputs from the flags that were parsed and the environment. `INPUT_…` counts in our own action only: another one
+    /// that starts this program has inputs of the same names.
     #[must_use]
-    pub fn new(flags: Flags, environment: Environment) -> Self {
-        Self { flags, environment }
+    pub fn new(flags: Flags, environment: Environment, in_action: bool) -> Self {
+        Self { flags, environment, in_action }
     }
 
     /// The option's value, if it was given.
@@ -104,8 +106,9 @@ impl Inputs {
             let flag = if option.name == options::USERNAME.name { "USERNAME".into() } else { format!("--{}", option.name) };
             return Ok(Some(Given { text: text.clone(), source: Source::Flag(flag) }));
         }
-        if option.in_action
-            && let Some(text) = self.environment.get(&option.input_variable())?
+        if self.in_action
+            && option.in_action
+            && let Some(text) = self.environment.get(&option.input_variable())?.map(str::trim).filter(|text| !text.is_empty())
         {
             return Ok(Some(Given { text: text.to_owned(), source: Source::Input(option.name.into()) }));
         }
@@ -163,7 +166,7 @@ impl Inputs {
 /// A wrong value as a message may show it: one line, not long, and nothing that could be a token or a password in a URL.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    let clean = one_line(text);
     if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
 }
 

@@ -57,7 +57,7 @@ impl Order {
             include_reference_token: inputs.switch(&REFERENCE)?,
             username: username.map(user_name).transpose()?,
             project_key: inputs.text(&PROJECT)?.map(project).transpose()?,
-            description: inputs.text(&DESCRIPTION)?.map(|given| limited(given, 1024)).transpose()?,
+            description: inputs.text(&DESCRIPTION)?.map(description).transpose()?,
             force_revocable: inputs.switch(&FORCE_REVOCABLE)?,
         })
     }
@@ -118,13 +118,25 @@ fn limited(given: Given, most: usize) -> Result<String> {
     if length > most {
         return Err(given.wrong(format!("has {length} characters"), format!("The platform takes at most {most}.")));
     }
-    if given.text.contains(|c: char| c.is_control() && c != '\n' && c != '\t') {
+    if given.text.contains(char::is_control) {
         return Err(given.wrong("holds a control character", "Use plain text."));
     }
     Ok(given.text)
 }
 
+fn description(given: Given) -> Result<String> {
+    let text = given.text.clone();
+    // The one text that may have lines.
+    limited(Given { text: text.replace(['\n', '\t', '\r'], " "), ..given }, 1024).map(|_| text)
+}
+
 fn user_name(given: Given) -> Result<String> {
+    if matches!(given.text.to_lowercase().as_str(), "true" | "false" | "yes" | "no" | "1" | "0") {
+        return Err(given.wrong(
+            format!("'{}' is hardly a user", given.text),
+            "A switch takes its value with an equals sign, such as --refreshable=false.",
+        ));
+    }
     if given.text.contains(char::is_whitespace) {
         return Err(given.wrong("holds a space or a line break", "A user name has none."));
     }

@@ -57,7 +57,9 @@ impl PlatformUrl {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host is this machine itself.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

@@ -28,7 +28,7 @@ pub fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// From now on Ctrl-C no longer ends the process: the future tells the number of its signal instead.
+/// Once this is awaited Ctrl-C no longer ends the process: the future tells the number of its signal instead.
 pub async fn stop_request() -> u8 {
     match tokio::signal::ctrl_c().await {
         Ok(()) => 2,

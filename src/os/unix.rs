@@ -10,7 +10,10 @@ pub fn harden() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
     #[cfg(not(target_os = "linux"))]
-    let _ = rustix::process::setrlimit(rustix::process::Resource::Core, rustix::process::Rlimit { current: Some(0), maximum: None });
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), ..getrlimit(Resource::Core) });
+    }
 }
 
 /// A part of a folder's name that is this user's own.
@@ -53,11 +56,12 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 /// From now on a request to stop no longer ends the process: the future tells its number instead.
 pub fn stop_request() -> impl Future<Output = u8> {
     let listen = |kind| signal(kind).ok();
-    let (interrupt, terminate) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()));
+    let (interrupt, terminate, hang_up) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));
     async move {
         tokio::select! {
             () = next(interrupt) => 2,
             () = next(terminate) => 15,
+            () = next(hang_up) => 1,
         }
     }
 }

@@ -6,7 +6,7 @@ mod text;
 
 pub use masks::masks;
 pub use secret::Secret;
-pub use text::{without, without_tokens};
+pub use text::{one_line, without, without_tokens};
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";

@@ -19,6 +19,12 @@ pub fn without_tokens(text: &str) -> String {
     hide(text, &HashSet::new())
 }
 
+/// A text of the outside as one line.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 fn hide(text: &str, pieces: &HashSet<&[u8]>) -> String {
     let mut hidden = vec![false; text.len()];
     for (start, window) in text.as_bytes().windows(PIECE).enumerate() {

@@ -3,7 +3,8 @@
 mod revocation;
 mod state;
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,8 @@ const DEFAULT: &str = "default";
 /// The place where one session is remembered. Nothing is made until it is locked.
 pub struct Session {
     home: PathBuf,
+    /// The folder above was perhaps made for this one.
+    takes_folder_above: bool,
     name: String,
 }
 
@@ -51,7 +54,8 @@ impl Session {
             }
             None => ci.saved_session().filter(|name| is_name(name)).unwrap_or_else(|| DEFAULT.into()),
         };
-        Ok(Self { home: home(&inputs.environment, ci)?, name })
+        let (home, takes_folder_above) = home(&inputs.environment, ci)?;
+        Ok(Self { home, takes_folder_above, name })
     }
 
     /// For a new token: each use of an action gets a session of its own, so that its end revokes its own tokens only.
@@ -102,20 +106,19 @@ impl Session {
         let path = self.home.join(format!("{}.lock", self.name));
         let deadline = Instant::now() + patience;
         loop {
-            make_home(&self.home)?;
-            let Some(lock) = try_lock(&path)? else {
-                if Instant::now() >= deadline {
-                    let what = format!("another jf-token holds the session '{}'", self.name);
-                    return Err(Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session."));
-                }
-                std::thread::sleep(Duration::from_millis(20));
-                continue;
-            };
-            // Whoever ended the session took the file away under us: then this is the lock of nothing.
-            if os::is_at(&lock, &path) {
+            // Another process may take the folder away at any point in this: then round again.
+            if make_home(&self.home)?
+                && let Some(lock) = try_lock(&path)?
+                && os::is_at(&lock, &path)
+            {
                 let state = self.read()?;
                 return Ok(Locked { session: self, _lock: lock, state });
             }
+            if Instant::now() >= deadline {
+                let what = format!("another jf-token holds the session '{}'", self.name);
+                return Err(Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session."));
+            }
+            std::thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -131,7 +134,8 @@ impl Session {
     }
 
     fn draft_prefix(&self) -> String {
-        format!(".{}-", self.name)
+        // No name of a session holds a tilde, so that none takes another's drafts for its own.
+        format!(".{}~", self.name)
     }
 }
 
@@ -161,7 +165,7 @@ impl Locked {
     /// # Errors
     /// When it can't be written.
     pub fn save(&self, draft: Draft) -> Result<()> {
-        draft.finish(&self.state.to_json()).map(drop)
+        draft.finish(&self.state.to_json()?).map(drop)
     }
 
     /// Writes what is left, or takes everything away when that is nothing.
@@ -180,7 +184,7 @@ impl Locked {
         remove(&session.home.join(format!("{}.lock", session.name)))?;
         // The folders go with the last session in them; they stay when they hold anything else.
         if fs::remove_dir(&session.home).is_ok()
-            && let Some(parent) = session.home.parent().filter(|parent| parent.extension().is_some_and(|extension| extension == "tmp"))
+            && let Some(parent) = session.home.parent().filter(|_| session.takes_folder_above)
         {
             let _ = fs::remove_dir(parent);
         }
@@ -194,9 +198,7 @@ impl Locked {
 /// When it is there and stays.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
-        Err(error) if !matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
-            Err(Error::file("remove", path, &error))
-        }
+        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(Error::file("remove", path, &error)),
         _ => Ok(()),
     }
 }
@@ -208,11 +210,15 @@ pub fn remove_all(paths: &[PathBuf]) {
     }
 }
 
+/// None: somebody else has it, or the folder went away.
 fn try_lock(path: &Path) -> Result<Option<File>> {
     match File::options().create(true).truncate(false).write(true).open(path) {
-        Ok(file) => Ok(file.try_lock().is_ok().then_some(file)),
-        // The folder went away between its making and this.
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(file) => match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(Error::file("lock", path, &error).with_advice(&format!("{HOME} names another folder."))),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file("write", path, &error)),
     }
 }
@@ -224,21 +230,26 @@ fn is_name(name: &str) -> bool {
 }
 
 /// `$JF_TOKEN_HOME`, else the job's own folder, else one of this user's under the temporary folder.
-fn home(environment: &Environment, ci: &dyn Ci) -> Result<PathBuf> {
+fn home(environment: &Environment, ci: &dyn Ci) -> Result<(PathBuf, bool)> {
     if let Some(home) = environment.get(HOME)? {
-        return Ok(PathBuf::from(home));
+        // A later command may run in another folder.
+        let home = std::path::absolute(home).map_err(|error| Error::file("find", home.as_ref(), &error))?;
+        return Ok((home, false));
     }
     if let Some(home) = ci.home() {
-        return Ok(home);
+        return Ok((home, ci.may_lack_folder_above()));
     }
     let temp = environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from);
-    Ok(temp.join(format!("jf-token{}", os::user())))
+    let job = ci.job().map(|job| format!("-{job}")).unwrap_or_default();
+    Ok((temp.join(format!("jf-token{}{job}", os::user())), false))
 }
 
-fn make_home(home: &Path) -> Result<()> {
-    if let Some(parent) = home.parent() {
-        fs::create_dir_all(parent).map_err(|error| Error::file("make", parent, &error))?;
+/// False: it was taken away while it was being made.
+fn make_home(home: &Path) -> Result<bool> {
+    let made = home.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| os::private_folder(home));
+    match made {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Error::file("keep tokens in", home, &error).with_advice(&format!("{HOME} names another folder."))),
+        Ok(()) => Ok(true),
     }
-    os::private_folder(home)
-        .map_err(|error| Error::file("keep tokens in", home, &error).with_advice(&format!("{HOME} names another folder.")))
 }

@@ -12,12 +12,17 @@ pub async fn end(access: &Access<'_>, held: &Held, credential: Option<&Secret>) 
     if let Some(credential) = credential.filter(|_| !id.is_empty()) {
         match access.revoke(id, credential).await {
             // The credential of the minting step may be another one, or be gone: the token can still speak for itself.
-            Err(error) if error.kind() == Kind::Refused => {}
+            Err(error) if error.kind() == Kind::Refused && error.said().is_some() => {}
             settled => return settled,
         }
     }
     match access.revoke("me", &held.grant.access_token).await {
-        Err(error) if error.status() == Some(401) => Ok(Revoked::Done),
+        // Dead for the platform already. Refused for another reason (its audience is not this service), it may well live.
+        Err(error)
+            if error.status() == Some(401) && error.said().is_some_and(|said| said.contains("expired") || said.contains("revoked")) =>
+        {
+            Ok(Revoked::Done)
+        }
         settled => settled,
     }
 }

@@ -43,8 +43,9 @@ impl State {
         })
     }
 
-    pub(super) fn to_json(&self) -> zeroize::Zeroizing<String> {
-        zeroize::Zeroizing::new(serde_json::to_string(self).unwrap_or_default())
+    pub(super) fn to_json(&self) -> Result<zeroize::Zeroizing<String>> {
+        let text = serde_json::to_string(self).map(zeroize::Zeroizing::new);
+        text.map_err(|_| Error::new(Kind::Local, "the session can't be written as JSON", ""))
     }
 
     pub(super) fn is_empty(&self) -> bool {

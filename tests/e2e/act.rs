@@ -282,7 +282,7 @@ fn revocation_fails(inputs: &str, fault: Fault) -> (Ended, Duration) {
     running.wait_for_line("Run Post acme/jf-token@v1");
     let started = Instant::now();
     let ended = end_alive(&scene, running);
-    ended.says("answer 200").says("a token could not be revoked, and lives until its end");
+    ended.says("answer 200").says("could not be revoked, and ends");
     assert!(scene.sandbox.issued()[0].live);
     (ended, started.elapsed())
 }

@@ -12,6 +12,9 @@ const BAD: &[Bad] = &[
     (&["create", "--expiry"], &[]),
     (&["create", "--expiry=60", "--refreshable", "yes", "no"], &[]),
     (&["create", "-x"], &[]),
+    (&["--url", "https://acme.jfrog.io"], &[]),
+    (&["create", "--grant-admin", "false"], &[]),
+    (&["create", "--token-file", "--format", "json"], &[]),
     (&["revoke", "--groups", "a"], &[]),
     (&["revoke", "bob"], &[]),
     (&["inspect", "--expiry", "60"], &[]),
@@ -86,13 +89,14 @@ const BAD: &[Bad] = &[
     (&["create", "--expiry", "9999999999"], &[]),
     (&["create", "--expiry", "9999999d"], &[]),
     (&["create"], &[("JF_TOKEN_EXPIRY", "soon")]),
-    (&["create"], &[("INPUT_EXPIRY", "soon")]),
+    (&["create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", ""), ("INPUT_EXPIRY", "soon")]),
     (&["create", "--retry-for", "never"], &[]),
     // The rest of what is asked for
     (&["create", "two words"], &[]),
     (&["create", "LONG"], &[]),
     (&["create", "--description", "LONG"], &[]),
     (&["create", "--description", "bell\u{7}"], &[]),
+    (&["create", "--scope", "applied-permissions/user\n"], &[]),
     (&["create", "--audience", "everyone"], &[]),
     (&["create", "--audience", "jfrt@"], &[]),
     (&["create", "--audience", "jfrt@*  jfxr@*"], &[]),
@@ -103,7 +107,7 @@ const BAD: &[Bad] = &[
     (&["create"], &[("JF_PROJECT", "my_project")]),
     (&["create", "--refreshable=maybe"], &[]),
     (&["create"], &[("JF_TOKEN_REFRESHABLE", "on")]),
-    (&["create"], &[("INPUT_REFERENCE", "y")]),
+    (&["create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", "y")]),
     (&["create"], &[("JF_TOKEN_GRANT_ADMIN", "2")]),
     // Where it is to go
     (&["create", "--format", "yaml"], &[]),
@@ -177,7 +181,11 @@ fn text_that_is_not_utf8_is_named_and_not_shown() {
         ("", Some("")),
     ] {
         let mut command = std::process::Command::new(crate::support::BINARY);
-        command.env_clear().env("JF_URL", scene.sandbox.url()).env("JF_ACCESS_TOKEN", scene.sandbox.admin_token()).arg("create");
+        command.env_clear();
+        if name.starts_with("INPUT_") {
+            command.env("GITHUB_ACTIONS", "true").env("INPUT_FORCE-REVOCABLE", "");
+        }
+        command.env("JF_URL", scene.sandbox.url()).env("JF_ACCESS_TOKEN", scene.sandbox.admin_token()).arg("create");
         match argument {
             None => command.env(name, odd),
             Some("") => command.arg(odd),

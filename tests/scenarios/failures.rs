@@ -272,3 +272,41 @@ fn nothing_leaks_whatever_goes_wrong_at_verbose() {
         }
     }
 }
+
+#[test]
+fn no_number_that_a_server_sends_makes_it_panic() {
+    for header in ["18446744073709551615", "99999999999999999999999", "-1", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let scene = Scene::new();
+        scene.sandbox.fault_for("POST", Fault::Status { status: 429, retry_after: Some(header.into()), body: None }, 100);
+        let ran = scene.run(&["create", "--retry-for", "1"]);
+        assert!(ran.code == 6 && !ran.stderr.contains("panicked"), "{header}: {}", ran.stderr);
+    }
+    let token = Sandbox::start().token_with(serde_json::json!({"sub": "x", "iat": u64::MAX, "exp": u64::MAX}));
+    for life in
+        [serde_json::json!(u64::MAX), serde_json::json!(-5), serde_json::json!(1.5), serde_json::json!("x"), serde_json::json!(null)]
+    {
+        let scene = Scene::new();
+        scene.sandbox.fault(Fault::Body(serde_json::json!({"access_token": token, "expires_in": life}).to_string()));
+        let ran = scene.run(&["create", "--session", "s", "--token-file", "/dev/null/x"]);
+        assert_eq!(ran.code, 2, "{}", ran.stderr);
+        let ran = scene.run(&["create", "--session", "s", "--format", "none"]);
+        assert!(ran.code == 0 && !ran.stderr.contains("panicked"), "{life}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_redirect_to_https_is_not_followed_blindly_but_told() {
+    let scene = Scene::new();
+    scene.sandbox.fault(Fault::RedirectTo(format!("https://127.0.0.1:{}", scene.sandbox.port())));
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 4 && ran.stderr.contains("redirected to https://127.0.0.1"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_proxy_elsewhere_never_gets_what_is_meant_for_this_machine() {
+    let mut scene = Scene::new();
+    scene.set("http_proxy", "http://proxy.invalid:3128").set("ALL_PROXY", "socks5://proxy.invalid:1080");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.set("http_proxy", "socks5://127.0.0.1:1").set("NO_PROXY", "127.0.0.1");
+    assert_eq!(scene.run(&["create"]).code, 0, "NO_PROXY takes the host out whatever the proxy is");
+}

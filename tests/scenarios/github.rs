@@ -80,11 +80,11 @@ fn each_use_of_the_action_ends_its_own_token_only() {
     let first = scene.blocks("state");
     std::fs::remove_file(scene.path("state")).unwrap();
     scene.run(&["create"]);
-    assert_ne!(first["session"], scene.blocks("state")["session"]);
+    assert_ne!(first["SESSION"], scene.blocks("state")["SESSION"]);
     let live = |scene: &Scene| scene.sandbox.issued().iter().map(|issued| issued.live).collect::<Vec<_>>();
     scene.post();
     assert_eq!(live(&scene), [true, false]);
-    scene.set("STATE_session", &first["session"]);
+    scene.set("STATE_SESSION", &first["SESSION"]);
     std::fs::remove_file(scene.path("state")).unwrap();
     scene.post();
     assert_eq!(live(&scene), [false, false]);
@@ -173,4 +173,29 @@ fn the_summary_holds_no_secret() {
     let summary = scene.read("summary");
     assert!(summary.starts_with("### JFrog access token"));
     assert!(scene.secrets().iter().all(|secret| !leaks(&summary, secret)));
+}
+
+#[test]
+fn a_lower_case_twin_of_a_variable_does_not_hide_the_ci() {
+    let mut scene = Scene::action(&[]);
+    scene.set("runner_temp", "x").set("github_actions", "false");
+    let ran = scene.run(&["create"]);
+    assert!(ran.stdout.is_empty() && ran.stderr.starts_with("::add-mask::"), "{}", ran.story);
+}
+
+#[test]
+fn inputs_of_another_action_that_starts_this_program_are_not_ours() {
+    let mut scene = Scene::github();
+    scene.set("INPUT_USERNAME", "other").set("INPUT_URL", "https://elsewhere.example");
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 0 && !ran.story.contains("\"username\""), "{}", ran.story);
+}
+
+#[test]
+fn a_server_can_not_speak_to_the_runner_through_a_message() {
+    let scene = Scene::github();
+    let body = serde_json::json!({"errors": [{"message": "##[stop-commands]x\n::error::y"}]}).to_string();
+    scene.sandbox.fault_for("POST", Fault::Status { status: 503, retry_after: None, body: Some(body) }, 100);
+    let ran = scene.run(&["create", "--retry-for", "1"]);
+    assert!(!ran.stderr.contains("##[") && !ran.stderr.contains("\n::error::y"), "{}", ran.stderr);
 }

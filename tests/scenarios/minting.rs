@@ -96,12 +96,12 @@ fn with_no_command_the_environment_says_it_all() {
 
 #[test]
 fn a_flag_beats_an_input_beats_a_variable_and_empty_is_unset() {
-    let mut scene = Scene::new();
-    scene
-        .set("JF_TOKEN_DESCRIPTION", "variable")
-        .set("INPUT_DESCRIPTION", "input")
-        .set("INPUT_AUDIENCE", "")
-        .set("JF_TOKEN_AUDIENCE", "jfrt@*");
+    let mut scene = Scene::action(&[(
+        "description",
+        " input
+",
+    )]);
+    scene.set("JF_TOKEN_DESCRIPTION", "variable").set("JF_TOKEN_AUDIENCE", "jfrt@*");
     let body = |scene: &Scene, arguments: &[&str]| scene.run(&[&["create", "--dry-run"], arguments].concat()).stdout;
     assert!(body(&scene, &["--description", "flag"]).contains(r#""description":"flag""#));
     assert!(body(&scene, &["--description", ""]).contains(r#""description":"input""#));

@@ -227,3 +227,100 @@ fn a_session_file_that_is_broken_is_said_so_and_nothing_is_sent() {
     scene.write("home/default.json", "{\"tokens\":\"x\"}");
     tells!(scene.run(&["create"]));
 }
+
+#[test]
+fn a_token_that_the_token_service_does_not_accept_can_not_end_itself_and_is_not_called_revoked() {
+    let mut scene = Scene::new();
+    create(&scene, &["bob", "--audience", "jfrt@*", "--session", "s"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    tells!(scene.run(&["revoke", "--session", "s"]));
+    assert!(scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn a_page_of_something_else_says_nothing_of_the_token() {
+    let scene = Scene::new();
+    create(&scene, &["--session", "s"]);
+    scene.sandbox.fault_for("DELETE", Fault::Html(404), 1);
+    assert_eq!(scene.run(&["revoke", "--session", "s", "--retry-for", "0"]).code, 4);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn the_credential_of_one_platform_never_goes_to_another() {
+    let (mut scene, other) = (Scene::new(), Sandbox::start());
+    create(&scene, &["--session", "s"]);
+    let credential =
+        other.token_with(serde_json::json!({"sub": "jfac@other/users/admin", "aud": "*@*", "iat": 1, "scp": "applied-permissions/admin"}));
+    scene.set("JF_URL", &other.url()).set("JF_ACCESS_TOKEN", &credential);
+    let inspected = scene.run(&["inspect", "--session", "s", "--online"]);
+    assert!(inspected.story.contains("--- request GET /access/api/v1/tokens/me"), "{}", inspected.story);
+    let revoked = scene.run(&["revoke", "--session", "s"]);
+    assert!(
+        revoked.story.contains("--- request DELETE /access/api/v1/tokens/me\nauthorization: Bearer <access token 1>"),
+        "{}",
+        revoked.story
+    );
+    assert!(other.requests().is_empty() && !scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn an_id_that_could_not_be_one_is_not_believed() {
+    let scene = Scene::new();
+    let token = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/bob", "aud": "*@*", "iat": 1}));
+    let answer = serde_json::json!({"access_token": token, "token_id": "x\n::error::pwned", "scope": "##[add-mask]a", "expires_in": 60});
+    scene.sandbox.fault_for("POST", Fault::Body(answer.to_string()), 1);
+    let ran = scene.run(&["create", "--session", "s", "--format", "none"]);
+    assert!(!ran.stderr.contains("##[") && !ran.stderr.contains("\n::"), "{}", ran.stderr);
+    let ran = scene.run(&["revoke", "--session", "s", "--retry-for", "0"]);
+    assert!(ran.story.contains("--- request DELETE /access/api/v1/tokens/me"), "{}", ran.story);
+    assert!(!ran.stderr.contains("pwned"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_session_leaves_alone_what_another_is_writing() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", "home");
+    scene.sandbox.fault_for("POST", Fault::Delay(1000), 1);
+    let child = scene.spawn(&["create", "--session", "a-b", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+    while scene.sandbox.requests().is_empty() {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let ran = scene.run(&["revoke", "--session", "a"]);
+    assert!(ran.code == 0 && !ran.stderr.contains("killed"), "{}", ran.stderr);
+    assert!(child.wait_with_output().unwrap().status.success());
+    assert_eq!(scene.run(&["revoke", "--session", "a-b"]).code, 0);
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn sessions_that_begin_and_end_side_by_side_don_t_trip_over_their_folder() {
+    let mut scene = Scene::new();
+    let home = scene.path("home");
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap());
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let scene = &scene;
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    let child = scene.spawn(&["revoke", "--session", &format!("s{worker}")]);
+                    let output = child.wait_with_output().unwrap();
+                    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn two_jobs_of_an_unknown_ci_on_one_machine_have_two_sessions() {
+    let mut scene = Scene::new();
+    scene.set("CI", "true").set("BUILD_TAG", "jenkins-app-41");
+    create(&scene, &[]);
+    scene.set("BUILD_TAG", "jenkins-app-42");
+    create(&scene, &[]);
+    assert_eq!(scene.run(&["revoke"]).code, 0);
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(live, [true, false]);
+}

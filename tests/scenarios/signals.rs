@@ -109,3 +109,13 @@ fn its_memory_is_closed_to_others_and_to_core_files() {
     assert!(owner == 0 || owner != user, "{status}");
     child.wait().unwrap();
 }
+
+#[test]
+fn once_a_stop_was_asked_for_nothing_new_is_asked_of_the_platform() {
+    let scene = Scene::action(&[("expiry", "7d")]);
+    scene.sandbox.fault(Fault::Status { status: 503, retry_after: Some("1".into()), body: None });
+    let ran = stopped(&scene, &["create"], Signal::HUP);
+    assert_eq!(ran.code, 129, "{}", ran.story);
+    assert_eq!(ran.story.matches("--- request").count(), 1, "{}", ran.story);
+    assert!(scene.sandbox.issued().is_empty());
+}
