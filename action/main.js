@@ -16,7 +16,8 @@ exports.run = (command) => {
   }
   const child = spawn(binary, [command], { stdio: 'inherit' });
   // The runner stops this process only; the binary has a token to put in order first.
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  // (On Windows kill would end it outright, and it gets the Ctrl-C itself.)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.platform === 'win32' || child.kill(signal));
   child.on('error', (error) => {
     console.log(`::error title=jf-token could not be started::${error.message}`);
     process.exitCode = 1;

@@ -27,6 +27,9 @@ impl Draft {
         }
         // The path stays right if the working directory changes, and the state file remembers it.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
+        // Two ways to write a path are one file.
+        let real = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let path = real.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
         // The state file, which is text, remembers it.
         if path.to_str().is_none() {
             return Err(fail(&std::io::Error::other("its name is not UTF-8")));

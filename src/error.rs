@@ -108,8 +108,7 @@ impl Error {
         self
     }
 
-    /// The same failure with the HTTP status and the platform's own words: empty where it sent none, `None` where a page
-    /// of something else came.
+    /// The same failure with the HTTP status, and the platform's own words if it was the platform that answered.
     #[must_use]
     pub fn answered(mut self, status: u16, said: Option<String>) -> Self {
         self.status = Some(status);

@@ -1,4 +1,4 @@
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use crate::redact::Secret;
@@ -11,8 +11,9 @@ pub(super) struct Exchange<'a> {
     pub body: Option<&'a str>,
 }
 
-/// What came back, with a 2xx status.
+/// What came back.
 pub(super) struct Answer {
+    pub status: StatusCode,
     /// The body; it may hold tokens.
     pub text: Zeroizing<String>,
     pub content_type: String,

@@ -3,7 +3,6 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::StatusCode;
 use rustls::CertificateError as Certificate;
 use serde_json::Value;
 
@@ -47,6 +46,9 @@ pub(super) fn transport(exchange: &Exchange, proxy: Option<&str>, error: &reqwes
             ),
         };
     }
+    if says("refused") {
+        return unreachable(fate, "the connection was refused", &format!("Is the platform up, and the port in --url right?{proxy}"));
+    }
     if says("proxy auth") || says("tunnel") || says("unsuccessful") {
         let next = format!("Check the proxy's address, user and password.{proxy}");
         return unreachable(fate, "the proxy did not let the request through", &next);
@@ -57,9 +59,6 @@ pub(super) fn transport(exchange: &Exchange, proxy: Option<&str>, error: &reqwes
     }
     if says("dns error") || says("lookup address") {
         return unreachable(fate, "the host name is not known", &format!("Check --url, and this machine's DNS.{proxy}"));
-    }
-    if says("refused") {
-        return unreachable(fate, "the connection was refused", &format!("Is the platform up, and the port in --url right?{proxy}"));
     }
     if error.is_connect() {
         return unreachable(fate, "no TLS connection came about", &format!("Does that port speak https?{proxy}"));
@@ -72,7 +71,8 @@ pub(super) fn transport(exchange: &Exchange, proxy: Option<&str>, error: &reqwes
 }
 
 /// An answer with a status that is no success.
-pub(super) fn status(exchange: &Exchange, proxy: Option<&str>, status: StatusCode, wait: Option<Duration>, answer: &Answer) -> Error {
+pub(super) fn status(exchange: &Exchange, proxy: Option<&str>, wait: Option<Duration>, answer: &Answer) -> Error {
+    let status = answer.status;
     let message = message_of(exchange, answer);
     let says = |words: &str| message.as_deref().unwrap_or_default().to_lowercase().contains(words);
     let (kind, fate, next) = match status.as_u16() {
@@ -134,12 +134,12 @@ pub(super) fn status(exchange: &Exchange, proxy: Option<&str>, status: StatusCod
     {
         error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));
     }
-    error.answered(status.as_u16(), message.or_else(|| answer.text.trim().is_empty().then(String::new)))
+    error.answered(status.as_u16(), message.filter(|_| is_the_platforms(answer)))
 }
 
 /// A look-up that the platform itself answered with 404, which says nothing of the URL.
 pub(super) fn not_stored(error: Error) -> Error {
-    if error.status() != Some(404) || error.said().is_none_or(|said| said.is_empty()) {
+    if error.status() != Some(404) || error.said().is_none() {
         return error;
     }
     error.with_next("The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored.")
@@ -181,6 +181,12 @@ pub(super) fn not_json(exchange: &Exchange, answer: &Answer) -> Error {
     let kind = if answer.text.trim_start().starts_with('<') { "an HTML page" } else { "not JSON" };
     let next = "A login page or a proxy may stand in front of the platform: check --url, and that nothing intercepts it.";
     fail(exchange, Kind::Unusable, Fate::Final, &format!("the answer is {kind}"), next)
+}
+
+/// Whether the body is one that JFrog's services send: what stands in front of them has other ways to say 404.
+fn is_the_platforms(answer: &Answer) -> bool {
+    let body: Value = serde_json::from_str(&answer.text).unwrap_or_default();
+    body.get("errors").is_some_and(Value::is_array) || (body.get("code").is_some() && body.get("message").is_some())
 }
 
 /// The platform's own words, from the six shapes that have some; the seventh is HTML.

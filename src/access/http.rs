@@ -90,12 +90,12 @@ impl<'a> Http<'a> {
                 continue;
             }
             let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-            let answer = Answer { text, content_type };
+            let answer = Answer { status, text, content_type };
             if status.is_success() {
                 return Ok(answer);
             }
             let wait = header("retry-after").and_then(|header| retry_after(header, (self.now)()));
-            return Err(failure::status(asked, self.proxy, status, wait, &answer));
+            return Err(failure::status(asked, self.proxy, wait, &answer));
         }
         Err(failure::circle(asked))
     }
@@ -150,6 +150,9 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     for name in names {
         let Some(proxy) = environment.get(name)? else { continue };
         let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?).unwrap_or_default();
+        // As others write them: *.example.com, [::1].
+        let plain = |host: &str| host.trim().trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
+        let exceptions: Vec<_> = exceptions.split(',').map(plain).collect();
         let wrong = || {
             let next = "Set it to a URL such as http://proxy.example:3128.";
             Error::input(format!("{name} is not the URL of an http or https proxy"), next)
@@ -158,7 +161,7 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
         let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
         let its_url = Url::parse(&address).map_err(|_| wrong())?;
         let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
-        let applies = Matcher::builder().all(address).no(exceptions).build();
+        let applies = Matcher::builder().all(address).no(exceptions.join(",")).build();
         // A proxy elsewhere can't reach this machine's own address, and must not get the credential that was meant for it.
         let out_of_reach = is_loopback(&platform_url) && !is_loopback(&its_url);
         if out_of_reach || platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {

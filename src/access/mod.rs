@@ -6,7 +6,7 @@ mod http;
 mod retry;
 mod token;
 
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 use crate::error::{Error, Kind, Result};
@@ -24,8 +24,10 @@ const TOKENS: &str = "/access/api/v1/tokens";
 /// What a revocation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The token is dead (200), or was (204, 404).
+    /// The token is dead.
     Done,
+    /// It was dead before, or is none (204, 404).
+    NotFound,
     /// Too short-lived for the platform to revoke (400 `Token not revocable`): it lives out its time.
     NotRevocable,
 }
@@ -65,12 +67,16 @@ impl<'a> Access<'a> {
                 let answer = self.http.send(&asked).await;
                 self.way.sending.set(false);
                 let answer = answer?;
-                Grant::read(&answer.text, sent_at).ok_or_else(|| failure::no_token(&asked, &answer))
+                Grant::read(&answer.text, sent_at).ok_or_else(|| {
+                    // Whatever the JSON says, the work may have been done.
+                    self.way.lost.set(self.way.lost.get() || serde_json::from_str::<Value>(&answer.text).is_ok());
+                    failure::no_token(&asked, &answer)
+                })
             })
             .await
     }
 
-    /// From now on nothing is sent any more; what is on its way is still awaited. Returns whether something is.
+    /// From now on no request is begun; one that was is still awaited. Returns whether there is one.
     pub fn stop(&self) -> bool {
         self.way.stopped.set(true);
         self.way.sending.get()
@@ -89,10 +95,13 @@ impl<'a> Access<'a> {
     pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
         let path = format!("{TOKENS}/{}", path_segment(id)?);
         let revoked = self.patience.insist(retry::Repeat::Always, &self.way, self.note, || async {
-            match self.http.send(&self.exchange(Method::DELETE, &path, bearer, None)).await {
+            let asked = self.exchange(Method::DELETE, &path, bearer, None);
+            match self.http.send(&asked).await {
+                Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
+                Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
                 Ok(_) => Ok(Revoked::Done),
-                // A page of something else, such as of a proxy whose platform is down, says nothing of the token.
-                Err(error) if error.status() == Some(404) && error.said().is_some() => Ok(Revoked::Done),
+                // What stands in front of a platform that is down says 404 too, and nothing of the token.
+                Err(error) if error.status() == Some(404) && error.said().is_some() => Ok(Revoked::NotFound),
                 Err(error) if error.status() == Some(400) && error.said().is_some_and(|said| said.contains("not revocable")) => {
                     Ok(Revoked::NotRevocable)
                 }

@@ -13,7 +13,6 @@ use crate::error::{Error, Kind, Result};
 
 #[derive(Default, Deserialize)]
 struct GitHub {
-    github_actions: Option<String>,
     github_output: Option<String>,
     github_env: Option<String>,
     github_state: Option<String>,
@@ -26,10 +25,10 @@ struct GitHub {
 }
 
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    let github: GitHub = environment.read();
+    environment.get("GITHUB_ACTIONS").ok()?.filter(|value| *value == "true")?;
     // A runner sets every declared input, if only to the empty string; in a run: step there are none.
     let action = environment.has(&crate::inputs::options::FORCE_REVOCABLE.input_variable());
-    (github.github_actions.as_deref() == Some("true")).then(|| Box::new(GitHub { action, ..github }) as Box<dyn Ci>)
+    Some(Box::new(GitHub { action, ..environment.read() }))
 }
 
 impl Ci for GitHub {

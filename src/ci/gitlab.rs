@@ -9,15 +9,14 @@ use crate::environment::Environment;
 
 #[derive(Default, Deserialize)]
 struct GitLab {
-    gitlab_ci: Option<String>,
     ci_project_dir: Option<String>,
     ci_job_id: Option<String>,
 }
 
 /// Any value counts: gitlab-ci-local, which runs pipelines on one's own machine, sets it to false.
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    let gitlab: GitLab = environment.read();
-    gitlab.gitlab_ci.is_some().then(|| Box::new(gitlab) as Box<dyn Ci>)
+    environment.get("GITLAB_CI").ok()??;
+    Some(Box::new(environment.read::<GitLab>()))
 }
 
 impl Ci for GitLab {

@@ -1,20 +1,29 @@
-//! No CI, or one that is not known by name: then `CI=true` is all there is to go by.
+//! No CI, or one that has no file of its own here yet.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Ci;
 use crate::environment::Environment;
 
-/// What other CIs call their job, so that two jobs on one machine don't share a session.
-const JOB_IDS: [&str; 10] = [
-    "CI_JOB_ID",
-    "BUILDKITE_JOB_ID",
-    "CIRCLE_WORKFLOW_JOB_ID",
-    "SYSTEM_JOBID",
-    "BITBUCKET_STEP_UUID",
-    "BUILD_TAG",
-    "TRAVIS_JOB_ID",
+/// What other CIs set in each job. Those that tell one job from another keep two on one machine from sharing a session.
+const SIGNS: [&str; 17] = [
     "APPVEYOR_JOB_ID",
+    "BITBUCKET_STEP_UUID",
+    "BUILDKITE_JOB_ID",
+    "BUILD_TAG",
+    "CIRCLE_WORKFLOW_JOB_ID",
+    "CI_JOB_ID",
     "CODEBUILD_BUILD_ID",
     "DRONE_BUILD_NUMBER",
+    "DRONE_REPO",
+    "DRONE_STAGE_NUMBER",
+    "JENKINS_URL",
+    "SYSTEM_JOBID",
+    "TEAMCITY_BUILD_PROPERTIES_FILE",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+    "TRAVIS_JOB_ID",
 ];
 
 struct Unknown {
@@ -23,10 +32,16 @@ struct Unknown {
 }
 
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    let ci = environment.get("CI").ok()??;
-    let job = JOB_IDS.iter().find_map(|name| environment.get(name).ok()?);
-    let job = job.map(|job| job.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(80).collect());
-    (!matches!(ci, "false" | "0")).then(|| Box::new(Unknown { in_ci: true, job }) as Box<dyn Ci>)
+    let value = |name: &str| environment.get(name).ok().flatten();
+    let signs: Vec<_> = SIGNS.iter().filter_map(|name| value(name)).collect();
+    let says_so = value("CI").is_some_and(|ci| !matches!(ci, "false" | "0"));
+    if signs.is_empty() && !says_so {
+        return None;
+    }
+    let mut hasher = DefaultHasher::new();
+    signs.hash(&mut hasher);
+    let job = (!signs.is_empty()).then(|| format!("{:016x}", hasher.finish()));
+    Some(Box::new(Unknown { in_ci: true, job }))
 }
 
 pub fn outside() -> Box<dyn Ci> {

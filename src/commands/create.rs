@@ -71,9 +71,6 @@ fn remembered(job: &Job) -> Result<Option<Session>> {
 }
 
 fn advise(job: &mut Job, order: &Order) -> Result<()> {
-    if let Some(name) = job.inputs.secret_on_argument_list() {
-        job.console.warn(&format!("--{name} is on the argument list, where every process of this machine can read it: use the variable, --{name}-file or --{name}-stdin"));
-    }
     if order.expires_in == Some(0) && job.ci.is_ci() {
         let source = job.inputs.text(&EXPIRY)?.map(|given| given.source.to_string()).unwrap_or_default();
         job.console.warn(&format!("{source} is 0: the token has no end, and outlives the job if it is not revoked"));
@@ -101,7 +98,8 @@ async fn mint(access: &Access<'_>, order: &Order, credential: &Secret) -> Result
     match tokio::time::timeout(LAST_WAIT, mint).await {
         Ok(Ok(grant)) => Ok((grant, Some(signal))),
         Ok(Err(error)) if !access.lost_an_answer() => stopped(&format!("stopped, and no token came: {error}"), ""),
-        _ => stopped("stopped while the answer was awaited", LEFT_BEHIND),
+        Ok(Err(error)) => stopped(&format!("stopped: {error}"), LEFT_BEHIND),
+        Err(_) => stopped("stopped while a connection or an answer was awaited", LEFT_BEHIND),
     }
 }
 
@@ -109,7 +107,6 @@ fn hand_over(job: &Job, delivery: Delivery, held: &Held, locked: Option<&Locked>
     let Held { grant, platform, .. } = held;
     let format = delivery.format.filter(|format| *format != Format::None);
     let refresh_token = delivery.refresh_token;
-    // What can't be taken back comes last.
     let print = || match format {
         Some(format) => job.console.data(&format.print(grant, platform, refresh_token)?),
         None => Ok(()),
@@ -126,14 +123,14 @@ fn hand_over(job: &Job, delivery: Delivery, held: &Held, locked: Option<&Locked>
     Ok(())
 }
 
-/// Nobody will get this token: it is revoked at once. One that can't be stays remembered.
+/// Nobody will get this token: it is revoked at once. One that can't be stays remembered, where it is.
 fn undo(job: &Job, held: &Held, credential: &Secret, locked: Option<Locked>, error: Error) -> Result<()> {
     let ended =
         with_access(job, &held.platform, Patience(Duration::ZERO), CLEAN_UP, async |access| end(access, held, Some(credential)).await);
     let advice = match &ended {
-        Ok(Revoked::Done) => "The new token was revoked.".to_owned(),
+        Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
         Ok(Revoked::NotRevocable) => "The new token is too short-lived to be revoked.".to_owned(),
-        Err(_) => format!("The new token, {}, could not be revoked.", held.grant.name()),
+        Err(error) => format!("The new token, {}, could not be revoked: {error}", held.grant.name()),
     };
     if let Some(mut locked) = locked.filter(|_| ended.is_ok()) {
         locked.state.tokens.pop();

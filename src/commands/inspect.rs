@@ -17,7 +17,7 @@ const FORMATS: [(&str, bool); 2] = [("table", false), ("json", true)];
 pub fn run(mut job: Job) -> anyhow::Result<()> {
     let as_json = match job.inputs.text(&FORMAT)? {
         // Set for create, it says nothing of this.
-        Some(Given { source: Source::Variable(_), text }) if !FORMATS.iter().any(|(word, _)| *word == text) => false,
+        Some(Given { source: Source::Variable(_), text }) if !FORMATS.iter().any(|(word, _)| *word == text.to_ascii_lowercase()) => false,
         _ => job.inputs.word(&FORMAT, &FORMATS)?.unwrap_or_default(),
     };
     let online = job.inputs.switch(&ONLINE)?;
@@ -105,7 +105,9 @@ fn print_table(job: &Job, claims: &Claims, known: Option<Map<String, Value>>) ->
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    rows.into_iter().filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)) + "\n")).collect()
+    rows.into_iter()
+        .filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)).replace("##[", "## [") + "\n"))
+        .collect()
 }
 
 fn user(claims: &Claims) -> Option<String> {

@@ -10,6 +10,7 @@ use crate::access::{Patience, Revoked};
 use crate::clock::{self, local_and_relative};
 use crate::credential;
 use crate::error::{Error, Kind, Result};
+use crate::inputs::Given;
 use crate::inputs::options::{REVOKE, SESSION, TOKEN_ID};
 use crate::redact::Secret;
 use crate::session::{Held, Session, end, remove};
@@ -43,10 +44,15 @@ impl When {
 }
 
 pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let when = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
-    if let Some(id) = job.inputs.text(&TOKEN_ID)? {
-        return Ok(one(&mut job, &id.text)?);
+    if job.ci.is_action() {
+        if job.ci.saved_session().is_none() && job.inputs.text(&SESSION)?.is_none() {
+            // The step before failed early, and said why: there is nothing of ours.
+            return Ok(());
+        }
+    } else if let Some(id) = job.inputs.text(&TOKEN_ID)? {
+        return Ok(one(&mut job, &id)?);
     }
+    let when = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
     match session(&mut job, when) {
         Err(error) if job.ci.is_action() && when != When::Strict => {
             job.console.warn(&format!("{error}\n{}", error.next()));
@@ -60,11 +66,8 @@ fn session(job: &mut Job, when: When) -> Result<()> {
     let started = Instant::now();
     let patience = job.patience()?;
     let session = Session::find(job.inputs, job.ci)?;
-    let named = job.inputs.text(&SESSION)?.is_some();
-    if job.ci.is_action() && job.ci.saved_session().is_none() && !named {
-        // The step before failed early: there is nothing of ours.
-        return Ok(());
-    }
+    // After the end of an action's own session nobody comes back for it: then the message is all there is.
+    let comes_back = !job.ci.is_action() || job.inputs.text(&SESSION)?.is_some();
     let mut locked = session.lock(if job.ci.is_action() { IN_ACTION } else { REQUEST })?;
     // One that can't be read any more must not keep the tokens alive: they can end themselves.
     let credential = credential::find(job.inputs, job.stdin).ok().flatten().map(|found| found.secret);
@@ -78,7 +81,7 @@ fn session(job: &mut Job, when: When) -> Result<()> {
     let mut failures: Vec<Error> = held.iter().flat_map(|held| &held.files).filter_map(|file| remove(file).err()).collect();
     let (ending, staying): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| when != When::Never && held.revoke);
     for held in staying {
-        job.console.say(&format!("{} was to live on; it ends {}", held.grant.name(), end_of(job, &held)));
+        job.console.say(&format!("{} was to live on; it {}", held.grant.name(), end_of(job, &held)));
     }
     for tokens in by_platform(ending) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
@@ -88,21 +91,23 @@ fn session(job: &mut Job, when: When) -> Result<()> {
             let name = held.grant.name().to_owned();
             match ended {
                 Ok(Revoked::Done) => job.console.say(&format!("revoked {name}")),
+                Ok(Revoked::NotFound) => job.console.say(&format!("{name} was not alive any more")),
                 Ok(Revoked::NotRevocable) => job.console.say(&format!(
-                    "{name} is too short-lived for the platform to revoke; it ends by itself {} (force-revocable makes such a token revocable)",
+                    "{name} is too short-lived for the platform to revoke; by itself it {} (force-revocable makes such a token revocable)",
                     end_of(job, &held)
                 )),
                 Err(error) => {
-                    failures.push(error.about(&format!("{name} could not be revoked, and ends {}", end_of(job, &held))));
-                    // After an action's end nobody comes back for it: then the message is all there is.
-                    if !job.ci.is_action() {
-                        locked.state.tokens.push(Held { files: Vec::new(), ..held });
+                    failures.push(error.about(&format!("{name} could not be revoked, and {}", end_of(job, &held))));
+                    if comes_back {
+                        let files = held.files.iter().filter(|file| file.exists()).cloned().collect();
+                        locked.state.tokens.push(Held { files, ..held });
                     }
                 }
             }
         }
     }
-    locked.settle()?;
+    // A token that lives weighs more than a file that stays.
+    failures.splice(0..0, locked.settle().err());
     let last = failures.pop();
     for error in failures {
         job.console.warn(&error.to_string());
@@ -113,13 +118,13 @@ fn session(job: &mut Job, when: When) -> Result<()> {
 fn end_of(job: &Job, held: &Held) -> String {
     let zone = clock::zone(&job.inputs.environment);
     let end = held.grant.expires_at().map(|end| local_and_relative(end, clock::seconds((job.now)()), &zone));
-    end.unwrap_or_else(|| "never".into())
+    end.map_or_else(|| "never ends".into(), |end| format!("ends {end}"))
 }
 
 /// The end of every token, asked for at once, within the time that is left.
 fn end_all(job: &Job, tokens: Vec<Held>, credential: Option<&Secret>, patience: Patience, left: Duration) -> Vec<(Held, Result<Revoked>)> {
     let Some(platform) = tokens.first().map(|held| held.platform.clone()) else { return Vec::new() };
-    let ends = with_access(job, &platform, patience, left.max(Duration::from_millis(1)), async |access| {
+    let ends = with_access(job, &platform, patience, left.clamp(Duration::from_millis(1), REQUEST), async |access| {
         let ends = tokens.iter().map(|held| async {
             let ended = tokio::time::timeout(left, end(access, held, credential)).await;
             ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
@@ -157,13 +162,18 @@ fn by_platform(tokens: Vec<Held>) -> Vec<Vec<Held>> {
 }
 
 /// A token that is known by its id alone.
-fn one(job: &mut Job, id: &str) -> Result<()> {
+fn one(job: &mut Job, id: &Given) -> Result<()> {
+    if id.text == "me" {
+        return Err(id.wrong("'me' would end the credential itself", "Give the id of the token to revoke."));
+    }
+    let id = id.text.as_str();
     let platform = job.platform()?.ok_or_else(no_url)?;
     let credential = credential::require(job.inputs, job.stdin)?.secret;
     let revoked = with_access(job, &platform, job.patience()?, REQUEST, async |access| access.revoke(id, &credential).await)?;
-    match revoked {
-        Revoked::Done => job.console.say(&format!("revoked {id}")),
-        Revoked::NotRevocable => job.console.say(&format!("{id} is too short-lived for the platform to revoke; it ends by itself")),
-    }
+    job.console.say(&match revoked {
+        Revoked::Done => format!("revoked {id}"),
+        Revoked::NotFound => format!("the platform knows no living token {id}"),
+        Revoked::NotRevocable => format!("{id} is too short-lived for the platform to revoke; it ends by itself"),
+    });
     Ok(())
 }

@@ -83,7 +83,7 @@ fn args(command: Command) -> impl Iterator<Item = Arg> {
 }
 
 fn arg(option: &Opt) -> Arg {
-    let arg = Arg::new(option.name).help(format!("{} [{}]", option.help, option.variable)).value_parser(OsStringValueParser::new());
+    let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
     if option.name == USERNAME.name {
         return arg.value_name("USERNAME");
     }

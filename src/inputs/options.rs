@@ -28,6 +28,8 @@ pub struct Opt {
     pub in_action: bool,
     /// One line of help.
     pub help: &'static str,
+    /// The same with the variable behind it, as `--help` shows it.
+    pub help_with_variable: &'static str,
 }
 
 impl Opt {
@@ -42,6 +44,7 @@ macro_rules! options {
     ($($id:ident $name:literal $variable:literal $value:expr, $commands:expr, $in_action:literal, $help:literal;)*) => {
         $(#[doc = $help] pub const $id: Opt = Opt {
             name: $name, variable: $variable, value: $value, commands: &$commands, in_action: $in_action, help: $help,
+            help_with_variable: concat!($help, " [", $variable, "]"),
         };)*
         /// Every option, in the order of the documentation.
         pub const ALL: &[&Opt] = &[$(&$id),*];
@@ -74,7 +77,7 @@ options! {
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), [Create], true, "Put the access token into this variable for the job's later steps";
     OUTPUT_REFRESH_TOKEN "output-refresh-token" "JF_TOKEN_OUTPUT_REFRESH_TOKEN" Switch, [Create], true, "Also hand the refresh token over, not only the access token";
     SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), [Create, Revoke, Inspect], true, "Name under which the token is remembered";
-    REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), [Create, Revoke], true, "Revoke when the job ends: true, false, or strict (a failure to do so fails the job)";
+    REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), [Create, Revoke], true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), [Revoke], false, "Revoke this token only";
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, [Inspect], false, "Also ask the platform what it knows of the token";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, [Create], false, "Print the request's body and send nothing";

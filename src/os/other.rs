@@ -22,7 +22,8 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// An open file keeps its name here.
+/// A file that is open can't be replaced by another under its name, unless it was deleted in between: then two
+/// processes may hold what each takes for the lock, and each still writes its file whole.
 #[must_use]
 pub fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()

@@ -105,9 +105,10 @@ impl Session {
     pub fn lock(self, patience: Duration) -> Result<Locked> {
         let path = self.home.join(format!("{}.lock", self.name));
         let deadline = Instant::now() + patience;
+        let mut round = 0_u32;
         loop {
             // Another process may take the folder away at any point in this: then round again.
-            if make_home(&self.home)?
+            if make_home(&self.home, round < 100)?
                 && let Some(lock) = try_lock(&path)?
                 && os::is_at(&lock, &path)
             {
@@ -118,6 +119,7 @@ impl Session {
                 let what = format!("another jf-token holds the session '{}'", self.name);
                 return Err(Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session."));
             }
+            round += 1;
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -244,11 +246,11 @@ fn home(environment: &Environment, ci: &dyn Ci) -> Result<(PathBuf, bool)> {
     Ok((temp.join(format!("jf-token{}{job}", os::user())), false))
 }
 
-/// False: it was taken away while it was being made.
-fn make_home(home: &Path) -> Result<bool> {
+/// False: it was taken away while it was being made, if that can be.
+fn make_home(home: &Path, may_vanish: bool) -> Result<bool> {
     let made = home.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| os::private_folder(home));
     match made {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) if may_vanish && error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(Error::file("keep tokens in", home, &error).with_advice(&format!("{HOME} names another folder."))),
         Ok(()) => Ok(true),
     }

@@ -131,6 +131,7 @@ const BAD: &[Bad] = &[
     (&["create"], &[("http_proxy", "not a url")]),
     // The other commands
     (&["revoke", "--token-id", "../me"], &[]),
+    (&["revoke", "--token-id", "me"], &[]),
     (&["revoke", "--token-id", "x"], &[("JF_URL", "")]),
     (&["revoke", "--token-id", "x"], &[("JF_ACCESS_TOKEN", "")]),
     (&["inspect"], &[("JF_ACCESS_TOKEN", "")]),

@@ -69,6 +69,14 @@ fn in_a_ci_no_secret_is_on_standard_output_unless_a_format_was_asked_for() {
 }
 
 #[test]
+fn a_ci_that_has_no_file_here_yet_and_does_not_set_ci_is_a_ci_all_the_same() {
+    let mut scene = Scene::new();
+    scene.set("TF_BUILD", "True").set("SYSTEM_JOBID", "12f1170f");
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.contains("the session 'default'"), "{}", ran.story);
+}
+
+#[test]
 fn the_end_is_told_in_local_time() {
     let mut scene = Scene::new();
     scene.set("TZ", "XYZ-5:30");

@@ -109,10 +109,10 @@ fn a_revocation_is_repeated_until_it_is_certain() {
 
 #[test]
 fn two_hundred_and_204_and_404_all_mean_that_the_token_is_dead() {
-    for status in [204, 404] {
+    for (status, body) in [(204, Some(String::new())), (404, None)] {
         let scene = Scene::new();
         create(&scene, &["--session", "s"]);
-        scene.sandbox.fault_for("DELETE", Fault::Status { status, retry_after: None, body: Some(String::new()) }, 1);
+        scene.sandbox.fault_for("DELETE", Fault::Status { status, retry_after: None, body }, 1);
         let ran = scene.run(&["revoke", "--session", "s"]);
         assert_eq!(ran.code, 0, "{status}: {}", ran.stderr);
         assert!(scene.files().is_empty());
@@ -241,8 +241,19 @@ fn a_token_that_the_token_service_does_not_accept_can_not_end_itself_and_is_not_
 fn a_page_of_something_else_says_nothing_of_the_token() {
     let scene = Scene::new();
     create(&scene, &["--session", "s"]);
-    scene.sandbox.fault_for("DELETE", Fault::Html(404), 1);
-    assert_eq!(scene.run(&["revoke", "--session", "s", "--retry-for", "0"]).code, 4);
+    let not_found = |body: &str| Fault::Status { status: 404, retry_after: None, body: Some(body.into()) };
+    for fault in [
+        Fault::Html(404),
+        Fault::Html(200),
+        not_found(""),
+        not_found("404 page not found"),
+        not_found("default backend - 404"),
+        not_found(r#"{"message":"no Route matched with those values"}"#),
+    ] {
+        scene.sandbox.fault_for("DELETE", fault.clone(), 1);
+        let ran = scene.run(&["revoke", "--session", "s", "--retry-for", "0"]);
+        assert!(matches!(ran.code, 4 | 6) && ran.stderr.contains("could not be revoked"), "{fault:?}: {}", ran.story);
+    }
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     assert!(!scene.sandbox.issued()[0].live);
 }
@@ -323,4 +334,20 @@ fn two_jobs_of_an_unknown_ci_on_one_machine_have_two_sessions() {
     assert_eq!(scene.run(&["revoke"]).code, 0);
     let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
     assert_eq!(live, [true, false]);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_that_can_not_be_made_is_said_so_and_not_waited_for() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", "/proc/no-such-folder/x");
+    let started = std::time::Instant::now();
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 1 && ran.stderr.contains("can't keep tokens in /proc/no-such-folder/x"), "{}", ran.stderr);
+    assert!(started.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn an_id_that_the_platform_does_not_know_is_not_called_revoked() {
+    tells!(Scene::new().run(&["revoke", "--token-id", "typo-typo"]));
 }
