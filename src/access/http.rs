@@ -195,6 +195,9 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
 
 /// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.
 fn without_secrets(text: &str, bearer: &Secret) -> String {
+    if text.trim().is_empty() {
+        return "(nothing)".into();
+    }
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
     for name in SECRET_FIELDS {
         if let Some(field) = value.get_mut(name) {

@@ -19,6 +19,8 @@ use crate::session::{Held, Locked, Session, end};
 const LAST_WAIT: Duration = Duration::from_secs(4);
 /// Time to revoke a token that nobody will get.
 const CLEAN_UP: Duration = Duration::from_secs(3);
+/// Tokens of a shorter life (in seconds) are not revocable, unless the platform is configured otherwise.
+const USUAL_THRESHOLD: u64 = 21600;
 /// How long another process may hold the session.
 const LOCK: Duration = Duration::from_secs(60);
 
@@ -74,6 +76,10 @@ fn advise(job: &mut Job, order: &Order) -> Result<()> {
     if order.expires_in == Some(0) && job.ci.is_ci() {
         let source = job.inputs.text(&EXPIRY)?.map(|given| given.source.to_string()).unwrap_or_default();
         job.console.warn(&format!("{source} is 0: the token has no end, and outlives the job if it is not revoked"));
+    }
+    let short = order.expires_in.is_some_and(|life| (1..USUAL_THRESHOLD).contains(&life));
+    if short && !order.force_revocable && job.ci.is_ci() {
+        job.console.say("so short-lived a token can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
     if job.inputs.text(&options::PASSWORD)?.is_some() {
         job.console.warn("the password is not used: the access token is the credential");

@@ -52,7 +52,9 @@ fn token(job: &mut Job) -> Result<(Secret, Option<PlatformUrl>)> {
         }
         return Ok((found.secret.clone(), None));
     }
-    let session = Session::find(job.inputs, job.ci)?.or_latest();
+    let session = Session::find(job.inputs, job.ci)?;
+    // In a job any session is the job's own; elsewhere it may be another program's.
+    let session = if job.ci.is_ci() { session.or_latest() } else { session };
     if let Some(held) = session.read()?.tokens.pop() {
         return Ok((held.grant.access_token, Some(held.platform)));
     }

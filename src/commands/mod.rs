@@ -77,5 +77,5 @@ fn with_access<T>(
 }
 
 fn no_url() -> Error {
-    Error::input("the platform's URL is missing", "Set JF_URL (or url, --url) to it, such as https://acme.jfrog.io.")
+    Error::input("the platform's URL is missing", "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.")
 }

@@ -56,7 +56,7 @@ pub fn require(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Found> {
     if let Some(found) = find(inputs, stdin)? {
         return Ok(found);
     }
-    let instead = "Set JF_ACCESS_TOKEN (or access-token, --access-token-file, --access-token-stdin) to an access token of the platform.";
+    let instead = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
     match inputs.text(&PASSWORD)?.or(inputs.text(&USER)?) {
         Some(given) => {
             let what = format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source);

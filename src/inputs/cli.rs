@@ -14,7 +14,7 @@ const AFTER_HELP: &str = "\
 Every option is also an environment variable, named in the option's help. A flag beats the GitHub Action's input beats the
 variable; an empty one counts as absent.
 
-Exit codes: 0 done; 1 a file or folder on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
+Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
 4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.";
 
 impl Command {

@@ -60,7 +60,7 @@ options! {
     ACCESS_TOKEN_FILE "access-token-file" "JF_TOKEN_ACCESS_TOKEN_FILE" Text("FILE"), [Create, Revoke, Inspect], true, "Read the credential from this file";
     ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, [Create, Revoke, Inspect], false, "Read the credential from standard input";
     USER "user" "JF_USER" Text("USER"), [Create], true, "As in jf: beside an access token, the same as USERNAME";
-    PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), [Create], true, "Refused, as by jf: the platform creates tokens for an access token only";
+    PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), [Create], true, "As in jf: beside an access token not used, alone refused, for the platform creates tokens for an access token only";
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), [Create], true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), [Create], true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, [Create], true, "Give the token admin permissions";
