@@ -1,6 +1,7 @@
 use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
+use crate::clock::Seconds;
 use crate::redact::Secret;
 
 /// One request, and all that a message about it may say.
@@ -14,6 +15,8 @@ pub(super) struct Exchange<'a> {
 /// What came back.
 pub(super) struct Answer {
     pub status: StatusCode,
+    /// When the request was sent.
+    pub asked_at: Seconds,
     /// The body; it may hold tokens.
     pub text: Zeroizing<String>,
     pub content_type: String,

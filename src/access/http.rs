@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::exchange::{Answer, Exchange};
 use super::failure;
 use super::retry::Note;
-use crate::clock::retry_after;
+use crate::clock::{retry_after, seconds};
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::{PlatformUrl, is_loopback};
@@ -31,7 +31,7 @@ pub struct Http<'a> {
     /// The variable that names the proxy in use.
     proxy: Option<&'static str>,
     trace: Option<Note<'a>>,
-    pub(super) now: fn() -> SystemTime,
+    now: fn() -> SystemTime,
 }
 
 impl<'a> Http<'a> {
@@ -65,7 +65,7 @@ impl<'a> Http<'a> {
     pub(super) async fn send(&self, asked: &Exchange<'_>) -> Result<Answer> {
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "somewhere that is no URL"))?;
         for _ in 0..=MOST_REDIRECTS {
-            let started = Instant::now();
+            let (started, asked_at) = (Instant::now(), seconds((self.now)()));
             self.trace(|| {
                 format!(
                     "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
@@ -90,7 +90,7 @@ impl<'a> Http<'a> {
                 continue;
             }
             let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-            let answer = Answer { status, text, content_type };
+            let answer = Answer { status, asked_at, text, content_type };
             if status.is_success() {
                 return Ok(answer);
             }

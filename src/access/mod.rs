@@ -12,11 +12,11 @@ use serde_json::Value;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::{Order, PlatformUrl};
 use crate::redact::Secret;
-use exchange::Exchange;
+use exchange::{Answer, Exchange};
 
 pub use http::Http;
-use retry::Way;
 pub use retry::{LEFT_BEHIND, Note, Patience};
+use retry::{Repeat, Way};
 pub use token::{Claims, Grant, claims, user_name};
 
 const TOKENS: &str = "/access/api/v1/tokens";
@@ -59,21 +59,17 @@ impl<'a> Access<'a> {
     pub async fn mint(&self, order: &Order, credential: &Secret) -> Result<Grant> {
         let body = order.body();
         let short = order.expires_in.is_some_and(|life| (1..=3600).contains(&life));
-        self.patience
-            .insist(retry::Repeat::mint(short), &self.way, self.note, || async {
-                let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
-                let sent_at = crate::clock::seconds((self.http.now)());
-                self.way.sending.set(true);
-                let answer = self.http.send(&asked).await;
-                self.way.sending.set(false);
-                let answer = answer?;
-                Grant::read(&answer.text, sent_at).ok_or_else(|| {
-                    // Whatever the JSON says, the work may have been done.
-                    self.way.lost.set(self.way.lost.get() || serde_json::from_str::<Value>(&answer.text).is_ok());
-                    failure::no_token(&asked, &answer)
-                })
-            })
-            .await
+        let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
+        let answer = self.ask(&asked, Repeat::mint(short)).await?;
+        Grant::read(&answer.text, answer.asked_at).ok_or_else(|| {
+            let error = failure::no_token(&asked, &answer);
+            // Whatever the JSON says, the work may have been done.
+            if serde_json::from_str::<Value>(&answer.text).is_err() {
+                return error;
+            }
+            self.way.lost.set(true);
+            error.with_advice(LEFT_BEHIND)
+        })
     }
 
     /// From now on no request is begun; one that was is still awaited. Returns whether there is one.
@@ -93,22 +89,18 @@ impl<'a> Access<'a> {
     /// # Errors
     /// When the token may still be alive.
     pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
-        let path = format!("{TOKENS}/{}", path_segment(id)?);
-        let revoked = self.patience.insist(retry::Repeat::Always, &self.way, self.note, || async {
-            let asked = self.exchange(Method::DELETE, &path, bearer, None);
-            match self.http.send(&asked).await {
-                Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
-                Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
-                Ok(_) => Ok(Revoked::Done),
-                // What stands in front of a platform that is down says 404 too, and nothing of the token.
-                Err(error) if error.status() == Some(404) && error.said().is_some() => Ok(Revoked::NotFound),
-                Err(error) if error.status() == Some(400) && error.said().is_some_and(|said| said.contains("not revocable")) => {
-                    Ok(Revoked::NotRevocable)
-                }
-                Err(error) => Err(error),
+        let asked = self.exchange(Method::DELETE, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+        match self.ask(&asked, Repeat::Always).await {
+            Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
+            Ok(_) => Ok(Revoked::Done),
+            // What stands in front of a platform that is down says 404 too, and nothing of the token.
+            Err(error) if error.status() == Some(404) && error.said().is_some() => Ok(Revoked::NotFound),
+            Err(error) if error.status() == Some(400) && error.said().is_some_and(|said| said.contains("not revocable")) => {
+                Ok(Revoked::NotRevocable)
             }
-        });
-        revoked.await
+            Err(error) => Err(error),
+        }
     }
 
     /// `GET /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
@@ -116,14 +108,13 @@ impl<'a> Access<'a> {
     /// # Errors
     /// When the platform does not know the token, or does not say.
     pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
-        let path = format!("{TOKENS}/{}", path_segment(id)?);
-        self.patience
-            .insist(retry::Repeat::Always, &self.way, self.note, || async {
-                let asked = self.exchange(Method::GET, &path, bearer, None);
-                let answer = self.http.send(&asked).await.map_err(failure::not_stored)?;
-                serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
-            })
-            .await
+        let asked = self.exchange(Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+        let answer = self.ask(&asked, Repeat::Always).await.map_err(failure::not_stored)?;
+        serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
+    }
+
+    async fn ask(&self, asked: &Exchange<'_>, repeat: Repeat) -> Result<Answer> {
+        self.patience.insist(repeat, &self.way, self.note, || self.http.send(asked)).await
     }
 
     fn exchange<'b>(&self, method: Method, path: &str, bearer: &'b Secret, body: Option<&'b str>) -> Exchange<'b> {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
+use super::exchange::Answer;
 use crate::error::{Fate, Result};
 
 /// Where a line for the user goes while a request is being repeated.
@@ -50,16 +51,27 @@ pub struct Patience(pub Duration);
 
 impl Patience {
     /// Repeats what may be repeated, with growing pauses, until it works or the time is up.
-    pub(super) async fn insist<T, F, W>(self, repeat: Repeat, way: &Way, note: Note<'_>, work: W) -> Result<T>
-    where
-        W: FnMut() -> F,
-        F: Future<Output = Result<T>>,
-    {
+    pub(super) async fn insist<F: Future<Output = Result<Answer>>>(
+        self,
+        repeat: Repeat,
+        way: &Way,
+        note: Note<'_>,
+        mut send: impl FnMut() -> F,
+    ) -> Result<Answer> {
         let deadline = tokio::time::Instant::now() + self.0;
         let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(250)).with_max_delay(Duration::from_secs(8));
         // Full jitter, which backon's own is not: jobs that failed together must not come back together.
         let pauses = pauses.without_max_times().build().map(|pause| pause.mul_f64(crate::random::fraction()));
-        let result = work
+        let attempt = || {
+            let coming = send();
+            async {
+                way.sending.set(true);
+                let answer = coming.await;
+                way.sending.set(false);
+                answer
+            }
+        };
+        let result = attempt
             .retry(pauses)
             .when(|error| {
                 way.lost.set(way.lost.get() || error.fate() == Fate::Lost);
