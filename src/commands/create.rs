@@ -49,7 +49,16 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         job.ci.save_state("SESSION", locked.name())?;
     }
 
-    let (grant, stopped) = with_access(&job, &platform, patience, REQUEST, async |access| mint(access, &order, &credential).await)?;
+    let minted = with_access(&job, &platform, patience, REQUEST, async |access| mint(access, &order, &credential).await);
+    let (grant, stopped) = match minted {
+        Ok(minted) => minted,
+        Err(error) => {
+            // No token, nothing to remember: not even an empty folder stays.
+            drop(draft);
+            let _ = locked.filter(|locked| locked.state.tokens.is_empty()).map(Locked::settle);
+            return Err(error.into());
+        }
+    };
     job.console.mask(grant.secrets());
     let held = Held { platform, order, grant, revoke: revoke != When::Never, files: delivery.files().collect() };
     let kept = match (&mut locked, draft) {

@@ -351,3 +351,19 @@ fn a_folder_that_can_not_be_made_is_said_so_and_not_waited_for() {
 fn an_id_that_the_platform_does_not_know_is_not_called_revoked() {
     tells!(Scene::new().run(&["revoke", "--token-id", "typo-typo"]));
 }
+
+#[test]
+fn a_mint_that_failed_leaves_nothing_on_disk_and_what_was_remembered_before_stays() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_SESSION", "s");
+    let refused = |scene: &Scene| {
+        scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+        assert_eq!(scene.run(&["create", "--token-file", "token"]).code, 4);
+    };
+    refused(&scene);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
+    create(&scene, &[]);
+    refused(&scene);
+    assert_eq!(scene.run(&["revoke"]).code, 0);
+    assert!(!scene.sandbox.issued()[0].live && scene.files().is_empty());
+}
