@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::exchange::{Answer, Exchange};
 use crate::error::{Error, Fate, Kind};
-use crate::redact::without;
+use crate::redact::{one_line, without};
 
 /// "`METHOD URL`: what came", and what to do.
 fn fail(exchange: &Exchange, kind: Kind, fate: Fate, came: &str, next: &str) -> Error {
@@ -203,7 +203,7 @@ fn message_of(exchange: &Exchange, answer: &Answer) -> Option<String> {
         Err(_) => text.to_owned(),
     };
     // A server may echo what it got: one line, not long, so that it is no workflow command either.
-    let line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    let line: String = one_line(&words).chars().take(300).collect();
     Some(without(&line, exchange.bearer))
 }
 

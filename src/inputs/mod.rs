@@ -30,7 +30,7 @@ pub enum Command {
 }
 
 /// Where a value came from: the name under which the user knows it, and its rank.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A flag or argument.
     Flag(String),
@@ -76,6 +76,13 @@ impl Given {
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
         Error::input(format!("{}: {why}", self.source), right)
     }
+}
+
+/// The words of a switch.
+const BOOLEANS: [(&str, bool); 6] = [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+
+fn boolean(text: &str) -> Option<bool> {
+    BOOLEANS.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
 }
 
 /// The flags that were given, by the names of their options.
@@ -126,11 +133,7 @@ impl Inputs {
     /// When it is neither true nor false.
     pub fn switch(&self, option: &Opt) -> Result<bool> {
         let Some(given) = self.text(option)? else { return Ok(false) };
-        match given.text.to_ascii_lowercase().as_str() {
-            "true" | "1" | "yes" => Ok(true),
-            "false" | "0" | "no" => Ok(false),
-            _ => Err(given.wrong("is neither true nor false", "Use one of true, false, 1, 0, yes, no.")),
-        }
+        boolean(&given.text).ok_or_else(|| given.wrong("is neither true nor false", "Use one of true, false, 1, 0, yes, no."))
     }
 
     /// The option's value where only these words are right.

@@ -4,7 +4,7 @@ use super::options::{
     AUDIENCE, DESCRIPTION, EXPIRY, FORCE_REVOCABLE, GRANT_ADMIN, GROUPS, PROJECT, REFERENCE, REFRESHABLE, SCOPE, USER, USERNAME,
 };
 use super::scope::{self, PROJECT_KEY, is_project_key};
-use super::{Given, Inputs, seconds};
+use super::{Given, Inputs, boolean, seconds};
 use crate::error::Result;
 
 /// The token that is wanted. Serialized, it is the body of the request, with the keys, order and presence of `jf`'s own
@@ -55,7 +55,7 @@ impl Order {
             refreshable: inputs.switch(&REFRESHABLE)?,
             audience: inputs.text(&AUDIENCE)?.map(audience).transpose()?,
             include_reference_token: inputs.switch(&REFERENCE)?,
-            username: username.map(user_name).transpose()?,
+            username: username.as_ref().map(user_name).transpose()?,
             project_key: inputs.text(&PROJECT)?.map(project).transpose()?,
             description: inputs.text(&DESCRIPTION)?.map(description).transpose()?,
             force_revocable: inputs.switch(&FORCE_REVOCABLE)?,
@@ -79,7 +79,7 @@ fn scope_of(inputs: &Inputs) -> Result<Option<String>> {
                 given.wrong(format!("excludes {other}"), "Give the whole scope by one of them: --scope, or --groups and --grant-admin.")
             );
         }
-        let given = Given { text: limited(given.clone(), 500)?, ..given };
+        limited(&given, 500)?;
         scope::check(&given)?;
         return Ok(Some(given.text));
     }
@@ -113,7 +113,7 @@ fn group_names(given: &Given) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn limited(given: Given, most: usize) -> Result<String> {
+fn limited(given: &Given, most: usize) -> Result<()> {
     let length = given.text.chars().count();
     if length > most {
         return Err(given.wrong(format!("has {length} characters"), format!("The platform takes at most {most}.")));
@@ -121,17 +121,17 @@ fn limited(given: Given, most: usize) -> Result<String> {
     if given.text.contains(char::is_control) {
         return Err(given.wrong("holds a control character", "Use plain text."));
     }
-    Ok(given.text)
+    Ok(())
 }
 
 fn description(given: Given) -> Result<String> {
-    let text = given.text.clone();
     // The one text that may have lines.
-    limited(Given { text: text.replace(['\n', '\t', '\r'], " "), ..given }, 1024).map(|_| text)
+    limited(&Given { text: given.text.replace(['\n', '\t', '\r'], " "), ..given.clone() }, 1024)?;
+    Ok(given.text)
 }
 
-fn user_name(given: Given) -> Result<String> {
-    if matches!(given.text.to_lowercase().as_str(), "true" | "false" | "yes" | "no" | "1" | "0") {
+fn user_name(given: &Given) -> Result<String> {
+    if boolean(&given.text).is_some() {
         return Err(given.wrong(
             format!("'{}' is hardly a user", given.text),
             "A switch takes its value with an equals sign, such as --refreshable=false.",
@@ -140,7 +140,8 @@ fn user_name(given: Given) -> Result<String> {
     if given.text.contains(char::is_whitespace) {
         return Err(given.wrong("holds a space or a line break", "A user name has none."));
     }
-    limited(given, 255).map(|name| name.to_lowercase())
+    limited(given, 255)?;
+    Ok(given.text.to_lowercase())
 }
 
 fn audience(given: Given) -> Result<String> {
@@ -153,7 +154,8 @@ fn audience(given: Given) -> Result<String> {
         let right = "Write service@id or service@* with a space between entries, such as 'jfrt@* jfxr@*'.";
         return Err(given.wrong(format!("'{}' is not an audience", super::shown(&given.text)), right));
     }
-    limited(given, 255)
+    limited(&given, 255)?;
+    Ok(given.text)
 }
 
 fn project(given: Given) -> Result<String> {
