@@ -1,5 +1,6 @@
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use super::Secret;
 
@@ -57,13 +58,22 @@ pub fn masks(secret: &Secret) -> Vec<String> {
 
 /// The base64 characters that `piece` alone decides when `shift` bytes stand before it in its group of three.
 fn base64_of(piece: &str, shift: usize) -> String {
-    let encoded = STANDARD_NO_PAD.encode([&[0; 2][..shift], piece.as_bytes()].concat());
-    let first = (shift * 8).div_ceil(6);
-    let last = (shift + piece.len()) * 8 / 6;
-    encoded.get(first..last).unwrap_or_default().to_owned()
+    let mut encoded = base64_to_end(piece, shift);
+    encoded.truncate((shift + piece.len()) * 8 / 6 - (shift * 8).div_ceil(6));
+    encoded
 }
 
-fn hex(piece: &str) -> String {
+/// The same when the data end with `piece`.
+pub(super) fn base64_to_end(piece: &str, shift: usize) -> String {
+    let data = Zeroizing::new([&[0; 2][..shift], piece.as_bytes()].concat());
+    let mut encoded = STANDARD.encode(&data);
+    encoded.drain(..(shift * 8).div_ceil(6));
+    encoded
+}
+
+pub(super) fn hex(piece: &str) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
-    piece.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]).collect()
+    let mut digits = String::with_capacity(piece.len() * 2);
+    digits.extend(piece.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]));
+    digits
 }

@@ -1,9 +1,7 @@
 use std::collections::HashSet;
 
-use super::{HIDDEN, Secret};
+use super::{HIDDEN, PIECE, Secret};
 
-/// A shorter piece of a secret tells nothing.
-const PIECE: usize = 16;
 /// The shortest run of a token's characters that could be one.
 const RUN: usize = 24;
 

@@ -11,6 +11,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/redaction.rs"]
+mod redaction;
+
 mod bad_inputs;
 mod documents;
 mod failures;
@@ -19,5 +22,6 @@ mod gitlab;
 mod masks;
 mod minting;
 mod printing;
+mod redactor;
 mod sessions;
 mod signals;

@@ -1,0 +1,196 @@
+use zeroize::Zeroizing;
+
+use super::forms::forms;
+use super::{PIECE, Secret};
+
+/// Stands around each form in the text of all: a line break, which no text that is searched holds.
+const BORDER: u8 = b'\n';
+
+/// What is to be hidden: every form of some secrets, ready for search. Wiped on drop.
+///
+/// A *window* is [`PIECE`] bytes as a number, the first byte the highest. A *stretch* is any part of a form.
+pub struct Patterns {
+    /// All forms, with borders.
+    text: Zeroizing<Vec<u8>>,
+    /// A Bloom filter of all stretches of 8 bytes: two bits in one word for each.
+    stretches: Zeroizing<Vec<u64>>,
+    /// A hash table of all windows: 0, or where one ends in the text, with bits of its hash above.
+    windows: Zeroizing<Vec<u32>>,
+    /// How many bits of a slot in `windows` are the end.
+    end_bits: u32,
+    /// By a hash of 3 bytes, the last end of a stretch of these; and for each end, the one before. 0: none.
+    last_ends: Zeroizing<Vec<u32>>,
+    ends_before: Zeroizing<Vec<u32>>,
+    /// By a byte, which ones can follow it; and those that follow any.
+    pairs: Zeroizing<Vec<u128>>,
+    singles: Zeroizing<u128>,
+}
+
+impl Patterns {
+    /// Every form of these secrets.
+    pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
+        let mut all: Vec<_> = secrets.flat_map(|secret| forms(secret.expose())).collect();
+        all.retain(|form| form.len() >= PIECE);
+        all.sort_unstable_by(|a, b| a.as_str().cmp(b));
+        all.dedup();
+        Self::of(&all)
+    }
+
+    fn of(forms: &[Zeroizing<String>]) -> Self {
+        let length = PIECE + forms.iter().map(|form| form.len() + 1).sum::<usize>();
+        let mut text = Zeroizing::new(Vec::with_capacity(length));
+        text.resize(PIECE, BORDER);
+        for form in forms {
+            text.extend(form.as_bytes());
+            text.push(BORDER);
+        }
+        let mut patterns = Self {
+            stretches: Zeroizing::new(vec![0; (length / 2).next_power_of_two()]),
+            windows: Zeroizing::new(vec![0; (length * 2).next_power_of_two()]),
+            end_bits: length.next_power_of_two().ilog2(),
+            last_ends: Zeroizing::new(vec![0; (length / 4).next_power_of_two()]),
+            ends_before: Zeroizing::new(vec![0; length + 1]),
+            pairs: Zeroizing::new(vec![0; 256]),
+            singles: Zeroizing::new(0),
+            text,
+        };
+        patterns.learn();
+        patterns
+    }
+
+    fn learn(&mut self) {
+        let text = std::mem::take(&mut *self.text);
+        let (mut window, mut run) = (0, 0);
+        for (end, &byte) in (1..).zip(&text) {
+            if byte == BORDER {
+                run = 0;
+                continue;
+            }
+            run += 1;
+            window = window << 8 | u128::from(byte);
+            let [.., before, _] = window.to_be_bytes();
+            *self.singles |= 1 << (byte & 127);
+            if run >= 2 {
+                self.pairs[usize::from(before)] |= 1 << (byte & 127);
+            }
+            if run >= 8 {
+                let (word, bits) = self.place(last_8(window));
+                self.stretches[word] |= bits;
+            }
+            let new = run < PIECE || self.insert(&text, window, end);
+            if run >= 3 && new {
+                let last = self.last_end_of(window);
+                self.ends_before[end as usize] = std::mem::replace(&mut self.last_ends[last], end);
+            }
+        }
+        *self.text = text;
+    }
+
+    /// Whether these 8 bytes (the first the lowest) may be a stretch.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "the loop that calls it is all the time there is")]
+    pub(super) fn may_hold(&self, stretch: u64) -> bool {
+        let (word, bits) = self.place(stretch);
+        self.stretches[word] & bits == bits
+    }
+
+    /// Whether any of the 8 that this block is made of may be.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    pub(super) fn may_hold_any(&self, block: &[u8; 64]) -> bool {
+        let (stretches, _) = block.as_chunks();
+        let look = |index: usize| self.may_hold(u64::from_le_bytes(stretches[index]));
+        // No loop, whatever the compiler is told to optimise for.
+        look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn place(&self, stretch: u64) -> (usize, u64) {
+        let hash = mixed(stretch);
+        (slot(hash, self.stretches.len()), 1 << (hash >> 20 & 63) | 1 << (hash >> 26 & 63))
+    }
+
+    /// Whether this window is a stretch.
+    pub(super) fn hold(&self, window: u128) -> bool {
+        self.find(&self.text, window).is_ok()
+    }
+
+    /// Puts in a window that ends here, unless it is there.
+    fn insert(&mut self, text: &[u8], window: u128, end: u32) -> bool {
+        let Err((slot, tag)) = self.find(text, window) else { return false };
+        self.windows[slot] = tag | end;
+        true
+    }
+
+    /// The slot and the upper bits for a window that is not there.
+    fn find(&self, text: &[u8], window: u128) -> Result<(), (usize, u32)> {
+        let hash = mixed(low(window >> 64).wrapping_add(mixed(low(window))));
+        let end_mask = (1 << self.end_bits) - 1;
+        let tag = low_half(hash) & !end_mask;
+        let last = self.windows.len() - 1;
+        let mut slot = slot(hash, self.windows.len());
+        loop {
+            let found = self.windows[slot];
+            if found == 0 {
+                return Err((slot, tag));
+            }
+            if found & !end_mask == tag && window_before(text, (found & end_mask) as usize) == window {
+                return Ok(());
+            }
+            slot = (slot + 1) & last;
+        }
+    }
+
+    /// How many of this window's last bytes are a stretch, at most 15.
+    pub(super) fn longest_end(&self, window: u128) -> usize {
+        let [.., first, second] = window.to_be_bytes();
+        if second > 127 || *self.singles >> second & 1 == 0 {
+            return 0;
+        }
+        let mut longest = 1 + (self.pairs[usize::from(first)] >> second & 1) as usize;
+        let mut end = self.last_ends[self.last_end_of(window)] as usize;
+        while end != 0 && longest < PIECE - 1 {
+            let same = (window_before(&self.text, end) ^ window).trailing_zeros() / 8;
+            longest = longest.max(same as usize);
+            end = self.ends_before[end] as usize;
+        }
+        longest.min(PIECE - 1)
+    }
+
+    fn last_end_of(&self, window: u128) -> usize {
+        slot(mixed(low(window & 0xff_ffff)), self.last_ends.len())
+    }
+}
+
+/// A hash of which the lowest bits are the best.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn mixed(value: u64) -> u64 {
+    // The highest bits of a product depend on all of its factors' bits.
+    value.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes()
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn slot(hash: u64, slots: usize) -> usize {
+    low_half(hash) as usize & (slots - 1)
+}
+
+fn low_half(hash: u64) -> u32 {
+    (hash << 32 >> 32) as u32
+}
+
+/// The window that ends before this byte.
+pub(super) fn window_before(text: &[u8], end: usize) -> u128 {
+    text.get(..end).and_then(<[u8]>::last_chunk).map_or(0, |bytes| u128::from_be_bytes(*bytes))
+}
+
+/// A window's last 8 bytes, the first the lowest.
+pub(super) fn last_8(window: u128) -> u64 {
+    low(window).swap_bytes()
+}
+
+fn low(window: u128) -> u64 {
+    (window << 64 >> 64) as u64
+}
