@@ -6,7 +6,7 @@ const { join } = require('node:path');
 exports.run = (command) => {
   const exe = process.platform === 'win32' ? '.exe' : '';
   const target = `${process.platform}-${process.arch}`;
-  const places = [join('action', 'bin', `jf-token-${target}`), join('target', 'release', 'jf-token'), join('target', 'debug', 'jf-token')];
+  const places = [join('action', 'bin', target, 'jf-token'), join('target', 'release', 'jf-token'), join('target', 'debug', 'jf-token')];
   const binary = places.map((place) => join(__dirname, '..', place + exe)).find(existsSync);
   if (!binary) {
     if (command !== 'create') return;

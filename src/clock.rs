@@ -9,6 +9,15 @@ use crate::environment::Environment;
 /// Seconds since 1970.
 pub type Seconds = u64;
 
+/// Milliseconds since 1970, or of a span.
+pub type Millis = u64;
+
+/// The time as milliseconds since 1970.
+#[must_use]
+pub fn millis(time: SystemTime) -> Millis {
+    Millis::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(Millis::MAX)
+}
+
 /// The time as seconds since 1970.
 #[must_use]
 pub fn seconds(time: SystemTime) -> Seconds {

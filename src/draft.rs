@@ -1,6 +1,6 @@
 //! Files for this user only, that are there whole or not at all.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -42,6 +42,17 @@ impl Draft {
         Ok(Self { file, path })
     }
 
+    /// Takes so many bytes of the disk now, so that a full one shows while nothing can be lost.
+    ///
+    /// # Errors
+    /// When they can't be had.
+    pub fn reserve(mut self, bytes: usize) -> Result<Self> {
+        match self.file.write_all(&vec![b' '; bytes]).and_then(|()| self.file.rewind()) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(Error::file("write", &self.path, &error)),
+        }
+    }
+
     /// Where the file will be.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -54,7 +65,9 @@ impl Draft {
     /// When it can't be written; then nothing is left of it, and what was there before stays.
     pub fn finish(mut self, content: &str) -> Result<PathBuf> {
         let path = self.path;
-        let write = self.file.write_all(content.as_bytes()).and_then(|()| self.file.as_file().sync_all());
+        let file = self.file.as_file_mut();
+        let cut = |file: &mut std::fs::File| file.set_len(content.len() as u64).and_then(|()| file.sync_all());
+        let write = file.write_all(content.as_bytes()).and_then(|()| cut(file));
         write.map_err(|error| Error::file("write", &path, &error))?;
         self.file.persist(&path).map_err(|error| Error::file("write", &path, &error.error))?;
         Ok(path)

@@ -25,10 +25,21 @@ impl Environment {
         }
     }
 
+    /// The variable as it is.
+    #[must_use]
+    pub fn os(&self, name: &str) -> Option<OsString> {
+        self.0.iter().find(|(other, _)| other == OsStr::new(name)).map(|(_, value)| value.clone())
+    }
+
     /// Whether the variable is there, even if empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(other, _)| other == OsStr::new(name))
+    }
+
+    /// All variables, as they are.
+    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// The names of all variables that start with `prefix`.

@@ -21,6 +21,10 @@ pub enum Kind {
     Unreachable,
     /// The platform answered, but not with anything of use (429, 5xx, not JSON, no token).
     Unusable,
+    /// There is no such program to run.
+    NotFound,
+    /// The program can't be run.
+    NotExecutable,
     /// A signal of this number ended the work.
     Interrupted(u8),
 }
@@ -30,7 +34,7 @@ impl Kind {
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Kind::Local => 1,
+            Kind::Local | Kind::NotFound | Kind::NotExecutable => 1,
             Kind::Input => 2,
             Kind::NoCredential => 3,
             Kind::Refused => 4,
@@ -45,6 +49,7 @@ impl Kind {
     pub fn title(self) -> &'static str {
         match self {
             Kind::Local => "jf-token failed",
+            Kind::NotFound | Kind::NotExecutable => "jf-token: no such program",
             Kind::Input => "jf-token: wrong input",
             Kind::NoCredential => "jf-token: no credential",
             Kind::Refused => "jf-token: refused by the platform",

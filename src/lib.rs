@@ -47,12 +47,13 @@ pub struct World<'a> {
 pub fn run(world: World) -> ExitCode {
     let ci = ci::detect(&world.environment);
     let console = console::Console::new(world.stdout, world.stderr, ci.as_ref());
+    let runs_another = world.args.get(1).is_some_and(|word| word == Command::Exec.name());
     let done = cli::parse(world.args).map_err(anyhow::Error::new).and_then(|asked| {
-        let (command, flags) = match asked {
-            Asked::Help(text) => return Ok(console.data(&text)?),
-            Asked::Run(command, flags) => (command, flags),
+        let (command, flags, program) = match asked {
+            Asked::Help(text) => return Ok(console.data(&text).map(|()| 0)?),
+            Asked::Run(command, flags, program) => (command, flags, program),
         };
-        let inputs = Inputs::new(flags, world.environment, ci.is_action());
+        let inputs = Inputs::new(flags, program, world.environment, ci.is_action());
         if let Some(name) = inputs.secret_on_argument_list() {
             console.warn(&format!(
                 "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
@@ -68,11 +69,14 @@ pub fn run(world: World) -> ExitCode {
             )
             .into());
         }
-        let job = commands::Job { inputs: &inputs, stdin: world.stdin, console: &console, ci: ci.as_ref(), now: world.now };
-        job.run(command.unwrap_or(Command::Create))
+        commands::Job::new(&inputs, world.stdin, &console, ci.as_ref(), world.now).run(command.unwrap_or(Command::Create))
     });
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
+        Err(failure) if runs_another => {
+            console.failure(&failure);
+            ExitCode::from(commands::OWN_FAILURE)
+        }
         Err(failure) => ExitCode::from(console.failure(&failure)),
     }
 }

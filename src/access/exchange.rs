@@ -10,6 +10,8 @@ pub(super) struct Exchange<'a> {
     pub url: String,
     pub bearer: &'a Secret,
     pub body: Option<&'a str>,
+    /// The media type of the body.
+    pub body_type: &'static str,
 }
 
 /// What came back.

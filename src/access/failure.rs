@@ -145,6 +145,20 @@ pub(super) fn not_stored(error: Error) -> Error {
     error.with_next("The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored.")
 }
 
+/// A refresh that failed: what the advice for a mint would say is of no use here.
+pub(super) fn not_refreshed(error: Error) -> Error {
+    if super::is_spent(&error) {
+        return error.with_next("A refresh token works once, and this one was used before.");
+    }
+    match (error.kind(), error.fate()) {
+        (Kind::Refused, _) => error.with_next("The platform does not let this token be refreshed."),
+        (_, Fate::Lost) => {
+            error.with_advice("The refresh token works once: if the platform did the work, it is spent, and the old token is dead.")
+        }
+        _ => error,
+    }
+}
+
 /// A redirect that the credential must not follow.
 pub(super) fn moved(exchange: &Exchange, to: &str) -> Error {
     let to = crate::inputs::shown(to);

@@ -70,7 +70,7 @@ impl<'a> Http<'a> {
                 format!(
                     "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
                     asked.method,
-                    asked.body.map(|body| format!("\n> {body}")).unwrap_or_default()
+                    asked.body.map(|body| format!("\n> {}", shown_body(body, asked.bearer))).unwrap_or_default()
                 )
             });
             let mut response = self.send_to(asked, url.clone()).await.map_err(|error| failure::transport(asked, self.proxy, &error))?;
@@ -109,7 +109,7 @@ impl<'a> Http<'a> {
         headers.insert(reqwest::header::AUTHORIZATION, bearer);
         let mut request = self.client.request(asked.method.clone(), url);
         if let Some(body) = asked.body {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.body_type));
             request = request.body(body.to_owned());
         }
         request.headers(headers).send().await
@@ -191,6 +191,11 @@ async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {
 fn same_host(from: &Url, location: &str) -> Option<Url> {
     let to = from.join(location).ok()?;
     (to.origin() == from.origin() && to.username().is_empty() && to.password().is_none()).then_some(to)
+}
+
+/// A request's body as `--verbose` may show it: a mint's as it is sent, a refresh's without its tokens.
+fn shown_body(text: &str, bearer: &Secret) -> String {
+    if text.contains("grant_type") { without_secrets(text, bearer) } else { text.to_owned() }
 }
 
 /// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.

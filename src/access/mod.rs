@@ -6,10 +6,11 @@ mod http;
 mod retry;
 mod token;
 
-use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use reqwest::{Method, StatusCode, Url};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Fate, Kind, Result};
 use crate::inputs::{Order, PlatformUrl};
 use crate::redact::Secret;
 use exchange::{Answer, Exchange};
@@ -20,6 +21,8 @@ use retry::{Repeat, Way};
 pub use token::{Claims, Grant, claims, user_name};
 
 const TOKENS: &str = "/access/api/v1/tokens";
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a revocation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,16 +62,49 @@ impl<'a> Access<'a> {
     pub async fn mint(&self, order: &Order, credential: &Secret) -> Result<Grant> {
         let body = order.body();
         let short = order.expires_in.is_some_and(|life| (1..=3600).contains(&life));
-        let asked = self.exchange(Method::POST, TOKENS, credential, Some(&body));
-        let answer = self.ask(&asked, Repeat::mint(short)).await?;
+        let asked = self.exchange(Method::POST, TOKENS, credential, Some((&body, JSON)));
+        let answer = self.ask(&asked, if short { Repeat::ShortMint } else { Repeat::LongMint }).await?;
+        self.grant(&asked, &answer).map_err(|error| if self.lost_an_answer() { error.with_advice(LEFT_BEHIND) } else { error })
+    }
+
+    /// The same endpoint with `grant_type=refresh_token`: the pair is replaced by a new one, and the old access token ends.
+    /// Sent as jf sends it (JSON, recorded); a platform that takes no JSON here gets the form of JFrog's documentation.
+    /// Never repeated once it may have been done, for a refresh token works once.
+    ///
+    /// # Errors
+    /// When no new pair came back. With `Fate::Lost` the refresh token may be spent, with `is_spent` it is.
+    pub async fn refresh(&self, held: &Grant, refresh_token: &Secret, expires_in: Option<u64>) -> Result<Grant> {
+        let mut fields = json!({
+            "grant_type": "refresh_token", "access_token": held.access_token, "refresh_token": refresh_token, "refreshable": true,
+        });
+        if let Some(fields) = fields.as_object_mut() {
+            fields.extend(expires_in.map(|life| ("expires_in".to_owned(), life.into())));
+            fields.extend(held.reference_token.as_ref().map(|_| ("include_reference_token".to_owned(), true.into())));
+        }
+        let body = Zeroizing::new(fields.to_string());
+        let asked = self.exchange(Method::POST, TOKENS, &held.access_token, Some((&body, JSON)));
+        let form;
+        let (asked, answer) = match self.ask(&asked, Repeat::Refresh).await {
+            Err(error) if error.status() == Some(415) => {
+                form = Zeroizing::new(as_form(&fields));
+                let asked = self.exchange(Method::POST, TOKENS, &held.access_token, Some((&form, FORM)));
+                let answer = self.ask(&asked, Repeat::Refresh).await;
+                (asked, answer)
+            }
+            answer => (asked, answer),
+        };
+        self.grant(&asked, &answer.map_err(failure::not_refreshed)?)
+    }
+
+    /// The token in an answer. What holds none, but is JSON, may still be the answer to work that was done.
+    fn grant(&self, asked: &Exchange<'_>, answer: &Answer) -> Result<Grant> {
         Grant::read(&answer.text, answer.asked_at).ok_or_else(|| {
-            let error = failure::no_token(&asked, &answer);
-            // Whatever the JSON says, the work may have been done.
+            let error = failure::no_token(asked, answer);
             if serde_json::from_str::<Value>(&answer.text).is_err() {
                 return error;
             }
             self.way.lost.set(true);
-            error.with_advice(LEFT_BEHIND)
+            error.with_fate(Fate::Lost)
         })
     }
 
@@ -117,9 +153,24 @@ impl<'a> Access<'a> {
         self.patience.insist(repeat, &self.way, self.note, || self.http.send(asked)).await
     }
 
-    fn exchange<'b>(&self, method: Method, path: &str, bearer: &'b Secret, body: Option<&'b str>) -> Exchange<'b> {
-        Exchange { method, url: format!("{}{path}", self.platform.as_str()), bearer, body }
+    fn exchange<'b>(&self, method: Method, path: &str, bearer: &'b Secret, body: Option<(&'b str, &'static str)>) -> Exchange<'b> {
+        let (body, body_type) = body.unzip();
+        Exchange { method, url: format!("{}{path}", self.platform.as_str()), bearer, body, body_type: body_type.unwrap_or_default() }
     }
+}
+
+/// Whether the platform said that it knows no such refresh token: it was used before.
+#[must_use]
+pub fn is_spent(error: &Error) -> bool {
+    error.status() == Some(404) && error.said().is_some_and(|said| said.contains("refresh token"))
+}
+
+/// The fields that the documentation of the form has; jf's JSON has two more.
+fn as_form(fields: &Value) -> String {
+    let fields = fields.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "access_token" | "refreshable"));
+    let pairs = fields.map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
+    let form = Url::parse_with_params("form:", pairs);
+    form.ok().and_then(|form| form.query().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A token's id goes into a path and into messages: only what ids are made of.

@@ -18,17 +18,15 @@ pub(super) enum Repeat {
     ShortMint,
     /// A mint that could leave a second token behind for long: nothing.
     LongMint,
+    /// A refresh, whose token may be spent: nothing.
+    Refresh,
 }
 
 impl Repeat {
-    pub fn mint(short_lived: bool) -> Self {
-        if short_lived { Repeat::ShortMint } else { Repeat::LongMint }
-    }
-
     fn allows(self, fate: Fate) -> bool {
         match fate {
             Fate::NotSent | Fate::Busy(_) => true,
-            Fate::Lost => self != Repeat::LongMint,
+            Fate::Lost => matches!(self, Repeat::Always | Repeat::ShortMint),
             Fate::Final => false,
         }
     }
@@ -88,7 +86,8 @@ impl Patience {
                 note(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
             })
             .await;
-        result.map_err(|error| if way.lost.get() && repeat != Repeat::Always { error.with_advice(LEFT_BEHIND) } else { error })
+        let mints = matches!(repeat, Repeat::ShortMint | Repeat::LongMint);
+        result.map_err(|error| if way.lost.get() && mints { error.with_advice(LEFT_BEHIND) } else { error })
     }
 }
 

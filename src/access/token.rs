@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::is_id;
-use crate::clock::Seconds;
+use crate::clock::{Millis, Seconds};
 use crate::redact::Secret;
 
 /// What the platform gave: the answer of `POST /access/api/v1/tokens`, and when it was asked for.
@@ -43,7 +43,7 @@ impl Grant {
         let access_token = Secret::new(text("access_token")).ok()?;
         let claims = claims(&access_token);
         let claim = |name| claims.as_ref()?.get(name)?.as_u64();
-        let life = || claim("exp")?.checked_sub(claim("iat")?);
+        let life = || Some(claim("exp")?.saturating_sub(claim("iat")?));
         let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
         Some(Self {
             refresh_token: Secret::new(text("refresh_token")).ok(),
@@ -51,7 +51,8 @@ impl Grant {
             token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
-            expires_in: fields.get("expires_in").and_then(Value::as_u64).or_else(life),
+            // 0 is what the request says for a token without an end; an answer that says it is not believed.
+            expires_in: fields.get("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life),
             issued_at,
             access_token,
         })
@@ -67,6 +68,18 @@ impl Grant {
     #[must_use]
     pub fn expires_at(&self) -> Option<Seconds> {
         self.expires_in.map(|life| self.issued_at.saturating_add(life))
+    }
+
+    /// Its life in milliseconds.
+    #[must_use]
+    pub fn life(&self) -> Option<Millis> {
+        self.expires_in.map(|life| life.saturating_mul(1000))
+    }
+
+    /// When it ends, by this machine's clock, in milliseconds. The platform counts whole seconds, from the one in which it was asked.
+    #[must_use]
+    pub fn ends_at(&self) -> Option<Millis> {
+        self.expires_at().map(|end| end.saturating_mul(1000))
     }
 
     /// Whom it is for: the answer does not say, the token does.

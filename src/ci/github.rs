@@ -15,6 +15,7 @@ use crate::error::{Error, Kind, Result};
 struct GitHub {
     github_output: Option<String>,
     github_env: Option<String>,
+    github_path: Option<String>,
     github_state: Option<String>,
     github_step_summary: Option<String>,
     runner_temp: Option<String>,
@@ -82,6 +83,13 @@ impl Ci for GitHub {
 
     fn set_variable(&self, name: &str, value: &str) -> Result<()> {
         append(self.github_env.as_deref(), &[(name, value.to_owned())]).map(drop)
+    }
+
+    fn add_to_path(&self, folder: &Path) -> Result<()> {
+        match (&self.github_path, folder.to_str()) {
+            (Some(path), Some(folder)) if !folder.contains(['\n', '\r']) => write(path, &format!("{folder}\n")),
+            _ => Ok(()),
+        }
     }
 
     fn summarize(&self, markdown: &str) -> Result<()> {

@@ -4,7 +4,7 @@ mod github;
 mod gitlab;
 mod none;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -21,6 +21,12 @@ pub fn detect(environment: &Environment) -> Box<dyn Ci> {
     KNOWN.iter().find_map(|detect| detect(environment)).unwrap_or_else(none::outside)
 }
 
+/// No CI at all: where what is printed goes to a file or a person.
+#[must_use]
+pub fn outside() -> Box<dyn Ci> {
+    none::outside()
+}
+
 /// How bad a message for the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
@@ -31,7 +37,7 @@ pub enum Level {
 }
 
 /// A CI. What it can't do, the defaults say.
-pub trait Ci {
+pub trait Ci: Sync {
     /// Its name for people.
     fn name(&self) -> &'static str;
 
@@ -113,6 +119,14 @@ pub trait Ci {
     /// # Errors
     /// When it can't be written.
     fn set_variable(&self, _name: &str, _value: &str) -> Result<()> {
+        Ok(())
+    }
+
+    /// Lets the job's later steps find the programs in this folder.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    fn add_to_path(&self, _folder: &Path) -> Result<()> {
         Ok(())
     }
 

@@ -8,18 +8,14 @@ use crate::clock::{self, local_and_relative, rfc3339};
 use crate::credential;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::options::{FORMAT, ONLINE, SESSION};
-use crate::inputs::{Given, PlatformUrl, Source};
+use crate::inputs::{PlatformUrl, Source};
 use crate::redact::{Secret, one_line};
 use crate::session::Session;
 
 const FORMATS: [(&str, bool); 2] = [("table", false), ("json", true)];
 
 pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let as_json = match job.inputs.text(&FORMAT)? {
-        // Set for create, it says nothing of this.
-        Some(Given { source: Source::Variable(_), text }) if !FORMATS.iter().any(|(word, _)| *word == text.to_ascii_lowercase()) => false,
-        _ => job.inputs.word(&FORMAT, &FORMATS)?.unwrap_or_default(),
-    };
+    let as_json = job.inputs.own_word(&FORMAT, &FORMATS)?.unwrap_or_default();
     let online = job.inputs.switch(&ONLINE)?;
     let (token, platform) = token(&mut job)?;
     let claims = claims(&token).ok_or_else(|| {
@@ -43,7 +39,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
 fn token(job: &mut Job) -> Result<(Secret, Option<PlatformUrl>)> {
     let named = job.inputs.text(&SESSION)?;
     let is_beaten = |found: &credential::Found| named.as_ref().is_some_and(|named| named.source.rank() < found.source.rank());
-    let given = credential::find(job.inputs, job.stdin)?.filter(|found| !is_beaten(found));
+    let given = job.credential()?.filter(|found| !is_beaten(found));
     if let Some(found) = &given
         && matches!(found.source, Source::Flag(_))
     {

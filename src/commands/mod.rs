@@ -1,7 +1,15 @@
 //! One file a command.
 
 mod create;
+mod exec;
+mod get;
 mod inspect;
+mod keep;
+mod keeper;
+mod mint;
+mod redact;
+mod refresh;
+mod renew;
 mod revoke;
 
 use std::io::Read;
@@ -9,10 +17,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::access::{Access, Http, Patience};
 use crate::ci::Ci;
+use crate::clock::{self, Millis};
 use crate::console::Console;
+use crate::credential::{self, Found};
 use crate::error::{Error, Kind, Result};
 use crate::inputs::options::{INSECURE_HTTP, RETRY_FOR, URL, VERBOSE};
 use crate::inputs::{Command, Inputs, PlatformUrl, seconds};
+use crate::redact::Secret;
 
 /// All that a command works with; nothing of the outside is reached but through it.
 pub struct Job<'a, 'c> {
@@ -26,22 +37,40 @@ pub struct Job<'a, 'c> {
     pub ci: &'a dyn Ci,
     /// The clock.
     pub now: fn() -> SystemTime,
+    /// The credential that came by standard input, which is read once.
+    piped: Option<Found>,
 }
+
+/// The exit code of `exec` when it is not the program's.
+pub const OWN_FAILURE: u8 = 125;
 
 /// Time for one request as a whole.
 const REQUEST: Duration = Duration::from_secs(30);
+/// How long another process may hold the session.
+const LOCK: Duration = Duration::from_secs(60);
 
-impl Job<'_, '_> {
-    /// Does what the command says.
+impl<'a, 'c> Job<'a, 'c> {
+    /// All that a command works with.
+    pub fn new(inputs: &'a Inputs, stdin: &'a mut dyn Read, console: &'a Console<'c>, ci: &'a dyn Ci, now: fn() -> SystemTime) -> Self {
+        Self { inputs, stdin, console, ci, now, piped: None }
+    }
+
+    /// Does what the command says. Returns the exit code.
     ///
     /// # Errors
     /// When it could not be done.
-    pub fn run(self, command: Command) -> anyhow::Result<()> {
-        match command {
+    pub fn run(self, command: Command) -> anyhow::Result<u8> {
+        let done = match command {
+            Command::Exec => return exec::run(self),
             Command::Create => create::run(self),
+            Command::Get => get::run(self),
+            Command::Refresh => refresh::run(self),
+            Command::Keep => keep::run(self),
+            Command::Redact => redact::run(self),
             Command::Revoke => revoke::run(self),
             Command::Inspect => inspect::run(self),
-        }
+        };
+        done.map(|()| 0)
     }
 
     fn platform(&self) -> Result<Option<PlatformUrl>> {
@@ -53,8 +82,37 @@ impl Job<'_, '_> {
         let span = self.inputs.text(&RETRY_FOR)?.map(|given| seconds(&given)).transpose()?;
         Ok(Patience(Duration::from_secs(span.unwrap_or(30))))
     }
-}
 
+    fn credential(&mut self) -> Result<Option<Found>> {
+        if self.piped.is_none() {
+            let found = credential::find(self.inputs, self.stdin)?;
+            if !found.as_ref().is_some_and(|found| found.piped) {
+                return Ok(found);
+            }
+            self.piped = found;
+        }
+        Ok(self.piped.clone())
+    }
+
+    fn credential_or_fail(&mut self) -> Result<Secret> {
+        match self.credential()? {
+            Some(found) => Ok(found.secret),
+            None => Err(credential::missing(self.inputs)?),
+        }
+    }
+
+    /// The same with another place to print.
+    fn told_to<'b, 'd>(self, console: &'b Console<'d>) -> Job<'b, 'd>
+    where
+        'a: 'b,
+    {
+        Job { inputs: self.inputs, stdin: self.stdin, console, ci: self.ci, now: self.now, piped: self.piped }
+    }
+
+    fn millis(&self) -> Millis {
+        clock::millis((self.now)())
+    }
+}
 /// A client of the platform that tells the console what it does.
 fn with_access<T>(
     job: &Job,

@@ -5,10 +5,9 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::renew::end_of;
 use super::{Job, REQUEST, no_url, with_access};
 use crate::access::{Patience, Revoked};
-use crate::clock::{self, local_and_relative};
-use crate::credential;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::Given;
 use crate::inputs::options::{REVOKE, SESSION, TOKEN_ID};
@@ -53,7 +52,8 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         return Ok(one(&mut job, &id)?);
     }
     let when = job.inputs.word(&REVOKE, &When::WORDS)?.unwrap_or_default();
-    match session(&mut job, when) {
+    let session = Session::find(job.inputs, job.ci)?;
+    match end_session(&mut job, &session, when, false) {
         Err(error) if job.ci.is_action() && when != When::Strict => {
             job.console.warn(&format!("{error}\n{}", error.next()));
             Ok(())
@@ -62,27 +62,36 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     }
 }
 
-fn session(job: &mut Job, when: When) -> Result<()> {
+/// Ends the tokens of a session and removes what was written for them. `quiet`: only what went wrong is told.
+///
+/// # Errors
+/// When a token may still be alive, or a file still there.
+pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) -> Result<()> {
     let started = Instant::now();
     let patience = job.patience()?;
-    let session = Session::find(job.inputs, job.ci)?;
+    // It may be renewing right now, and is to let go of the session.
+    session.stop_keeper();
     // After the end of an action's own session nobody comes back for it: then the message is all there is.
     let comes_back = !job.ci.is_action() || job.inputs.text(&SESSION)?.is_some();
     let mut locked = session.lock(if job.ci.is_action() { IN_ACTION } else { REQUEST })?;
     // One that can't be read any more must not keep the tokens alive: they can end themselves.
-    let credential = credential::find(job.inputs, job.stdin).ok().flatten().map(|found| found.secret);
+    let credential = job.credential().ok().flatten().map(|found| found.secret);
     let its_platform = job.platform().ok().flatten();
     let held = std::mem::take(&mut locked.state.tokens);
     if locked.was_cut_off() {
         job.console.warn("an earlier step was killed while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
-    } else if held.is_empty() && !job.ci.is_action() {
+    } else if held.is_empty() && !job.ci.is_action() && !quiet {
         job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
     }
-    let mut failures: Vec<Error> = held.iter().flat_map(|held| &held.files).filter_map(|file| remove(file).err()).collect();
-    let (ending, staying): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| when != When::Never && held.revoke);
-    for held in staying {
-        job.console.say(&format!("{} was to live on; it {}", held.grant.name(), end_of(job, &held)));
+    if let Some(why) = &locked.state.keeper_gave_up {
+        job.console.warn(why);
     }
+    let mut failures: Vec<Error> = held.iter().flat_map(|held| &held.files).filter_map(|file| remove(&file.path).err()).collect();
+    let (ending, staying): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| when != When::Never && held.revoke);
+    for held in staying.iter().filter(|held| !quiet && !held.replaced) {
+        job.console.say(&format!("{} was to live on; it {}", held.grant.name(), end_of(job, held)));
+    }
+    let mut earlier = 0;
     for tokens in by_platform(ending) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
         // The credential is for one platform, and goes to no other.
@@ -90,6 +99,10 @@ fn session(job: &mut Job, when: When) -> Result<()> {
         for (held, ended) in end_all(job, tokens, credential, Patience(patience.0.min(left)), left) {
             let name = held.grant.name().to_owned();
             match ended {
+                Ok(Revoked::Done) if held.replaced => earlier += 1,
+                Ok(Revoked::NotFound) if held.replaced => {}
+                Ok(Revoked::NotRevocable) if held.grant.ends_at().is_some_and(|end| end < job.millis()) => {}
+                Ok(Revoked::Done | Revoked::NotFound) if quiet => {}
                 Ok(Revoked::Done) => job.console.say(&format!("revoked {name}")),
                 Ok(Revoked::NotFound) => job.console.say(&format!("{name} was not alive any more")),
                 Ok(Revoked::NotRevocable) => job.console.say(&format!(
@@ -99,12 +112,15 @@ fn session(job: &mut Job, when: When) -> Result<()> {
                 Err(error) => {
                     failures.push(error.about(&format!("{name} could not be revoked, and {}", end_of(job, &held))));
                     if comes_back {
-                        let files = held.files.iter().filter(|file| file.exists()).cloned().collect();
+                        let files = held.files.iter().filter(|file| file.path.exists()).cloned().collect();
                         locked.state.tokens.push(Held { files, ..held });
                     }
                 }
             }
         }
+    }
+    if earlier > 0 && !quiet {
+        job.console.say(&format!("revoked {earlier} earlier {}", if earlier == 1 { "token" } else { "tokens" }));
     }
     // A token that lives weighs more than a file that stays.
     failures.splice(0..0, locked.settle().err());
@@ -113,12 +129,6 @@ fn session(job: &mut Job, when: When) -> Result<()> {
         job.console.warn(&error.to_string());
     }
     last.map_or(Ok(()), Err)
-}
-
-fn end_of(job: &Job, held: &Held) -> String {
-    let zone = clock::zone(&job.inputs.environment);
-    let end = held.grant.expires_at().map(|end| local_and_relative(end, clock::seconds((job.now)()), &zone));
-    end.map_or_else(|| "never ends".into(), |end| format!("ends {end}"))
 }
 
 /// The end of every token, asked for at once, within the time that is left.
@@ -168,7 +178,7 @@ fn one(job: &mut Job, id: &Given) -> Result<()> {
     }
     let id = id.text.as_str();
     let platform = job.platform()?.ok_or_else(no_url)?;
-    let credential = credential::require(job.inputs, job.stdin)?.secret;
+    let credential = job.credential_or_fail()?;
     let revoked = with_access(job, &platform, job.patience()?, REQUEST, async |access| access.revoke(id, &credential).await)?;
     job.console.say(&match revoked {
         Revoked::Done => format!("revoked {id}"),

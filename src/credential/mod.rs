@@ -13,11 +13,14 @@ use crate::redact::Secret;
 const LONGEST: u64 = 1 << 16;
 
 /// A credential, and where it came from.
+#[derive(Clone)]
 pub struct Found {
     /// The token.
     pub secret: Secret,
     /// The input it came from.
     pub source: Source,
+    /// It came by standard input, which can't be read again.
+    pub piped: bool,
 }
 
 /// The access token that the inputs give, if they give one.
@@ -45,24 +48,21 @@ pub fn find(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Option<Found>> {
     if secret.expose().starts_with("AKCp") {
         return Err(first.wrong("that is an API key", "An API key can't create tokens: give an access token."));
     }
-    Ok(Some(Found { secret, source: first.source.clone() }))
+    Ok(Some(Found { secret, source: first.source.clone(), piped: matches!(way, Way::Stdin) }))
 }
 
-/// The access token that the inputs give.
+/// There is none: what to do. A user and password are refused with jf's own reason.
 ///
 /// # Errors
-/// As `find`, and when there is none: then a user and password are refused with jf's own reason.
-pub fn require(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Found> {
-    if let Some(found) = find(inputs, stdin)? {
-        return Ok(found);
-    }
+/// When an input is not UTF-8.
+pub fn missing(inputs: &Inputs) -> Result<Error> {
     let instead = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
     match inputs.text(&PASSWORD)?.or(inputs.text(&USER)?) {
         Some(given) => {
             let what = format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source);
-            Err(Error::new(Kind::NoCredential, what, instead))
+            Ok(Error::new(Kind::NoCredential, what, instead))
         }
-        None => Err(Error::new(Kind::NoCredential, "there is no credential", instead)),
+        None => Ok(Error::new(Kind::NoCredential, "there is no credential", instead)),
     }
 }
 

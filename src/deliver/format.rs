@@ -18,28 +18,52 @@ pub enum Format {
     Env,
     /// `export NAME='VALUE'` lines.
     Shell,
+    /// The `Authorization` header.
+    Header,
+    /// The bare reference token.
+    Reference,
     /// Nothing.
     None,
 }
 
 impl Format {
     /// Every format and its name.
-    pub const WORDS: [(&str, Format); 5] =
-        [("json", Format::Json), ("token", Format::Token), ("env", Format::Env), ("shell", Format::Shell), ("none", Format::None)];
+    pub const WORDS: [(&str, Format); 7] = [
+        ("json", Format::Json),
+        ("token", Format::Token),
+        ("env", Format::Env),
+        ("shell", Format::Shell),
+        ("header", Format::Header),
+        ("reference", Format::Reference),
+        ("none", Format::None),
+    ];
+
+    /// So many of them print something: all but the last.
+    pub const PRINTED: usize = Self::WORDS.len() - 1;
 
     /// The text for standard output.
     ///
     /// # Errors
-    /// As the dotenv form.
+    /// As the dotenv form, and when there is no reference token.
     pub fn print(self, grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
         Ok(match self {
             Format::Json => json(grant),
-            Format::Token => format!("{}\n", grant.access_token.expose()).into(),
+            Format::Token => line("", &grant.access_token),
+            Format::Header => line("Authorization: Bearer ", &grant.access_token),
+            Format::Reference => line("", grant.reference_token.as_ref().ok_or_else(no_reference_token)?),
             Format::Env => dotenv(grant, platform, refresh_token)?,
             Format::Shell => shell(grant, platform, refresh_token),
             Format::None => String::new().into(),
         })
     }
+}
+
+fn line(before: &str, secret: &Secret) -> Zeroizing<String> {
+    format!("{before}{}\n", secret.expose()).into()
+}
+
+fn no_reference_token() -> Error {
+    Error::new(Kind::Local, "there is no reference token", "Ask for one when the token is minted: --reference.")
 }
 
 /// The order of jf's own output.

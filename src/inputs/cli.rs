@@ -6,7 +6,7 @@ use clap::builder::OsStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::options::{ALL, Opt, USERNAME, Value};
+use super::options::{ALL, OUTPUT_FILE, Opt, USERNAME, Value};
 use super::{Command, Flags, shown};
 use crate::error::{Error, Result};
 
@@ -19,39 +19,48 @@ Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input 
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 3] = [Command::Create, Command::Revoke, Command::Inspect];
+    pub const ALL: [Command; 8] =
+        [Command::Create, Command::Get, Command::Exec, Command::Keep, Command::Refresh, Command::Redact, Command::Revoke, Command::Inspect];
 
     /// The name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Command::Create => "create",
-            Command::Revoke => "revoke",
-            Command::Inspect => "inspect",
-        }
+        self.words().0
     }
 
-    fn usage(self) -> &'static str {
+    /// Name, usage, and what it does.
+    fn words(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Command::Create => "jf-token create [OPTIONS] [USERNAME]",
-            Command::Revoke => "jf-token revoke [OPTIONS]",
-            Command::Inspect => "jf-token inspect [OPTIONS]",
-        }
-    }
-
-    fn about(self) -> &'static str {
-        match self {
-            Command::Create => "Mint an access token, hide it from the log, hand it over, remember it",
-            Command::Revoke => "End every token of the session and remove what was written for it",
-            Command::Inspect => "Show what a token is: its claims and the platform's view, never the token",
+            Command::Create => {
+                ("create", "jf-token create [OPTIONS] [USERNAME]", "Mint an access token, hide it from the log, hand it over, remember it")
+            }
+            Command::Get => ("get", "jf-token get [OPTIONS]", "Print the session's token, renewed first if it must be"),
+            Command::Exec => (
+                "exec",
+                "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
+                "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
+            ),
+            Command::Keep => {
+                ("keep", "jf-token keep [OPTIONS]", "Renew the session's token in the background until the job ends, and rewrite its files")
+            }
+            Command::Refresh => ("refresh", "jf-token refresh [OPTIONS]", "Renew the session's token now"),
+            Command::Redact => (
+                "redact",
+                "PROGRAM 2>&1 | jf-token redact [OPTIONS]",
+                "Pass standard input on with every secret of the job's sessions hidden",
+            ),
+            Command::Revoke => ("revoke", "jf-token revoke [OPTIONS]", "End every token of the session and remove what was written for it"),
+            Command::Inspect => {
+                ("inspect", "jf-token inspect [OPTIONS]", "Show what a token is: its claims and the platform's view, never the token")
+            }
         }
     }
 }
 
 /// What the arguments ask for.
 pub enum Asked {
-    /// A command with its flags. None: no command at all.
-    Run(Option<Command>, Flags),
+    /// A command with its flags, and the program that it is to run. None: no command at all.
+    Run(Option<Command>, Flags, Vec<OsString>),
     /// A text for standard output.
     Help(String),
 }
@@ -66,27 +75,34 @@ pub fn tree() -> clap::Command {
         .override_usage("jf-token [COMMAND]")
         .disable_help_subcommand(true);
     for command in Command::ALL {
-        let mut sub = clap::Command::new(command.name()).about(command.about()).override_usage(command.usage()).after_help(AFTER_HELP);
+        let (name, usage, about) = command.words();
+        let sub = clap::Command::new(name).about(about).override_usage(usage).after_help(AFTER_HELP);
         // The options of the commands that are not given are never made.
-        sub = match command {
+        root = root.subcommand(match command {
             Command::Create => sub.visible_aliases(["atc", "access-token-create"]).defer(|sub| sub.args(args(Command::Create))),
+            Command::Get => sub.defer(|sub| sub.args(args(Command::Get))),
+            Command::Exec => sub.defer(|sub| sub.args(args(Command::Exec)).arg(program())),
+            Command::Keep => sub.defer(|sub| sub.args(args(Command::Keep))),
+            Command::Refresh => sub.defer(|sub| sub.args(args(Command::Refresh))),
+            Command::Redact => sub.defer(|sub| sub.args(args(Command::Redact))),
             Command::Revoke => sub.defer(|sub| sub.args(args(Command::Revoke))),
             Command::Inspect => sub.defer(|sub| sub.args(args(Command::Inspect))),
-        };
-        root = root.subcommand(sub);
+        });
     }
     root
 }
 
 fn args(command: Command) -> impl Iterator<Item = Arg> {
-    ALL.iter().filter(move |option| option.commands.contains(&command)).map(|option| arg(option))
+    ALL.iter().filter(move |option| option.commands.contains(&command)).map(move |option| arg(option, command))
 }
 
-fn arg(option: &Opt) -> Arg {
+fn arg(option: &Opt, command: Command) -> Arg {
     let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
-    if option.name == USERNAME.name {
+    // Not with exec: there it would be a program that somebody wrote without the dashes.
+    if option.name == USERNAME.name && command != Command::Exec {
         return arg.value_name("USERNAME");
     }
+    let arg = if option.name == OUTPUT_FILE.name { arg.alias("env-file") } else { arg };
     let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
     match option.value {
         Value::Text(name) | Value::Secret(name) => arg.value_name(name).allow_hyphen_values(true),
@@ -94,12 +110,26 @@ fn arg(option: &Opt) -> Arg {
     }
 }
 
-/// Reads the arguments, the program's name first.
+/// What stands behind `--`.
+fn program() -> Arg {
+    let values = OsStringValueParser::new();
+    Arg::new(PROGRAM)
+        .value_name("PROGRAM")
+        .help("The program and its arguments")
+        .value_parser(values)
+        .num_args(1..)
+        .last(true)
+        .required(true)
+}
+
+const PROGRAM: &str = "program";
+
+/// Reads the arguments, jf-token's own name first.
 ///
 /// # Errors
 /// When they are wrong; the message shows no value that could be a token.
 pub fn parse(args: Vec<OsString>) -> Result<Asked> {
-    let words: Vec<String> = args.iter().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = args.iter().skip(1).take_while(|arg| *arg != "--").map(|arg| arg.to_string_lossy().into_owned()).collect();
     let matches = match tree().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
@@ -107,9 +137,11 @@ pub fn parse(args: Vec<OsString>) -> Result<Asked> {
         }
         Err(error) => return Err(explain(&error, &words)),
     };
-    let Some((name, found)) = matches.subcommand() else { return Ok(Asked::Run(None, Flags::new())) };
+    let Some((name, found)) = matches.subcommand() else { return Ok(Asked::Run(None, Flags::new(), Vec::new())) };
     let command = Command::ALL.into_iter().find(|command| command.name() == name);
-    Ok(Asked::Run(command, flags(command, found)?))
+    let program =
+        if command == Some(Command::Exec) { found.get_many(PROGRAM).into_iter().flatten().cloned().collect() } else { Vec::new() };
+    Ok(Asked::Run(command, flags(command, found)?, program))
 }
 
 fn flags(command: Option<Command>, found: &ArgMatches) -> Result<Flags> {
@@ -141,15 +173,20 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
         return Error::input("options stand behind a command", "Write jf-token create --option VALUE, or give all by variables.");
     }
     match error.kind() {
+        ErrorKind::MissingRequiredArgument => no_program(),
         ErrorKind::InvalidSubcommand => {
             let word = args.first().map(|word| shown(word)).unwrap_or_default();
-            Error::input(format!("'{word}' is no command"), "Use create, revoke or inspect; jf-token --help shows more.")
+            Error::input(
+                format!("'{word}' is no command"),
+                "Use create, get, exec, keep, refresh, redact, revoke or inspect; jf-token --help shows more.",
+            )
         }
         ErrorKind::UnknownArgument => match args.iter().find_map(|arg| flag(&arg).filter(|name| !known(name))) {
             Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name)),
             None if args.iter().any(|arg| arg.len() == 2 && arg.starts_with('-')) => {
                 Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
             }
+            None if command == Command::Exec => no_program(),
             None => Error::input(
                 "there is an argument too many",
                 "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",
@@ -164,6 +201,10 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
             Error::input(what, "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.")
         }
     }
+}
+
+fn no_program() -> Error {
+    Error::input("there is no program to run", "Write it behind two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS.")
 }
 
 fn nearest(name: &str) -> String {

@@ -7,6 +7,7 @@ mod scope;
 mod span;
 mod url;
 
+use std::ffi::OsString;
 use std::fmt;
 
 use crate::environment::Environment;
@@ -23,6 +24,16 @@ pub use url::{PlatformUrl, is_loopback};
 pub enum Command {
     /// Mint a token and hand it over.
     Create,
+    /// Print the session's token, fresh.
+    Get,
+    /// Renew the session's token.
+    Refresh,
+    /// Keep the session's token fresh in the background.
+    Keep,
+    /// Run a program with a fresh token.
+    Exec,
+    /// Hide the session's secrets in what passes through.
+    Redact,
     /// End the session's tokens.
     Revoke,
     /// Show what a token is.
@@ -91,6 +102,8 @@ pub type Flags = Vec<(&'static str, String)>;
 /// The flags and the environment, asked for one option at a time.
 pub struct Inputs {
     flags: Flags,
+    /// The program that is to be run, and its arguments.
+    pub program: Vec<OsString>,
     /// The environment that was handed in.
     pub environment: Environment,
     in_action: bool,
@@ -100,8 +113,8 @@ impl Inputs {
     /// Inputs from the flags that were parsed and the environment. `INPUT_…` counts in our own action only: another one
     /// that starts this program has inputs of the same names.
     #[must_use]
-    pub fn new(flags: Flags, environment: Environment, in_action: bool) -> Self {
-        Self { flags, environment, in_action }
+    pub fn new(flags: Flags, program: Vec<OsString>, environment: Environment, in_action: bool) -> Self {
+        Self { flags, program, environment, in_action }
     }
 
     /// The option's value, if it was given.
@@ -147,6 +160,24 @@ impl Inputs {
         let (_, meaning) =
             meant.ok_or_else(|| given.wrong(format!("'{}' is not known", shown(&given.text)), format!("Use one of {}.", known())))?;
         Ok(Some(*meaning))
+    }
+
+    /// As `word`, but a variable that holds another word was set for another command, and says nothing of this.
+    ///
+    /// # Errors
+    /// When a flag or input is another word.
+    pub fn own_word<T: Copy>(&self, option: &Opt, words: &[(&str, T)]) -> Result<Option<T>> {
+        match self.text(option)? {
+            Some(Given { source: Source::Variable(_), text }) if !words.iter().any(|(word, _)| *word == text.to_ascii_lowercase()) => {
+                Ok(None)
+            }
+            _ => self.word(option, words),
+        }
+    }
+
+    /// The flags that were given, with their values.
+    pub fn flags(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.flags.iter().map(|(name, text)| (*name, text.as_str()))
     }
 
     /// Variables that look like ours and are not, each with the nearest name that is.

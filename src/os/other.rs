@@ -1,6 +1,10 @@
 use std::fs::File;
-use std::io;
+use std::io::{self, PipeReader};
+use std::os::windows::io::AsHandle;
+use std::os::windows::process::CommandExt;
 use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
 
 /// Nothing to do here.
 pub fn harden() {}
@@ -35,4 +39,123 @@ pub async fn stop_request() -> u8 {
         Ok(()) => 2,
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Nothing tells which process lives as long as the job: a keeper ends with its session.
+#[must_use]
+pub fn job_process(_action: bool) -> Option<u32> {
+    None
+}
+
+/// Not known here, so believed.
+#[must_use]
+pub fn is_alive(_number: u32) -> bool {
+    true
+}
+
+/// No process can be asked here: a keeper sees by itself that its session is over.
+pub fn ask_to_end(_number: u32) {}
+
+/// A process whose end is waited for; here none is.
+pub struct Watched;
+
+impl Watched {
+    /// Of no use here.
+    #[must_use]
+    pub fn new(_number: Option<u32>) -> Self {
+        Self
+    }
+
+    /// Never known.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        false
+    }
+}
+
+/// Has a process that is about to start outlive this one: without its console and its Ctrl-C.
+pub fn detach(process: &mut Command) {
+    const DETACHED_PROCESS: u32 = 0x8;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    process.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// Ctrl-C, which no longer ends this process.
+pub struct Signals;
+
+impl Signals {
+    /// Listens from the first `next` on.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// The console sends it to the program itself.
+pub fn pass_on((): (), _program: Option<u32>) {}
+
+/// The system looks at the name's ending too: what is there is believed.
+#[must_use]
+pub fn is_program(_path: &Path) -> bool {
+    true
+}
+
+/// A program's exit code.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
+}
+
+/// This process's own streams, without a buffer.
+///
+/// # Errors
+/// When it is closed.
+pub fn stdin() -> io::Result<File> {
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// As `stdin`.
+///
+/// # Errors
+/// When it is closed.
+pub fn stdout() -> io::Result<File> {
+    io::stdout().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// As `stdin`.
+///
+/// # Errors
+/// When it is closed.
+pub fn stderr() -> io::Result<File> {
+    io::stderr().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Its pipes are as they are.
+pub fn widen(_pipe: &File) {}
+
+/// What is read from.
+pub trait Source {}
+impl<T> Source for T {}
+
+/// What came first; here always the data.
+#[expect(dead_code, reason = "elsewhere there are other things to wait for")]
+pub enum Ready {
+    /// Something to read, or the end of it.
+    Data,
+    /// The other pipe was closed.
+    Ended,
+    /// Nothing, for so long.
+    Silent,
+}
+
+/// Reading waits by itself.
+pub fn readable(_from: &impl Source, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
+    Ready::Data
 }

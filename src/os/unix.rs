@@ -1,8 +1,15 @@
 use std::fs::{self, DirBuilder, File};
-use std::io;
+use std::io::{self, PipeReader};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::task::Poll;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Keeps this process's memory, which holds tokens, out of core files and from other processes of the same user.
@@ -71,4 +78,190 @@ async fn next(listener: Option<tokio::signal::unix::Signal>) {
         Some(mut listener) => drop(listener.recv().await),
         None => std::future::pending().await,
     }
+}
+
+/// The process that lives as long as the job: what started this one or, for an action, what started its script.
+#[must_use]
+pub fn job_process(action: bool) -> Option<u32> {
+    let parent = rustix::process::getppid()?.as_raw_nonzero().get().cast_unsigned();
+    if !action {
+        return Some(parent);
+    }
+    // `pid (name) state ppid …`, and the name may hold anything.
+    let status = fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
+    status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
+}
+
+fn pid(number: u32) -> Option<Pid> {
+    Pid::from_raw(number.try_into().ok()?)
+}
+
+/// Whether there is a process of this number.
+#[must_use]
+pub fn is_alive(number: u32) -> bool {
+    pid(number).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+/// Asks a process to end.
+pub fn ask_to_end(number: u32) {
+    if let Some(pid) = pid(number) {
+        let _ = rustix::process::kill_process(pid, Signal::TERM);
+    }
+}
+
+/// A process whose end is waited for.
+pub struct Watched {
+    pid: Option<Pid>,
+    /// Where the system has it: a number can be another process's by then.
+    #[cfg(target_os = "linux")]
+    descriptor: Option<std::os::fd::OwnedFd>,
+}
+
+impl Watched {
+    /// Without a number there is nothing to wait for.
+    #[must_use]
+    pub fn new(number: Option<u32>) -> Self {
+        let pid = number.and_then(pid);
+        #[cfg(target_os = "linux")]
+        let descriptor = pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
+        Self {
+            pid,
+            #[cfg(target_os = "linux")]
+            descriptor,
+        }
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        #[cfg(target_os = "linux")]
+        if let Some(descriptor) = &self.descriptor {
+            return poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
+        }
+        self.pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+    }
+}
+
+/// Has a process that is about to start outlive this one: a signal to the terminal's programs is not for it.
+pub fn detach(process: &mut Command) {
+    process.process_group(0);
+}
+
+/// The signals that are passed on to a program.
+pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
+
+impl Signals {
+    /// Listens from now on, within a runtime.
+    #[must_use]
+    pub fn new() -> Self {
+        let kinds = [
+            (Signal::INT, SignalKind::interrupt()),
+            (Signal::TERM, SignalKind::terminate()),
+            (Signal::HUP, SignalKind::hangup()),
+            (Signal::QUIT, SignalKind::quit()),
+            (Signal::USR1, SignalKind::user_defined1()),
+            (Signal::USR2, SignalKind::user_defined2()),
+        ];
+        Self(kinds.into_iter().filter_map(|(number, kind)| Some((number, signal(kind).ok()?))).collect())
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Signal {
+        std::future::poll_fn(|context| {
+            let came = self.0.iter_mut().find_map(|(number, listener)| listener.poll_recv(context).is_ready().then_some(*number));
+            came.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+/// Passes a signal on to the program, unless the terminal has sent it to both: a second ^C is a harder one for many a program.
+pub fn pass_on(signal: Signal, program: Option<u32>) {
+    let from_the_terminal = matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground();
+    if let Some(pid) = program.and_then(pid).filter(|_| !from_the_terminal) {
+        let _ = rustix::process::kill_process(pid, signal);
+    }
+}
+
+fn is_in_the_foreground() -> bool {
+    File::open("/dev/tty").is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp()))
+}
+
+/// Whether the file can be run.
+#[must_use]
+pub fn is_program(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// A program's exit code, or 128 and the number of the signal that ended it.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> u8 {
+    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
+
+/// This process's own streams, without a buffer.
+///
+/// # Errors
+/// When it is closed.
+pub fn stdin() -> io::Result<File> {
+    io::stdin().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// As `stdin`.
+///
+/// # Errors
+/// When it is closed.
+pub fn stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// As `stdin`.
+///
+/// # Errors
+/// When it is closed.
+pub fn stderr() -> io::Result<File> {
+    io::stderr().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Lets more wait in a pipe, so that both its ends work in longer stretches.
+pub fn widen(pipe: &File) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
+    #[cfg(not(target_os = "linux"))]
+    let _ = pipe;
+}
+
+/// What is read from.
+pub trait Source: AsFd {}
+impl<T: AsFd> Source for T {}
+
+/// What came first.
+pub enum Ready {
+    /// Something to read, or the end of it.
+    Data,
+    /// The other pipe was closed.
+    Ended,
+    /// Nothing, for so long.
+    Silent,
+}
+
+/// Waits until there is something to read, until `ended` is closed at its other end, or until the time is up.
+pub fn readable(from: &impl Source, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
+    if ended.is_none() && at_most.is_none() {
+        return Ready::Data;
+    }
+    let time = at_most.and_then(|time| Timespec::try_from(time).ok());
+    let mut both: Vec<_> =
+        [Some(from.as_fd()), ended.map(AsFd::as_fd)].into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+    loop {
+        match poll(&mut both, time.as_ref()) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(0) => return Ready::Silent,
+            // What can't be waited for can be read, and tells then.
+            Err(_) => return Ready::Data,
+            Ok(_) => break,
+        }
+    }
+    if both.first().is_some_and(|from| !from.revents().is_empty()) { Ready::Data } else { Ready::Ended }
 }

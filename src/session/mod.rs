@@ -1,10 +1,11 @@
 //! What is remembered of a job's tokens, so that they can be used again, and revoked.
 
+mod renewal;
 mod revocation;
 mod state;
 
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,18 @@ use crate::inputs::Inputs;
 use crate::inputs::options::{HOME, SESSION};
 use crate::os;
 
+pub use renewal::{Need, RenewBy, Trouble, due_at, need};
 pub use revocation::end;
-pub use state::{Held, State};
+pub use state::{Content, Held, State, WrittenFile};
 
 /// The session that is meant when none is named.
 const DEFAULT: &str = "default";
 
+/// More than the next version of a state file adds to this one: a token in its three forms, with what was asked for.
+const ROOM: u64 = 16 << 10;
+
 /// The place where one session is remembered. Nothing is made until it is locked.
+#[derive(Clone)]
 pub struct Session {
     home: PathBuf,
     /// The folder above was perhaps made for this one.
@@ -58,22 +64,71 @@ impl Session {
         Ok(Self { home, takes_folder_above, name })
     }
 
+    /// The session that a later command of the job means: where none is named and there is no default one, the only one.
+    ///
+    /// # Errors
+    /// As `find`, and when it could be any of several.
+    pub fn of_job(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
+        let mut session = Self::find(inputs, ci)?;
+        // Elsewhere any other may be another program's.
+        if ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
+            let mut names = session.names();
+            match &names[..] {
+                [] => {}
+                [only] => only.clone_into(&mut session.name),
+                _ => {
+                    names.sort_unstable();
+                    let what = format!("this job has {} sessions: {}", names.len(), names.join(", "));
+                    return Err(Error::input(what, "Say which by --session, or JF_TOKEN_SESSION; the action has an output session."));
+                }
+            }
+        }
+        Ok(session)
+    }
+
+    /// The names of all sessions that are remembered in the same place.
+    fn names(&self) -> Vec<String> {
+        let files = fs::read_dir(&self.home).into_iter().flatten().flatten().map(|entry| entry.path());
+        let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        sessions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect()
+    }
+
+    /// A session of this name in the same place.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Self {
+        Self { name: name.to_owned(), ..self.clone() }
+    }
+
+    /// All sessions that are remembered in the same place.
+    pub fn all(&self) -> impl Iterator<Item = Self> {
+        self.names().into_iter().map(|name| self.named(&name))
+    }
+
+    /// A session of its own, named at random.
+    #[must_use]
+    pub fn of_its_own(&self, kind: &str) -> Self {
+        self.named(&format!("{kind}-{:08x}", crate::random::number() >> 32))
+    }
+
     /// For a new token: each use of an action gets a session of its own, so that its end revokes its own tokens only.
     ///
     /// # Errors
     /// As `find`.
     pub fn for_mint(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let mut session = Self::find(inputs, ci)?;
-        if ci.is_action() && inputs.text(&SESSION)?.is_none() {
-            session.name = format!("use-{:08x}", crate::random::number() >> 32);
-        }
-        Ok(session)
+        let session = Self::find(inputs, ci)?;
+        Ok(if ci.is_action() && inputs.text(&SESSION)?.is_none() { session.of_its_own("use") } else { session })
     }
 
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The folder that remembers it.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        &self.home
     }
 
     /// What is remembered, without waiting for a lock: the file is only ever replaced whole.
@@ -86,46 +141,110 @@ impl Session {
 
     /// When nothing is remembered under the default name: the session that was written last.
     #[must_use]
-    pub fn or_latest(mut self) -> Self {
-        if self.name == DEFAULT && !self.file().exists() {
-            let files = fs::read_dir(&self.home).into_iter().flatten().flatten().map(|entry| entry.path());
-            let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-            let latest = sessions.max_by_key(|path| path.metadata().and_then(|found| found.modified()).ok());
-            if let Some(name) = latest.as_deref().and_then(Path::file_stem).and_then(|name| name.to_str()) {
-                name.clone_into(&mut self.name);
-            }
+    pub fn or_latest(self) -> Self {
+        if self.name != DEFAULT || self.file().exists() {
+            return self;
         }
-        self
+        let written = |session: &Self| session.file().metadata().and_then(|found| found.modified()).ok();
+        self.all().max_by_key(written).unwrap_or(self)
     }
 
     /// Makes the folder, and waits for other processes that change this session.
     ///
     /// # Errors
     /// When the folder can't be made or is not this user's alone, or the lock is not free in time.
-    pub fn lock(self, patience: Duration) -> Result<Locked> {
-        let path = self.home.join(format!("{}.lock", self.name));
+    pub fn lock(&self, patience: Duration) -> Result<Locked> {
         let deadline = Instant::now() + patience;
         let mut round = 0_u32;
         loop {
-            // Another process may take the folder away at any point in this: then round again.
-            if make_home(&self.home, round < 100)?
-                && let Some(lock) = try_lock(&path)?
-                && os::is_at(&lock, &path)
-            {
-                let state = self.read()?;
-                return Ok(Locked { session: self, _lock: lock, state });
+            if let Some(locked) = self.lock_once(round < 100)? {
+                return Ok(locked);
             }
             if Instant::now() >= deadline {
-                let what = format!("another jf-token holds the session '{}'", self.name);
-                return Err(Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session."));
+                return Err(self.is_held());
             }
             round += 1;
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
+    /// The lock, if it is free now.
+    ///
+    /// # Errors
+    /// As `lock`.
+    pub fn try_lock(&self) -> Result<Option<Locked>> {
+        self.lock_once(true)
+    }
+
+    /// None: another process has it, or takes the folder away at this very moment, as it `may_vanish`.
+    fn lock_once(&self, may_vanish: bool) -> Result<Option<Locked>> {
+        let path = self.path("lock");
+        if make_home(&self.home, may_vanish)?
+            && let Some(lock) = try_lock(&path)?
+            && os::is_at(&lock, &path)
+        {
+            let state = self.read()?;
+            return Ok(Some(Locked { session: self.clone(), _lock: lock, state }));
+        }
+        Ok(None)
+    }
+
+    /// Another process does not let go of the lock.
+    #[must_use]
+    pub fn is_held(&self) -> Error {
+        let what = format!("another jf-token holds the session '{}'", self.name);
+        Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.")
+    }
+
+    /// Makes this process the session's keeper, as long as the file is open. None: it has one. `pid` is told to `stop_keeper`.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn become_keeper(&self, pid: Option<u32>) -> Result<Option<File>> {
+        let path = self.path("keeper");
+        for _ in 0..5 {
+            if let Some(mut lock) = try_lock(&path)?
+                && os::is_at(&lock, &path)
+            {
+                let text = pid.map(|pid| pid.to_string()).unwrap_or_default();
+                let written = lock.set_len(0).and_then(|()| lock.write_all(text.as_bytes()));
+                return written.map(|()| Some(lock)).map_err(|error| Error::file("write", &path, &error));
+            }
+            // Who only looks whether there is one holds it for a moment.
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(None)
+    }
+
+    /// Whether some process keeps this session fresh.
+    #[must_use]
+    pub fn has_keeper(&self) -> bool {
+        File::open(self.path("keeper")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Asks the keeper to end, if there is one that may be asked.
+    pub fn stop_keeper(&self) {
+        let mut pid = String::new();
+        if self.has_keeper()
+            && File::open(self.path("keeper")).and_then(|file| file.take(20).read_to_string(&mut pid)).is_ok()
+            && let Ok(pid) = pid.parse()
+        {
+            os::ask_to_end(pid);
+        }
+    }
+
+    /// Where the keeper writes what happens.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.path("log")
+    }
+
+    fn path(&self, extension: &str) -> PathBuf {
+        self.home.join(format!("{}.{extension}", self.name))
+    }
+
     fn file(&self) -> PathBuf {
-        self.home.join(format!("{}.json", self.name))
+        self.path("json")
     }
 
     /// What is left of a process that was killed; under the lock nobody else has any.
@@ -159,7 +278,9 @@ impl Locked {
     /// # Errors
     /// When the folder takes no file.
     pub fn draft(&self) -> Result<Draft> {
-        Draft::new(&self.session.file(), &self.session.draft_prefix())
+        let file = self.session.file();
+        let room = file.metadata().map_or(0, |found| found.len()) + ROOM;
+        Draft::new(&file, &self.session.draft_prefix())?.reserve(usize::try_from(room).unwrap_or_default())
     }
 
     /// Writes what is remembered.
@@ -168,6 +289,12 @@ impl Locked {
     /// When it can't be written.
     pub fn save(&self, draft: Draft) -> Result<()> {
         draft.finish(&self.state.to_json()?).map(drop)
+    }
+
+    /// The session itself.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Writes what is left, or takes everything away when that is nothing.
@@ -183,7 +310,9 @@ impl Locked {
         for draft in session.drafts() {
             remove(&draft)?;
         }
-        remove(&session.home.join(format!("{}.lock", session.name)))?;
+        for extension in ["keeper", "log", "lock"] {
+            remove(&session.path(extension))?;
+        }
         // The folders go with the last session in them; they stay when they hold anything else.
         if fs::remove_dir(&session.home).is_ok()
             && let Some(parent) = session.home.parent().filter(|_| session.takes_folder_above)

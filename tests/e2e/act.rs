@@ -65,7 +65,7 @@ fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
         _ => "x64",
     };
     let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    write_action(scene, "release", Some(&format!("action/bin/jf-token-{system}-{machine}")));
+    write_action(scene, "release", Some(&format!("action/bin/{system}-{machine}/jf-token")));
     let metadata = "name: witness\ndescription: witness\nruns: {using: node24, main: main.js, post: post.js, post-if: always()}\n";
     for (name, text) in [("action.yml", metadata), ("main.js", ""), ("post.js", WITNESS)] {
         write(scene, &format!("witness/{name}"), text);

@@ -47,7 +47,11 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
     let mut tree = tree();
     tree.build();
     for command in tree.get_subcommands() {
-        let mut shown: Vec<_> = command.get_arguments().map(|argument| argument.get_id().as_str()).filter(|name| *name != "help").collect();
+        let mut shown: Vec<_> = command
+            .get_arguments()
+            .map(|argument| argument.get_id().as_str())
+            .filter(|name| !matches!(*name, "help" | "program"))
+            .collect();
         let mut known: Vec<_> =
             ALL.iter().filter(|option| option.commands.iter().any(|known| known.name() == command.get_name())).collect();
         shown.sort_unstable();
@@ -78,6 +82,11 @@ fn the_help_of_each_command_reads_well() {
     for (name, arguments) in [
         ("help", &["--help"][..]),
         ("help_create", &["create", "--help"]),
+        ("help_get", &["get", "--help"]),
+        ("help_exec", &["exec", "--help"]),
+        ("help_keep", &["keep", "--help"]),
+        ("help_refresh", &["refresh", "--help"]),
+        ("help_redact", &["redact", "--help"]),
         ("help_revoke", &["revoke", "--help"]),
         ("help_inspect", &["inspect", "--help"]),
     ] {

@@ -1,0 +1,275 @@
+//! Run a program with a fresh token, and hide every secret in what it prints.
+
+use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command as Process, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::keeper::Keeper;
+use super::mint::{Wanted, mint};
+use super::redact::{Hider, Watch, pass_on};
+use super::renew::{Renewer, Role};
+use super::revoke::{self, When};
+use super::{Job, LOCK, OWN_FAILURE, keep};
+use crate::deliver::{Delivery, variable};
+use crate::error::{Error, Kind, Result};
+use crate::inputs::Order;
+use crate::inputs::options::{self, ENV_VAR, HOME, RENEW_BY, SESSION, URL, Value};
+use crate::os;
+use crate::redact::Secret;
+use crate::session::{Held, RenewBy, Session};
+
+/// As a shell has it.
+const NOT_FOUND: u8 = 127;
+const NOT_EXECUTABLE: u8 = 126;
+/// How often it is looked whether the token must be renewed, at least.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// What the thread that runs the program tells.
+enum News {
+    Started,
+    NotStarted(std::io::Error),
+    Ended(std::io::Result<ExitStatus>),
+}
+
+pub fn run(mut job: Job) -> anyhow::Result<u8> {
+    let name =
+        job.inputs.text(&ENV_VAR)?.map(variable).transpose()?.map_or_else(|| options::ACCESS_TOKEN.variable.to_owned(), |given| given.text);
+    let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
+    let delivery = Delivery::files_only(job.inputs)?;
+    if let Err(error) = look_for(&job) {
+        return Ok(fail(&job, error));
+    }
+    let mut session = Session::find(job.inputs, job.ci)?;
+    if job.inputs.text(&SESSION)?.is_none() {
+        session = session.of_its_own("exec");
+    }
+    // Signals that come from now on are the program's.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(Kind::Local, format!("signals can't be listened to: {error}"), ""))?;
+    let signals = runtime.block_on(async { os::Signals::new() });
+
+    let joins = !session.read()?.tokens.is_empty();
+    let held = if joins { join(&mut job, &session, by, &delivery)? } else { begin(&mut job, &session, delivery)? };
+    let credential = job.credential().ok().flatten().map(|found| found.secret);
+    let ran = start(&job, &session, &name, &held, credential.as_ref(), runtime, signals)
+        .and_then(|running| running.attend(&mut job, &session, by));
+    if !joins {
+        let when = job.inputs.word(&options::REVOKE, &When::WORDS)?.unwrap_or_default();
+        if let Err(error) = revoke::end_session(&mut job, &session, when, true) {
+            job.console.failure(&error.into());
+        }
+    }
+    Ok(ran.unwrap_or_else(|error| fail(&job, error)))
+}
+
+fn fail(job: &Job, error: Error) -> u8 {
+    let code = match error.kind() {
+        Kind::NotFound => NOT_FOUND,
+        Kind::NotExecutable => NOT_EXECUTABLE,
+        _ => OWN_FAILURE,
+    };
+    job.console.failure(&error.into());
+    code
+}
+
+/// A program that is not there is told before there is a token.
+fn look_for(job: &Job) -> Result<()> {
+    let program = job.inputs.program.first().map_or(Path::new(""), Path::new);
+    // What has a folder is looked for nowhere else.
+    let folders = if program.components().count() > 1 { Some(OsString::new()) } else { job.inputs.environment.os("PATH") };
+    let Some(folders) = folders else { return Ok(()) };
+    let places: Vec<_> = std::env::split_paths(&folders).map(|folder| folder.join(program)).collect();
+    if places.iter().any(|place| os::is_program(place)) {
+        return Ok(());
+    }
+    let kind = if places.iter().any(|place| place.exists()) { ErrorKind::PermissionDenied } else { ErrorKind::NotFound };
+    Err(not_started(&job.inputs.program, &kind.into()))
+}
+
+/// The token of a session that has one.
+fn join(job: &mut Job, session: &Session, by: Option<RenewBy>, delivery: &Delivery) -> Result<Held> {
+    let order = |name: &str| {
+        options::ALL.iter().any(|option| option.name == name && option.commands == options::OF_AN_ORDER && name != ENV_VAR.name)
+    };
+    if let Some((name, _)) = job.inputs.flags().find(|(name, _)| order(name)) {
+        let what = format!("--{name}: the session '{}' has its token already", session.name());
+        return Err(Error::input(what, "Leave it out, or give exec a session of its own: leave --session out."));
+    }
+    let held = Renewer::new(job, session.clone(), by).usable(None)?;
+    keep::add_files(delivery, session)?;
+    if !held.masked {
+        job.console.mask(held.grant.secrets());
+    }
+    Ok(held)
+}
+
+/// A new token, in a session that ends with the program.
+fn begin(job: &mut Job, session: &Session, mut delivery: Delivery) -> Result<Held> {
+    let mut wanted = Wanted::new(job, Order::new(job.inputs)?)?;
+    wanted.find_credential(job)?;
+    let minted = mint(job, &wanted, Some(session.lock(LOCK)?), &mut delivery)?;
+    match delivery.finish_files(&minted.held) {
+        Ok(()) => Ok(minted.held),
+        Err(error) => minted.undo(job, &wanted, error),
+    }
+}
+
+/// The program at work.
+struct Running {
+    news: Receiver<News>,
+    over: Arc<AtomicBool>,
+    /// What it prints is passed on by these, which end when the other end is gone.
+    passing: Vec<thread::JoinHandle<()>>,
+    /// Dropped, it tells them that the program has ended.
+    end: std::io::PipeWriter,
+}
+
+fn start(
+    job: &Job,
+    session: &Session,
+    name: &str,
+    held: &Held,
+    credential: Option<&Secret>,
+    runtime: tokio::runtime::Runtime,
+    signals: os::Signals,
+) -> Result<Running> {
+    let fail = |error: std::io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+    let watch = Watch::new(session.clone(), false, credential.cloned());
+    let hider = Arc::new(Hider::new(watch));
+    let (ended, end) = std::io::pipe().map_err(fail)?;
+    let mut process = Process::new(job.inputs.program.first().map_or(OsStr::new(""), |program| program));
+    process.args(job.inputs.program.iter().skip(1)).env_clear();
+    process.envs(environment(job, credential));
+    process.env(URL.variable, held.platform.as_str()).env(SESSION.variable, session.name()).env(HOME, session.home());
+    process.env(name, held.grant.access_token.expose());
+    let mut passing = Vec::new();
+    let mut outputs = Vec::new();
+    for own in [os::stdout(), os::stderr()] {
+        // Closed: what is printed there goes nowhere, as it would without us.
+        let Ok(own) = own else {
+            outputs.push(std::process::Stdio::null());
+            continue;
+        };
+        let (from, to) = std::io::pipe().map_err(fail)?;
+        outputs.push(to.into());
+        let (hider, ended) = (hider.clone(), ended.try_clone().map_err(fail)?);
+        passing.push(thread::spawn(move || pass_on(from, own, &hider, Some(&ended))));
+    }
+    let mut outputs = outputs.into_iter();
+    process
+        .stdout(outputs.next().unwrap_or_else(std::process::Stdio::null))
+        .stderr(outputs.next().unwrap_or_else(std::process::Stdio::null));
+    let (tell, news) = mpsc::channel();
+    let over = Arc::new(AtomicBool::new(false));
+    let flag = over.clone();
+    thread::spawn(move || {
+        let ended = runtime.block_on(attend(process, signals, &tell));
+        flag.store(true, Ordering::Relaxed);
+        // Nobody listens any more when we are ending anyway.
+        let _ = tell.send(ended);
+    });
+    match news.recv() {
+        Ok(News::Started) => Ok(Running { news, over, passing, end }),
+        Ok(News::NotStarted(error)) => Err(not_started(&job.inputs.program, &error)),
+        _ => Err(Error::new(Kind::Local, "the program can't be attended", "")),
+    }
+}
+
+/// Starts the program, passes signals on to it, and waits for its end.
+async fn attend(process: Process, mut signals: os::Signals, tell: &Sender<News>) -> News {
+    let started = tokio::process::Command::from(process).spawn();
+    let mut child = match started {
+        Ok(child) => child,
+        Err(error) => return News::NotStarted(error),
+    };
+    let _ = tell.send(News::Started);
+    loop {
+        tokio::select! {
+            ended = child.wait() => return News::Ended(ended),
+            signal = signals.next() => os::pass_on(signal, child.id()),
+        }
+    }
+}
+
+impl Running {
+    /// Keeps the token fresh until the program has ended and all that it printed is passed on. Returns its exit code.
+    fn attend(self, job: &mut Job, session: &Session, by: Option<RenewBy>) -> Result<u8> {
+        // Another may be the session's keeper already.
+        let lock = session.become_keeper(None).ok().flatten();
+        let mut keeps = lock.is_some();
+        let over = self.over.clone();
+        let mut renewer = Renewer::new(job, session.clone(), by);
+        renewer.role = Role::Exec;
+        renewer.stop = Box::new(move || {
+            let over = over.clone();
+            Box::pin(async move {
+                while !over.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                0
+            })
+        });
+        let mut keeper = Keeper::new(renewer);
+        let ended = loop {
+            let mut wait = LOOK;
+            if keeps {
+                match keeper.look() {
+                    Ok(Some(next)) => wait = Duration::from_millis(next).min(LOOK),
+                    // Revoked by somebody else, or not to be renewed: the program goes on with what it has.
+                    Ok(None) => keeps = false,
+                    Err(error) => {
+                        keeps = false;
+                        if !matches!(error.kind(), Kind::Interrupted(_)) {
+                            keeper.renewer.job.console.warn(&format!("the token is no longer kept fresh: {error}\n{}", error.next()));
+                        }
+                    }
+                }
+            }
+            match self.news.recv_timeout(wait) {
+                Ok(News::Ended(ended)) => break ended,
+                Err(RecvTimeoutError::Disconnected) => break Err(std::io::Error::other("it was lost sight of")),
+                _ => {}
+            }
+        };
+        drop(self.end);
+        for passing in self.passing {
+            let _ = passing.join();
+        }
+        ended.map(os::exit_code).map_err(|error| Error::new(Kind::Local, format!("the program can't be waited for: {error}"), ""))
+    }
+}
+
+fn not_started(program: &[OsString], error: &std::io::Error) -> Error {
+    let name = program.first().map(|name| crate::inputs::shown(&name.to_string_lossy())).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::NotFound => Error::new(Kind::NotFound, format!("there is no program '{name}'"), "Check its name, and PATH."),
+        _ => Error::new(
+            Kind::NotExecutable,
+            format!("'{name}' can't be started: {error}"),
+            "Is it a program, and executable? A shell's own words need the shell: -- sh -c '…'.",
+        ),
+    }
+}
+
+/// What the program inherits: everything but the credential, under whatever name.
+fn environment<'a>(job: &'a Job, credential: Option<&'a Secret>) -> impl Iterator<Item = (&'a OsStr, &'a OsStr)> {
+    let is_secret = |option: &&&options::Opt| {
+        matches!(option.value, Value::Secret(_))
+            || [options::ACCESS_TOKEN_FILE.name, options::ACCESS_TOKEN_STDIN.name].contains(&option.name)
+    };
+    let names: Vec<String> =
+        options::ALL.iter().filter(is_secret).flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
+    let holds = |value: &OsStr, secret: &Secret| {
+        let secret = secret.expose().as_bytes();
+        value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
+    };
+    job.inputs.environment.iter().filter(move |(name, value)| {
+        !names.iter().any(|secret| *name == OsStr::new(secret)) && !credential.is_some_and(|credential| holds(value, credential))
+    })
+}

@@ -1,0 +1,185 @@
+//! Keep the session's token fresh, and the files that hold it, until the job ends.
+
+use std::fs::OpenOptions;
+use std::io::{self, LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command as Process, Stdio};
+use std::time::Duration;
+
+use super::keeper::Keeper;
+use super::renew::{Renewer, Role};
+use super::{Job, LOCK};
+use crate::ci;
+use crate::clock::{rfc3339, seconds};
+use crate::console::Console;
+use crate::deliver::{Delivery, rewrite};
+use crate::error::{Error, Kind, Result};
+use crate::inputs::Command;
+use crate::inputs::options::{self, FOREGROUND, HOME, LOG_FILE, RENEW_BY, UNTIL_PID, Value};
+use crate::os;
+use crate::redact::Secret;
+use crate::session::{RenewBy, Session};
+
+/// How often a keeper looks whether the session is still there.
+const LOOK: Duration = Duration::from_millis(500);
+/// A longer log begins anew.
+const LONGEST_LOG: u64 = 64 << 10;
+
+pub fn run(mut job: Job) -> anyhow::Result<()> {
+    let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
+    let launch = Launch::new(&job)?;
+    let foreground = job.inputs.switch(&FOREGROUND)?;
+    let log = job.inputs.text(&LOG_FILE)?.map(|given| PathBuf::from(given.text));
+    let delivery = Delivery::files_only(job.inputs)?;
+    let session = Session::of_job(job.inputs, job.ci)?;
+    // A keeper that could do nothing is no help: better now than when the token ends.
+    Renewer::new(&mut job, session.clone(), by).check_means()?;
+    add_files(&delivery, &session)?;
+    if !foreground {
+        let credential = job.credential()?.map(|found| found.secret);
+        return Ok(launch.start(&job, &session, credential.as_ref())?);
+    }
+    let Some(log) = log else { return Ok(keep(&mut job, session, by, launch.until, Role::Keeper)?) };
+    let (mut nowhere, mut log) = (io::sink(), LineWriter::new(Log { path: log, now: job.now }));
+    let outside = ci::outside();
+    let console = Console::new(&mut nowhere, &mut log, outside.as_ref());
+    let mut job = job.told_to(&console);
+    if let Err(error) = keep(&mut job, session, by, launch.until, Role::LoggedKeeper) {
+        job.console.failure(&error.into());
+    }
+    Ok(())
+}
+
+/// The files that are wanted too belong to the session from now on, and are written.
+pub fn add_files(delivery: &Delivery, session: &Session) -> Result<()> {
+    let files = delivery.files();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut locked = session.lock(LOCK)?;
+    if let Some(held) = locked.state.tokens.last_mut() {
+        for file in files {
+            rewrite(&file, held)?;
+            held.files.retain(|other| other.path != file.path);
+            held.files.push(file);
+        }
+    }
+    locked.save(locked.draft()?)
+}
+
+/// How a keeper is started in the background.
+pub struct Launch {
+    until: Option<u32>,
+}
+
+impl Launch {
+    /// # Errors
+    /// When the process to wait for is no number, or not there.
+    pub fn new(job: &Job) -> Result<Self> {
+        let Some(given) = job.inputs.text(&UNTIL_PID)? else { return Ok(Self { until: os::job_process(job.ci.is_action()) }) };
+        match given.text.parse() {
+            Ok(pid) if os::is_alive(pid) => Ok(Self { until: Some(pid) }),
+            Ok(_) => Err(given.wrong("there is no such process", "Give the number of one that ends with the job, such as $$.")),
+            Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
+        }
+    }
+
+    /// Starts a keeper that outlives this process, unless the session has one.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn start(&self, job: &Job, session: &Session, credential: Option<&Secret>) -> Result<()> {
+        if session.has_keeper() {
+            job.console.say(&format!("the session '{}' has a keeper already", session.name()));
+            return Ok(());
+        }
+        let fail = |error: io::Error| Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "");
+        let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
+        keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(session.log());
+        keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
+        keeper.env_clear().envs(job.inputs.environment.iter()).env(HOME, session.home());
+        let mut handed = None;
+        for (name, text) in job.inputs.flags() {
+            let Some(option) = options::ALL.iter().find(|option| option.name == name && option.commands.contains(&Command::Keep)) else {
+                continue;
+            };
+            if matches!(option.value, Value::Secret(_)) {
+                keeper.env(option.variable, text);
+            } else if name == options::ACCESS_TOKEN_STDIN.name {
+                handed = credential;
+            } else if ![options::SESSION.name, UNTIL_PID.name, FOREGROUND.name, LOG_FILE.name].contains(&name) {
+                keeper.arg(format!("--{name}={text}"));
+            }
+        }
+        if handed.is_some() {
+            keeper.arg("--access-token-stdin");
+        }
+        keeper.stdin(if handed.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(Stdio::null());
+        os::detach(&mut keeper);
+        let mut started = keeper.spawn().map_err(fail)?;
+        if let (Some(secret), Some(mut stdin)) = (handed, started.stdin.take()) {
+            stdin.write_all(secret.expose().as_bytes()).map_err(fail)?;
+        }
+        Ok(())
+    }
+}
+
+/// Renews in time until the session is over, the process `until` has ended or this one is asked to end.
+fn keep(job: &mut Job, session: Session, by: Option<RenewBy>, until: Option<u32>, role: Role) -> Result<()> {
+    // The credential is read while its pipe is there.
+    job.credential()?;
+    let Some(_keeper) = session.become_keeper(Some(std::process::id()))? else {
+        job.console.say(&format!("the session '{}' has a keeper already", session.name()));
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Error::new(Kind::Local, format!("the clock can't be set up: {error}"), ""))?;
+    let inside = runtime.enter();
+    let mut stop = Box::pin(os::stop_request());
+    drop(inside);
+    let job_process = os::Watched::new(until);
+    job.console.say(&format!("keeping the session '{}' fresh", session.name()));
+    let mut renewer = Renewer::new(job, session, by);
+    renewer.role = role;
+    let mut keeper = Keeper::new(renewer);
+    loop {
+        let wait = match keeper.look() {
+            Ok(Some(wait)) => Duration::from_millis(wait).min(LOOK),
+            Ok(None) => {
+                job.console.say("the session is over");
+                return Ok(());
+            }
+            Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let signal = runtime.block_on(async { tokio::time::timeout(wait, &mut stop).await.ok() });
+        let ended = job_process.has_ended().then(|| "the job's process has ended".to_owned());
+        if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
+            keeper.renewer.job.console.say(&why);
+            return Ok(());
+        }
+    }
+}
+
+/// A small file in which each line has its time.
+struct Log {
+    path: PathBuf,
+    now: fn() -> std::time::SystemTime,
+}
+
+impl Write for Log {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        // With the session its folder goes, and must not come back.
+        if !self.path.parent().is_none_or(Path::exists) {
+            return Ok(lines.len());
+        }
+        let begin_anew = self.path.metadata().is_ok_and(|found| found.len() > LONGEST_LOG);
+        let mut file = OpenOptions::new().create(true).write(true).append(!begin_anew).truncate(begin_anew).open(&self.path)?;
+        file.write_all(&[format!("{} ", rfc3339(seconds((self.now)()))).as_bytes(), lines].concat())?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

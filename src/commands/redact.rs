@@ -1,0 +1,137 @@
+//! Pass standard input on with every secret of the job's sessions hidden.
+
+use std::io::{PipeReader, Read, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::Job;
+use crate::error::{Error, Kind};
+use crate::inputs::options::SESSION;
+use crate::os;
+use crate::redact::{Patterns, Redactor, Secret};
+use crate::session::Session;
+
+/// A folder that changed so shortly ago may have changed again within the same tick of its clock.
+const RACY: Duration = Duration::from_millis(100);
+/// A program's children may hold its standard output after its end: for so long they may be silent, and for so long in all.
+const SILENCE: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(10);
+
+pub fn run(mut job: Job) -> anyhow::Result<()> {
+    let session = Session::find(job.inputs, job.ci)?;
+    let all = job.inputs.text(&SESSION)?.is_none();
+    let credential = job.credential()?;
+    if credential.as_ref().is_some_and(|found| found.piped) {
+        let what = "--access-token-stdin: standard input is what is passed on";
+        return Err(Error::input(what, "Give the credential by JF_ACCESS_TOKEN or --access-token-file.").into());
+    }
+    let hider = Hider::new(Watch::new(session, all, credential.map(|found| found.secret)));
+    if hider.knows_nothing() {
+        job.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
+    }
+    let closed = |name: &str, error: &std::io::Error| Error::new(Kind::Local, format!("can't use standard {name}: {error}"), "");
+    let stdin = os::stdin().map_err(|error| closed("input", &error))?;
+    let stdout = os::stdout().map_err(|error| closed("output", &error))?;
+    os::widen(&stdin);
+    os::widen(&stdout);
+    pass_on(stdin, stdout, &hider, None);
+    Ok(())
+}
+
+/// The secrets of one session, or of all in its place, as they come.
+pub struct Watch {
+    session: Session,
+    all: bool,
+    secrets: Vec<Secret>,
+    seen: Option<SystemTime>,
+}
+
+impl Watch {
+    /// `first` is hidden from the start.
+    pub fn new(session: Session, all: bool, first: Option<Secret>) -> Self {
+        Self { session, all, secrets: first.into_iter().collect(), seen: None }
+    }
+
+    /// Looks again if something changed. Returns whether there are new secrets.
+    fn look(&mut self) -> bool {
+        // A state file is only ever replaced, which changes its folder.
+        let Ok(changed) = self.session.home().metadata().and_then(|found| found.modified()) else { return false };
+        if self.seen == Some(changed) {
+            return false;
+        }
+        self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
+        let sessions: Vec<_> = if self.all { self.session.all().collect() } else { vec![self.session.clone()] };
+        let before = self.secrets.len();
+        for state in sessions.iter().filter_map(|session| session.read().ok()) {
+            for secret in state.tokens.iter().flat_map(|held| held.grant.secrets()) {
+                if !self.secrets.contains(secret) {
+                    self.secrets.push(secret.clone());
+                }
+            }
+        }
+        self.secrets.len() > before
+    }
+}
+
+/// What is hidden, for all streams of a program.
+pub struct Hider(Mutex<(Watch, Arc<Patterns>)>);
+
+impl Hider {
+    /// Everything that is known now.
+    pub fn new(mut watch: Watch) -> Self {
+        watch.look();
+        let patterns = Arc::new(Patterns::new(watch.secrets.iter()));
+        Self(Mutex::new((watch, patterns)))
+    }
+
+    fn knows_nothing(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).0.secrets.is_empty()
+    }
+
+    /// Everything that is known by now.
+    fn patterns(&self) -> Arc<Patterns> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0.look() {
+            known.1 = Arc::new(Patterns::new(known.0.secrets.iter()));
+        }
+        known.1.clone()
+    }
+}
+
+/// Passes everything on until its end, or until nobody reads any more. When `ended` is closed at its other end, the program that
+/// writes has ended: what it wrote is passed on, and its children's output for a while.
+pub fn pass_on(mut from: impl Read + os::Source, mut to: impl Write, hider: &Hider, ended: Option<&PipeReader>) {
+    let mut patterns = hider.patterns();
+    let mut redactor = Redactor::new(patterns.clone());
+    let mut end: Option<Instant> = None;
+    loop {
+        match os::readable(&from, ended.filter(|_| end.is_none()), end.map(|_| SILENCE)) {
+            os::Ready::Data => {}
+            os::Ready::Ended => {
+                end = Some(Instant::now());
+                continue;
+            }
+            os::Ready::Silent => break,
+        }
+        if end.is_some_and(|end| end.elapsed() > LINGER) {
+            break;
+        }
+        let read = match from.read(redactor.room()) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => break,
+        };
+        // A token is on the disk before anybody can print it: what was read just now may hold only what is there now.
+        let now = hider.patterns();
+        if !Arc::ptr_eq(&now, &patterns) {
+            redactor.learn(now.clone());
+            patterns = now;
+        }
+        if redactor.pass(read, &mut to).is_err() {
+            return;
+        }
+    }
+    // Who does not read any more misses nothing.
+    let _ = redactor.finish(&mut to);
+}

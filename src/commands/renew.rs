@@ -1,0 +1,330 @@
+//! Renew the session's token, by its refresh token or by minting again: mask, remember, hand over again.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use super::mint::{awaited, take_back};
+use super::{Job, LOCK, REQUEST, with_access};
+use crate::access::{LEFT_BEHIND, Patience, is_spent};
+use crate::clock::{self, Millis, local_and_relative};
+use crate::deliver::rewrite;
+use crate::error::{Error, Fate, Kind, Result};
+use crate::os;
+use crate::redact::Secret;
+use crate::session::{Held, Locked, Need, RenewBy, Session, State, Trouble, need};
+
+/// The most time for one try while the token is still good.
+const TRY: Duration = Duration::from_secs(10);
+/// The least.
+const SHORTEST_TRY: Duration = Duration::from_millis(200);
+/// How long a keeper is waited for that should have renewed the token.
+const KEEPER: Duration = Duration::from_secs(10);
+const SPENT: &str = "The refresh token may be spent, and the old token dead.";
+
+/// Tells the number of the signal that asks to stop.
+pub type Stop = Box<dyn Fn() -> Pin<Box<dyn Future<Output = u8>>>>;
+
+/// Renews the token of one session.
+pub struct Renewer<'r, 'a, 'c> {
+    pub job: &'r mut Job<'a, 'c>,
+    pub session: Session,
+    /// As this command was asked to; else as the session says.
+    pub by: Option<RenewBy>,
+    pub role: Role,
+    pub stop: Stop,
+    /// What the last try met, where the session could not remember it.
+    pub trouble: Option<Trouble>,
+}
+
+/// For whom the token is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Somebody waits for it.
+    Waited,
+    /// A keeper whose talk the job's log shows.
+    Keeper,
+    /// A keeper whose talk goes to a file: no log hides what it is asked to from there.
+    LoggedKeeper,
+    /// The keeper of a program, which says nothing of what went well.
+    Exec,
+}
+
+struct Means {
+    refresh: Option<Secret>,
+    mint: Option<Secret>,
+}
+
+impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
+    /// For a command that somebody waits for.
+    pub fn new(job: &'r mut Job<'a, 'c>, session: Session, by: Option<RenewBy>) -> Self {
+        let stop: Stop = Box::new(|| Box::pin(os::stop_request()));
+        Self { job, session, by, role: Role::Waited, stop, trouble: None }
+    }
+
+    /// The token, good for at least `min_ttl` milliseconds (absent: a minute, or a tenth of its life). One that is fresh costs no network and no lock.
+    ///
+    /// # Errors
+    /// When there is none, or it is unusable and can't be renewed.
+    pub fn usable(&mut self, min_ttl: Option<Millis>) -> Result<Held> {
+        let (late, started) = (crate::random::fraction(), Instant::now());
+        loop {
+            let state = self.session.read()?;
+            let held = self.current(&state)?;
+            let now = self.job.millis();
+            let found = need(held, now, min_ttl, late);
+            if found == Need::Fresh {
+                return Ok(held.clone());
+            }
+            if let Some(text) = &state.keeper_gave_up {
+                self.job.console.warn(text);
+            }
+            if let (Some(min_ttl), Some(life)) = (min_ttl, held.grant.life())
+                && min_ttl >= life
+            {
+                let what = format!("no token of this session lives longer than {} s", life / 1000);
+                return Err(Error::input(what, "Give a shorter --min-ttl, or mint one that lives longer with --expiry."));
+            }
+            let kept = self.session.has_keeper();
+            if found == Need::Due {
+                if kept {
+                    return Ok(held.clone());
+                }
+                let later = state.trouble.as_ref().map_or(0, |trouble| trouble.wait(now));
+                if later > 0 {
+                    let failures = state.trouble.as_ref().map_or(0, |trouble| trouble.failures);
+                    return Ok(
+                        self.as_it_is(held, &format!("renewing it failed {failures} times; the next try is in {} s", later.div_ceil(1000)))
+                    );
+                }
+            }
+            let waits = started.elapsed() < if kept { KEEPER } else { LOCK };
+            match self.means(&state) {
+                Err(error) if found == Need::Due => return Ok(self.as_it_is(held, &error.to_string())),
+                Err(_) if kept && waits => {}
+                Err(error) => return Err(self.unusable(held, error)),
+                Ok(_) => match self.session.try_lock() {
+                    Ok(Some(mut locked)) => {
+                        // Another process may have renewed it meanwhile.
+                        let found = need(self.current(&locked.state)?, self.job.millis(), min_ttl, late);
+                        if found == Need::Fresh {
+                            continue;
+                        }
+                        let done = self.attempt(&mut locked, found);
+                        let held = self.current(&locked.state)?;
+                        return match done {
+                            Ok(()) if need(held, self.job.millis(), min_ttl, late) == Need::Unusable => {
+                                let life = held.grant.expires_in.unwrap_or_default();
+                                let what = format!("the new token, of {life} s, is no longer good for long enough");
+                                Err(Error::new(Kind::Unusable, what, "Mint tokens that live longer: --expiry, or the platform's settings."))
+                            }
+                            Ok(()) => Ok(held.clone()),
+                            Err(error) if found == Need::Due && !matches!(error.kind(), Kind::Interrupted(_)) => {
+                                Ok(self.as_it_is(held, &error.to_string()))
+                            }
+                            Err(error) => Err(self.unusable(held, error)),
+                        };
+                    }
+                    Ok(None) if waits => {}
+                    Ok(None) if found == Need::Due => return Ok(self.as_it_is(held, "another process has been renewing it for long")),
+                    Ok(None) => return Err(self.unusable(held, self.session.is_held())),
+                    Err(error) if found == Need::Due => return Ok(self.as_it_is(held, &error.to_string())),
+                    Err(error) => return Err(self.unusable(held, error)),
+                },
+            }
+            // Not all at once again.
+            std::thread::sleep(Duration::from_millis(5).mul_f64(1.0 + 3.0 * crate::random::fraction()));
+        }
+    }
+
+    /// One try to renew a token that is due or unusable, under the lock. What may pass is remembered, so that the next try comes later.
+    ///
+    /// # Errors
+    /// When it was not renewed.
+    pub fn attempt(&mut self, locked: &mut Locked, found: Need) -> Result<()> {
+        let end = self.current(&locked.state)?.grant.ends_at();
+        let left = |now: Millis| end.map_or(Millis::MAX, |end| end.saturating_sub(now));
+        let (patience, timeout) = match found {
+            Need::Unusable if self.role != Role::Waited => (Patience(Duration::ZERO), REQUEST),
+            Need::Unusable => (self.job.patience()?, REQUEST),
+            _ => (Patience(Duration::ZERO), Duration::from_millis(left(self.job.millis()) / 3).clamp(SHORTEST_TRY, TRY)),
+        };
+        let done = self.renew(locked, patience, timeout);
+        if let Err(error) = &done
+            && may_pass(error)
+        {
+            let now = self.job.millis();
+            // What could not be written is known here all the same.
+            let before = self.trouble.iter().chain(&locked.state.trouble).max_by_key(|trouble| trouble.failures);
+            let mut trouble = Trouble::after(before, now, left(now), crate::random::fraction());
+            if let Fate::Busy(Some(wait)) = error.fate() {
+                trouble.not_before = trouble.not_before.max(now.saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX)));
+            }
+            self.trouble = Some(trouble.clone());
+            locked.state.trouble = Some(trouble);
+            // Where it can't be written, other processes try sooner.
+            let _ = locked.draft().and_then(|draft| locked.save(draft));
+        }
+        done
+    }
+
+    /// Renews the token now, under the lock.
+    ///
+    /// # Errors
+    /// When it was not renewed: then what was remembered stays, and what could be of use.
+    pub fn renew(&mut self, locked: &mut Locked, patience: Patience, timeout: Duration) -> Result<()> {
+        let means = self.means(&locked.state)?;
+        let held = self.current(&locked.state)?.clone();
+        let mut draft = locked.draft()?;
+        let mut got = None;
+        if let Some(refresh_token) = &means.refresh {
+            // Whoever goes on after this process was killed must know that the pair may be spent.
+            doubt(locked, true);
+            locked.save(draft)?;
+            draft = locked.draft()?;
+            let life = held.order.expires_in.filter(|life| *life > 0);
+            let asked = with_access(self.job, &held.platform, patience, timeout, async |access| {
+                awaited(access, access.refresh(&held.grant, refresh_token, life), (self.stop)(), SPENT).await
+            });
+            match asked {
+                Ok(answer) => got = Some(answer),
+                Err(error) => {
+                    let nothing_done = matches!(error.fate(), Fate::NotSent | Fate::Busy(_)) || error.kind() == Kind::Refused;
+                    doubt(locked, is_spent(&error) || !nothing_done);
+                    if is_spent(&error)
+                        && let Some(last) = locked.state.tokens.last_mut()
+                    {
+                        last.grant.refresh_token = None;
+                    }
+                    locked.save(draft)?;
+                    let would_meet_the_same =
+                        matches!(error.fate(), Fate::NotSent | Fate::Busy(_)) || matches!(error.kind(), Kind::Interrupted(_));
+                    if would_meet_the_same {
+                        return Err(error);
+                    }
+                    if means.mint.is_none() {
+                        return Err(error.with_advice("There is no credential here to mint a new one with: set JF_URL and JF_ACCESS_TOKEN to those of the first mint."));
+                    }
+                    self.job.console.say(&format!("{error}; minting a new one instead"));
+                    draft = locked.draft()?;
+                }
+            }
+        }
+        let (grant, stopped) = match (got, &means.mint) {
+            (Some(answer), _) => answer,
+            (None, Some(credential)) => with_access(self.job, &held.platform, patience, timeout, async |access| {
+                awaited(access, access.mint(&held.order, credential), (self.stop)(), LEFT_BEHIND).await
+            })?,
+            (None, None) => return Err(no_means(self.by.unwrap_or(held.renew_by), &held)),
+        };
+        if self.role != Role::LoggedKeeper {
+            self.job.console.mask(grant.secrets());
+        }
+        let next = Held { grant, in_doubt: false, masked: false, replaced: false, ..held };
+        let before = locked.state.clone();
+        locked.state.replace(next.clone(), self.job.millis());
+        if let Err(error) = locked.save(draft) {
+            locked.state = before;
+            let (words, _) = take_back(self.job, &next, means.mint.as_ref());
+            return Err(error.with_advice(&words));
+        }
+        self.hand_over_again(&next);
+        match stopped {
+            Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
+            None => Ok(()),
+        }
+    }
+
+    /// The files and the variable that hold the token get the new one. What fails is told: the token itself is safe.
+    fn hand_over_again(&self, held: &Held) {
+        for file in &held.files {
+            if let Err(error) = rewrite(file, held) {
+                self.job.console.warn(&format!("it still holds the old token: {error}"));
+            }
+        }
+        if let Some(name) =
+            held.variable.as_ref().filter(|name| self.role != Role::LoggedKeeper && self.job.ci.check_variable(name).is_ok())
+            && let Err(error) = self.job.ci.set_variable(name, held.grant.access_token.expose())
+        {
+            self.job.console.warn(&error.to_string());
+        }
+    }
+
+    /// Whether there is any way to renew the token from here.
+    ///
+    /// # Errors
+    /// When there is none, with what would make one.
+    pub fn check_means(&mut self) -> Result<()> {
+        let state = self.session.read()?;
+        self.means(&state).map(drop)
+    }
+
+    fn means(&mut self, state: &State) -> Result<Means> {
+        let held = self.current(state)?;
+        let by = self.by.unwrap_or(held.renew_by);
+        let refresh = held.grant.refresh_token.clone().filter(|_| by != RenewBy::Mint);
+        // The credential is for one platform, and goes to no other.
+        let its_platform = self.job.platform()?.as_ref() == Some(&held.platform);
+        let mint = if by == RenewBy::Refresh || !its_platform { None } else { self.job.credential()?.map(|found| found.secret) };
+        // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
+        let is_ours = |secret: &Secret| state.tokens.iter().any(|held| held.grant.secrets().any(|ours| ours == secret));
+        let mint = mint.filter(|secret| !is_ours(secret));
+        if refresh.is_none() && mint.is_none() { Err(no_means(by, held)) } else { Ok(Means { refresh, mint }) }
+    }
+
+    fn current<'s>(&self, state: &'s State) -> Result<&'s Held> {
+        state.tokens.last().ok_or_else(|| {
+            let what = format!("the session '{}' holds no token", self.session.name());
+            Error::new(
+                Kind::NoCredential,
+                what,
+                "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.",
+            )
+        })
+    }
+
+    /// The token that is there, though it could not be renewed.
+    fn as_it_is(&self, held: &Held, why: &str) -> Held {
+        self.job.console.say(&format!("the token {}, and is not renewed yet: {why}", self.end_of(held)));
+        held.clone()
+    }
+
+    fn unusable(&self, held: &Held, error: Error) -> Error {
+        let state = if held.in_doubt { "was ended by a refresh whose answer was lost".into() } else { self.end_of(held) };
+        error.about(&format!("the token {state} and can't be renewed"))
+    }
+
+    fn end_of(&self, held: &Held) -> String {
+        end_of(self.job, held)
+    }
+}
+
+fn doubt(locked: &mut Locked, in_doubt: bool) {
+    if let Some(last) = locked.state.tokens.last_mut() {
+        last.in_doubt = in_doubt;
+    }
+}
+
+/// When a token ends, in words that follow "it".
+pub fn end_of(job: &Job, held: &Held) -> String {
+    let Some(end) = held.grant.expires_at() else { return "never ends".into() };
+    let (now, zone) = (clock::seconds((job.now)()), clock::zone(&job.inputs.environment));
+    format!("{} {}", if end > now { "ends" } else { "ended" }, local_and_relative(end, now, &zone))
+}
+
+/// Whether the same may work later, with nothing changed.
+pub fn may_pass(error: &Error) -> bool {
+    error.fate() != Fate::Final || matches!(error.kind(), Kind::Unreachable | Kind::Unusable | Kind::Local)
+}
+
+fn no_means(by: RenewBy, held: &Held) -> Error {
+    let refresh =
+        if held.grant.refresh_token.is_some() { "--renew-by mint keeps its refresh token out" } else { "it has no refresh token" };
+    let (what, next) = match by {
+        RenewBy::Refresh => ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto."),
+        _ => (
+            format!("{refresh}, and there is no credential here to mint a new one with"),
+            "Mint it with --refreshable, or set JF_URL and JF_ACCESS_TOKEN here to those of the first mint.",
+        ),
+    };
+    Error::new(Kind::NoCredential, what, next)
+}
