@@ -7,7 +7,8 @@ mod retry;
 mod token;
 
 use reqwest::{Method, StatusCode, Url};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Fate, Kind, Result};
@@ -74,19 +75,20 @@ impl<'a> Access<'a> {
     /// # Errors
     /// When no new pair came back. With `Fate::Lost` the refresh token may be spent, with `is_spent` it is.
     pub async fn refresh(&self, held: &Grant, refresh_token: &Secret, expires_in: Option<u64>) -> Result<Grant> {
-        let mut fields = json!({
-            "grant_type": "refresh_token", "access_token": held.access_token, "refresh_token": refresh_token, "refreshable": true,
-        });
-        if let Some(fields) = fields.as_object_mut() {
-            fields.extend(expires_in.map(|life| ("expires_in".to_owned(), life.into())));
-            fields.extend(held.reference_token.as_ref().map(|_| ("include_reference_token".to_owned(), true.into())));
-        }
-        let body = Zeroizing::new(fields.to_string());
-        let asked = self.exchange(Method::POST, TOKENS, &held.access_token, Some((&body, JSON)));
+        let wanted = Renewal {
+            grant_type: "refresh_token",
+            access_token: &held.access_token,
+            refresh_token,
+            refreshable: true,
+            expires_in,
+            include_reference_token: held.reference_token.as_ref().map(|_| true),
+        };
+        let body = Zeroizing::new(serde_json::to_string(&wanted).unwrap_or_default());
         let form;
+        let asked = self.exchange(Method::POST, TOKENS, &held.access_token, Some((&body, JSON)));
         let (asked, answer) = match self.ask(&asked, Repeat::Refresh).await {
             Err(error) if error.status() == Some(415) => {
-                form = Zeroizing::new(as_form(&fields));
+                form = wanted.as_form();
                 let asked = self.exchange(Method::POST, TOKENS, &held.access_token, Some((&form, FORM)));
                 let answer = self.ask(&asked, Repeat::Refresh).await;
                 (asked, answer)
@@ -159,18 +161,34 @@ impl<'a> Access<'a> {
     }
 }
 
+/// The body of a refresh, in jf's order; the last two are jf-token's own.
+#[derive(Serialize)]
+struct Renewal<'a> {
+    grant_type: &'static str,
+    access_token: &'a Secret,
+    refresh_token: &'a Secret,
+    refreshable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_reference_token: Option<bool>,
+}
+
+impl Renewal<'_> {
+    /// The fields that the documentation's form has.
+    fn as_form(&self) -> Zeroizing<String> {
+        let mut pairs = vec![("grant_type", self.grant_type.to_owned()), ("refresh_token", self.refresh_token.expose().to_owned())];
+        pairs.extend(self.expires_in.map(|life| ("expires_in", life.to_string())));
+        pairs.extend(self.include_reference_token.map(|wanted| ("include_reference_token", wanted.to_string())));
+        let form = Url::parse_with_params("form:", pairs).ok();
+        form.and_then(|form| form.query().map(str::to_owned)).unwrap_or_default().into()
+    }
+}
+
 /// Whether the platform said that it knows no such refresh token: it was used before.
 #[must_use]
 pub fn is_spent(error: &Error) -> bool {
     error.status() == Some(404) && error.said().is_some_and(|said| said.contains("refresh token"))
-}
-
-/// The fields that the documentation of the form has; jf's JSON has two more.
-fn as_form(fields: &Value) -> String {
-    let fields = fields.as_object().into_iter().flatten().filter(|(name, _)| !matches!(name.as_str(), "access_token" | "refreshable"));
-    let pairs = fields.map(|(name, value)| (name, value.as_str().map_or_else(|| value.to_string(), str::to_owned)));
-    let form = Url::parse_with_params("form:", pairs);
-    form.ok().and_then(|form| form.query().map(str::to_owned)).unwrap_or_default()
 }
 
 /// A token's id goes into a path and into messages: only what ids are made of.

@@ -91,10 +91,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                 }
                 let later = state.trouble.as_ref().map_or(0, |trouble| trouble.wait(now));
                 if later > 0 {
-                    let failures = state.trouble.as_ref().map_or(0, |trouble| trouble.failures);
-                    return Ok(
-                        self.as_it_is(held, &format!("renewing it failed {failures} times; the next try is in {} s", later.div_ceil(1000)))
-                    );
+                    return Ok(self.as_it_is(held, &format!("the last try failed, and the next is in {} s", later.div_ceil(1000))));
                 }
             }
             let waits = started.elapsed() < if kept { KEEPER } else { LOCK };
@@ -154,7 +151,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         {
             let now = self.job.millis();
             // What could not be written is known here all the same.
-            let before = self.trouble.iter().chain(&locked.state.trouble).max_by_key(|trouble| trouble.failures);
+            let before = self.trouble.iter().chain(&locked.state.trouble).max_by_key(|trouble| trouble.pause);
             let mut trouble = Trouble::after(before, now, left(now), crate::random::fraction());
             if let Fate::Busy(Some(wait)) = error.fate() {
                 trouble.not_before = trouble.not_before.max(now.saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX)));
@@ -204,7 +201,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                     if means.mint.is_none() {
                         return Err(error.with_advice("There is no credential here to mint a new one with: set JF_URL and JF_ACCESS_TOKEN to those of the first mint."));
                     }
-                    self.job.console.say(&format!("{error}; minting a new one instead"));
+                    self.job.console.say(&format!("{}; minting a new one instead", error.to_string().trim_end_matches('.')));
                     draft = locked.draft()?;
                 }
             }

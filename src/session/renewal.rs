@@ -1,5 +1,7 @@
 //! When a token is to be renewed, and when to try again.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::Held;
@@ -78,21 +80,19 @@ pub fn due_at(held: &Held, late: f64) -> Option<Millis> {
 }
 
 fn due(life: Millis, late: f64) -> Millis {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss,
-        reason = "milliseconds, and a fraction of them"
-    )]
-    let off = (life as f64 / 30.0 * late.clamp(0.0, 1.0)) as u64;
-    (life / DUE).saturating_sub(off)
+    life / DUE - part(life, late / 30.0)
 }
 
-/// Renewals that failed in a row, because the platform could not be asked or gave no usable answer.
+/// So much of a span; a fraction outside 0 to 1 counts as the nearest.
+fn part(span: Millis, fraction: f64) -> Millis {
+    Duration::from_millis(span).mul_f64(fraction.clamp(0.0, 1.0)).as_millis().try_into().unwrap_or_default()
+}
+
+/// The last renewal failed, because the platform could not be asked or gave no usable answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// How many.
-    pub failures: u32,
+    /// The pause that follows, before chance shortens it.
+    pub pause: Millis,
     /// When the next may be tried, by this machine's clock.
     pub not_before: Millis,
 }
@@ -105,21 +105,13 @@ const LONGEST: Millis = 300_000;
 const CLOSEST: Millis = 200;
 
 impl Trouble {
-    /// One more failure. The pauses grow from a second to minutes; as long as something is `left` of the token, no pause is
+    /// One more failure. The pauses double, from a second to minutes; as long as something is `left` of the token, no pause is
     /// longer than a quarter of it. `jitter` (0 to 1) takes up to half of a pause away.
     #[must_use]
     pub fn after(before: Option<&Self>, now: Millis, left: Millis, jitter: f64) -> Self {
-        let failures = before.map_or(0, |before| before.failures).saturating_add(1);
-        let pause = FIRST.saturating_mul(1 << (failures - 1).min(20)).min(LONGEST);
+        let pause = before.map_or(FIRST, |before| before.pause.saturating_mul(2)).clamp(CLOSEST, LONGEST);
         let pause = if left > 0 { pause.min((left / 4).max(CLOSEST)) } else { pause };
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            clippy::cast_precision_loss,
-            reason = "milliseconds, and a fraction of them"
-        )]
-        let off = (pause as f64 / 2.0 * jitter.clamp(0.0, 1.0)) as u64;
-        Self { failures, not_before: now.saturating_add(pause - off) }
+        Self { pause, not_before: now.saturating_add(pause - part(pause, jitter / 2.0)) }
     }
 
     /// How long still to wait; zero when the clock was set back since.
@@ -185,7 +177,7 @@ mod tests {
         assert_eq!(need(&held, NOW + 86_400_000, None, 0.0), Need::Unusable);
         assert_eq!(need(&held, NOW - 86_400_000, None, 0.0), Need::Due);
         assert_eq!(need(&held, NOW - 500, None, 0.0), Need::Fresh);
-        let trouble = Trouble { failures: 9, not_before: NOW };
+        let trouble = Trouble { pause: 9, not_before: NOW };
         assert_eq!((trouble.wait(NOW - 1000), trouble.wait(NOW - 86_400_000), trouble.wait(NOW + 1)), (1000, 0, 0));
     }
 
@@ -214,7 +206,7 @@ mod tests {
             trouble = Some(next);
         }
         assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        let last = Trouble { failures: u32::MAX, not_before: 0 };
+        let last = Trouble { pause: u64::MAX, not_before: 0 };
         assert_eq!(Trouble::after(Some(&last), NOW, 0, 1.0).wait(NOW), 150_000);
         // As long as the token is good, there is time for several tries.
         assert_eq!(Trouble::after(Some(&last), NOW, 40_000, 0.0).wait(NOW), 10_000);

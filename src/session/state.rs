@@ -104,6 +104,7 @@ impl State {
     pub fn replace(&mut self, held: Held, now: Millis) {
         if let Some(last) = self.tokens.last_mut() {
             last.replaced = true;
+            last.in_doubt = false;
             last.files.clear();
         }
         self.tokens.push(held);

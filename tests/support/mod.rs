@@ -8,15 +8,29 @@
     reason = "each test program uses its part; a failed step ends the test"
 )]
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::process::ExitStatusExt;
+#[cfg(windows)]
+use std::os::windows::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, SystemTime};
 
 use regex::Regex;
 use sandbox::{Builder, Sandbox};
 use tempfile::TempDir;
+
+thread_local!(static AHEAD: Cell<i64> = const { Cell::new(0) });
+
+/// This machine's clock, moved.
+fn moved_clock() -> SystemTime {
+    let ahead = AHEAD.get();
+    let by = Duration::from_millis(ahead.unsigned_abs());
+    if ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
+}
 
 pub const BINARY: &str = env!("CARGO_BIN_EXE_jf-token");
 
@@ -169,6 +183,59 @@ impl Scene {
         self.ran(arguments, output)
     }
 
+    /// Runs the program within this process, on this thread, by a clock that is so many milliseconds ahead.
+    pub fn run_at(&self, ahead: i64, arguments: &[&str]) -> Ran {
+        AHEAD.set(ahead);
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let code = jf_token::run(jf_token::World {
+            args: ["jf-token"].iter().chain(arguments).map(Into::into).collect(),
+            environment: self.environment.iter().collect(),
+            stdin: &mut self.stdin.as_bytes(),
+            stdout: &mut stdout,
+            stderr: &mut stderr,
+            now: moved_clock,
+        });
+        // Which of the others it is can't be told of an ExitCode.
+        let status = ExitStatus::from_raw(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 << 8 });
+        self.ran(arguments, std::process::Output { status, stdout, stderr })
+    }
+
+    /// A shell's script in which `$JF` is the program.
+    fn script(&self, script: &str) -> std::process::Command {
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", script]).env_clear().envs(&self.environment).env("PATH", std::env::var_os("PATH").unwrap()).env("JF", BINARY);
+        command.current_dir(self.path("work")).stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a shell's script to its end.
+    pub fn shell(&self, script: &str) -> std::process::Output {
+        self.script(script).output().unwrap()
+    }
+
+    /// Starts a shell's script.
+    pub fn spawn_shell(&self, script: &str) -> std::process::Child {
+        self.script(script).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// The state of a session outside a CI.
+    pub fn state(&self, session: &str) -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(self.state_file(session)).unwrap()).unwrap()
+    }
+
+    fn state_file(&self, session: &str) -> PathBuf {
+        let name = format!("/{session}.json");
+        self.files().into_iter().find(|path| path.to_str().is_some_and(|path| path.ends_with(&name))).unwrap()
+    }
+
+    /// Lets the current token of a session seem so many seconds older.
+    pub fn ages(&self, session: &str, seconds: u64) {
+        let mut state = self.state(session);
+        let issued_at = &mut state["tokens"].as_array_mut().unwrap().last_mut().unwrap()["grant"]["issued_at"];
+        *issued_at = (issued_at.as_u64().unwrap() - seconds).into();
+        fs::write(self.state_file(session), state.to_string()).unwrap();
+    }
+
     /// A process to send signals to.
     pub fn spawn(&self, arguments: &[&str]) -> std::process::Child {
         let mut command = std::process::Command::new(BINARY);
@@ -190,7 +257,7 @@ impl Scene {
         }
         for path in self.files() {
             let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
-            if !["ca.pem", ".lock"].iter().any(|end| name.ends_with(end)) {
+            if !["ca.pem", ".lock", ".keeper", ".log"].iter().any(|end| name.ends_with(end)) {
                 story += &format!("--- file {name} ({})\n{}\n", mode(&path), fs::read_to_string(&path).unwrap().trim_end_matches('\n'));
             }
         }
@@ -233,10 +300,12 @@ impl Scene {
     /// No 16 characters of any secret, but where they were asked for.
     fn search_for_leaks(&self, arguments: &[&str], stdout: &str, stderr: &str) {
         let talk: String = stderr.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
-        let printed = ["json", "token", "env", "shell"].iter().any(|format| {
-            arguments.windows(2).any(|pair| pair == ["--format", *format])
-                || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
-        }) && arguments.first() != Some(&"inspect");
+        let get = arguments.first() == Some(&"get");
+        let printed = get
+            || ["json", "token", "env", "shell", "header", "reference"].iter().any(|format| {
+                arguments.windows(2).any(|pair| pair == ["--format", *format])
+                    || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
+            }) && arguments.first() != Some(&"inspect");
         let outside =
             !self.environment.contains_key("CI") && matches!(arguments.first(), None | Some(&("create" | "atc" | "access-token-create")));
         let secrets = self.secrets();
@@ -278,6 +347,7 @@ impl Scene {
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
             (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
+            (r#"("(?:not_before|pause)": ?)\d+"#, "${1}<time>"),
             (r"\(in \d+ seconds?\)", "(in <n> seconds)"),
             (r"\(\d+ seconds? ago\)", "(just now)"),
             (r"use-[0-9a-f]{8}", "use-<random>"),

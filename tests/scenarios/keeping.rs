@@ -1,0 +1,354 @@
+//! The token stays good in the background: `keep`, and the action's `keep-fresh`.
+#![cfg(unix)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use sandbox::{Fault, Sandbox};
+
+use crate::support::{Ran, Scene};
+
+fn pause(milliseconds: u64) {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+}
+
+fn wait_until(what: &str, here: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !here() {
+        assert!(Instant::now() < deadline, "{what} did not come");
+        pause(10);
+    }
+}
+
+/// A session `s` with a token of so many seconds, in its file `token`.
+fn session(life: &str, more: &[&str]) -> Scene {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token").asks_for("work/jf.env");
+    let arguments = ["create", "--session", "s", "--expiry", life, "--force-revocable", "--format", "none", "--token-file", "token"];
+    let ran = scene.run(&[&arguments[..], more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    scene
+}
+
+fn keep(scene: &Scene, more: &[&str]) -> Ran {
+    let pid = std::process::id().to_string();
+    scene.run(&[&["keep", "--session", "s", "--until-pid", &pid], more].concat())
+}
+
+/// The keeper's number, as its session knows it.
+fn keeper(scene: &Scene) -> Option<i32> {
+    let file = scene.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "keeper"))?;
+    fs::read_to_string(file).ok()?.parse().ok()
+}
+
+fn wait_for_keeper(scene: &Scene) -> i32 {
+    wait_until("the keeper", || keeper(scene).is_some());
+    keeper(scene).unwrap()
+}
+
+/// A process that has ended may wait for its parent, which for a keeper is nobody here, to take note.
+fn is_alive(pid: i32) -> bool {
+    test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
+        && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn log(scene: &Scene) -> String {
+    let file = scene.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "log"));
+    file.map(|file| fs::read_to_string(file).unwrap()).unwrap_or_default()
+}
+
+fn minted(scene: &Scene) -> usize {
+    scene.sandbox.issued().len()
+}
+
+fn revoke(scene: &Scene) -> Ran {
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
+    ran
+}
+
+#[test]
+fn the_keeper_renews_in_time_rewrites_the_files_whole_and_ends_with_its_session() {
+    for more in [&[][..], &["--refreshable"]] {
+        let scene = session("3", more);
+        let started = Instant::now();
+        let ran = keep(&scene, &["--env-file", "jf.env"]);
+        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", ""));
+        assert!(started.elapsed() < Duration::from_secs(2));
+        let pid = wait_for_keeper(&scene);
+        let mut seen = BTreeSet::new();
+        while minted(&scene) < 4 {
+            let token = scene.read("work/token");
+            assert!(scene.sandbox.issued().iter().any(|issued| issued.access_token == token), "half a token: {token:?}");
+            seen.insert(token);
+            pause(20);
+        }
+        assert!(seen.len() >= 3, "{}", seen.len());
+        wait_until("the last one in its files", || {
+            let last = scene.sandbox.issued().pop().unwrap().access_token;
+            scene.read("work/token") == last && scene.read("work/jf.env").contains(&last)
+        });
+        let log = log(&scene);
+        assert!(log.contains("keeping the session 's' fresh\n") && log.contains("renewed: "), "{log}");
+        assert!(scene.secrets().iter().all(|secret| !crate::support::leaks(&log, secret)), "{log}");
+        revoke(&scene);
+        wait_until("its end", || !is_alive(pid));
+        assert!(scene.files().is_empty(), "{:?}", scene.files());
+    }
+}
+
+#[test]
+fn a_session_has_one_keeper() {
+    let scene = session("3", &[]);
+    let pid = std::process::id().to_string();
+    let launches: Vec<_> = (0..5).map(|_| scene.spawn(&["keep", "--session", "s", "--until-pid", &pid])).collect();
+    for launch in launches {
+        assert!(launch.wait_with_output().unwrap().status.success());
+    }
+    wait_for_keeper(&scene);
+    wait_until("a renewal", || minted(&scene) == 2);
+    let keepers = |scene: &Scene| {
+        let home = format!("TMPDIR={}", scene.path("tmp").display());
+        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        // A process's own file names its arguments even where its memory is closed.
+        processes
+            .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|line| line.split(|b| *b == 0).any(|word| word == b"keep")))
+            .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&home[7..])))
+            .count()
+    };
+    wait_until("one alone", || keepers(&scene) == 1);
+    let ran = keep(&scene, &[]);
+    assert!(ran.code == 0 && ran.stderr.contains("has a keeper already"), "{}", ran.stderr);
+    revoke(&scene);
+    wait_until("its end", || keepers(&scene) == 0);
+}
+
+#[test]
+fn the_keeper_ends_with_the_process_of_its_job() {
+    let scene = session("1h", &[]);
+    // Started by a script it watches over, and by nothing else.
+    let mut script = scene.spawn_shell("\"$JF\" keep --session s; exec sleep 60");
+    let pid = wait_for_keeper(&scene);
+    pause(700);
+    assert!(is_alive(pid));
+    script.kill().unwrap();
+    // Not even taken note of by its parent.
+    wait_until("its end", || !is_alive(pid));
+    script.wait().unwrap();
+    assert!(log(&scene).contains("the job's process has ended"), "{}", log(&scene));
+    revoke(&scene);
+}
+
+#[test]
+fn the_keeper_ends_when_it_is_asked_to_and_another_can_follow() {
+    let scene = session("1h", &[]);
+    keep(&scene, &[]);
+    let first = wait_for_keeper(&scene);
+    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
+    wait_until("its end", || !is_alive(first));
+    // Killed outright, it leaves nothing in the way either.
+    keep(&scene, &[]);
+    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first));
+    let second = keeper(&scene).unwrap();
+    kill_process(Pid::from_raw(second).unwrap(), Signal::KILL).unwrap();
+    wait_until("its end", || !is_alive(second));
+    keep(&scene, &[]);
+    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != second));
+    let third = keeper(&scene).unwrap();
+    revoke(&scene);
+    wait_until("its end", || !is_alive(third));
+}
+
+#[test]
+fn failed_renewals_come_ever_more_seldom() {
+    let scene = session("3", &[]);
+    scene.sandbox.fault_for("POST", Fault::Status { status: 503, retry_after: None, body: None }, 1000);
+    scene.sandbox.clear_requests();
+    let started = Instant::now();
+    keep(&scene, &[]);
+    let mut tries: Vec<Duration> = Vec::new();
+    while started.elapsed() < Duration::from_secs(16) {
+        if scene.sandbox.requests().len() > tries.len() {
+            tries.push(started.elapsed());
+        }
+        pause(5);
+    }
+    // While the token is good there is little time; then the pauses double, and chance takes up to half of each.
+    let over = tries.iter().filter(|at| **at > Duration::from_secs(3)).collect::<Vec<_>>();
+    let gaps: Vec<_> = over.windows(2).map(|pair| *pair[1] - *pair[0]).collect();
+    assert!((2..=6).contains(&gaps.len()), "{tries:?}");
+    assert!(gaps.last() > Some(&Duration::from_secs(2)) && gaps.last() > Some(&(gaps[0] * 2)), "{tries:?}");
+    let never_two_in_a_row = tries.windows(2).all(|pair| pair[1] - pair[0] > Duration::from_millis(90));
+    assert!(never_two_in_a_row, "{tries:?}");
+    let text = log(&scene);
+    assert!(text.contains("503 Service Unavailable; the next try is in") && text.len() < 4000, "{text}");
+    revoke(&scene);
+}
+
+#[test]
+fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
+    let scene = session("3", &[]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    keep(&scene, &[]);
+    let pid = wait_for_keeper(&scene);
+    wait_until("its end", || !is_alive(pid));
+    assert!(log(&scene).contains("403 Forbidden"), "{}", log(&scene));
+    let line =
+        "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin.\n";
+    let told = |text: &str| scene.tidy(text).contains(line);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert!(ran.code == 0 && told(&ran.stderr), "{}", ran.stderr);
+    let ran = revoke(&scene);
+    assert!(told(&ran.stderr), "{}", ran.stderr);
+}
+
+#[test]
+fn a_keeper_that_could_do_nothing_is_not_started() {
+    let mut scene = session("1h", &[]);
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = keep(&scene, &[]);
+    assert!(ran.code == 3 && ran.stderr.contains("it has no refresh token, and there is no credential here"), "{}", ran.stderr);
+    assert_eq!(keeper(&scene), None);
+    let ran = scene.run(&["keep", "--session", "none"]);
+    assert!(ran.code == 3 && ran.stderr.contains("the session 'none' holds no token"), "{}", ran.stderr);
+    let ran = scene.run(&["keep", "--session", "s", "--until-pid", "4194305"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--until-pid: there is no such process"), "{}", ran.stderr);
+    let ran = scene.run(&["keep", "--session", "s", "--until-pid", "me"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--until-pid: is not the number of a process"), "{}", ran.stderr);
+    assert!(!log(&scene).contains("keeping"));
+}
+
+#[test]
+fn a_credential_from_standard_input_reaches_the_keeper_and_no_argument_list() {
+    let mut scene = session("3", &[]);
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.unset("JF_ACCESS_TOKEN").stdin(&token);
+    let ran = keep(&scene, &["--access-token-stdin"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let pid = wait_for_keeper(&scene);
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+    assert!(!crate::support::leaks(&String::from_utf8_lossy(&line), &token));
+    wait_until("two renewals", || minted(&scene) >= 3);
+    scene.set("JF_ACCESS_TOKEN", &token);
+    revoke(&scene);
+}
+
+#[test]
+fn a_file_that_can_not_be_written_for_a_while_is_written_later() {
+    let mut scene = session("3", &[]);
+    scene.asks_for("work/away/token");
+    fs::create_dir(scene.path("work/away")).unwrap();
+    keep(&scene, &["--token-file", "away/token"]);
+    wait_for_keeper(&scene);
+    let last = |scene: &Scene| scene.sandbox.issued().pop().unwrap().access_token;
+    fs::rename(scene.path("work/away"), scene.path("work/gone")).unwrap();
+    let before = minted(&scene);
+    wait_until("a renewal", || minted(&scene) > before);
+    pause(300);
+    fs::remove_dir_all(scene.path("work/gone")).unwrap();
+    fs::create_dir(scene.path("work/away")).unwrap();
+    wait_until("the file", || fs::read_to_string(scene.path("work/away/token")).is_ok_and(|token| token == last(&scene)));
+    let text = log(&scene);
+    assert!(text.contains("can't write") && text.matches("can't write").count() <= 4, "{text}");
+    scene.sandbox.clear_requests();
+    fs::remove_dir_all(scene.path("work/away")).unwrap();
+    revoke(&scene);
+}
+
+#[test]
+fn in_the_foreground_it_says_what_it_does_and_hides_what_it_gets() {
+    let mut scene = session("3", &[]);
+    scene.in_github();
+    let home = scene.files().into_iter().find(|path| path.ends_with("s.json")).unwrap().parent().unwrap().to_owned();
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap());
+    let child = scene.spawn(&["keep", "--foreground", "--session", "s"]);
+    wait_until("two renewals", || minted(&scene) >= 3);
+    pause(200);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15"), "{stderr}");
+    for issued in &scene.sandbox.issued()[1..3] {
+        assert!(stderr.contains(&format!("::add-mask::{}\n", issued.access_token)));
+    }
+    revoke(&scene);
+}
+
+#[test]
+fn a_keeper_that_is_waiting_for_the_platform_does_not_hold_the_end_of_the_job() {
+    let scene = session("3", &[]);
+    scene.sandbox.fault_for("POST", Fault::Stall, 1000);
+    scene.sandbox.clear_requests();
+    keep(&scene, &[]);
+    wait_until("a try", || !scene.sandbox.requests().is_empty());
+    pause(3000);
+    let started = Instant::now();
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    assert_eq!(ran.code, 0, "{}", ran.story);
+}
+
+#[test]
+fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
+    let pid = std::process::id().to_string();
+    let inputs = [("expiry", "3"), ("force-revocable", "true"), ("token-file", "token"), ("keep-fresh", "true")];
+    let mut scene = Scene::action(&inputs);
+    scene.asks_for("work/token");
+    let path = scene.path("path");
+    scene.set("GITHUB_PATH", path.to_str().unwrap());
+    let ran = scene.set("JF_TOKEN_UNTIL_PID", &pid).run(&["create"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    // Later steps find the program that gives them the token.
+    let folder = std::path::Path::new(crate::support::BINARY).parent().unwrap();
+    assert_eq!(scene.read("path"), format!("{}\n", folder.display()));
+    let keeper = wait_for_keeper(&scene);
+    wait_until("two renewals", || minted(&scene) >= 3);
+    wait_until("the file", || scene.read("work/token") == scene.sandbox.issued().pop().unwrap().access_token);
+    let ran = scene.post();
+    assert!(ran.code == 0 && ran.stderr.contains("jf-token: revoked "), "{}", ran.story);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
+    wait_until("its end", || !is_alive(keeper));
+    assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists());
+}
+
+#[test]
+fn keep_fresh_needs_a_session() {
+    let ran = Scene::new().run(&["create", "--keep-fresh"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--keep-fresh: nothing remembers the token"), "{}", ran.stderr);
+}
+
+#[test]
+fn get_leaves_a_due_token_to_the_keeper_and_waits_for_it_where_it_can_not_renew_itself() {
+    let mut scene = session("4", &[]);
+    keep(&scene, &[]);
+    wait_for_keeper(&scene);
+    scene.unset("JF_ACCESS_TOKEN");
+    for _ in 0..60 {
+        let ran = scene.run(&["get", "--session", "s"]);
+        assert!(ran.code == 0 && scene.sandbox.is_live(ran.stdout.trim()), "{}", ran.story);
+        assert_eq!(ran.stderr, "");
+        pause(50);
+    }
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    revoke(&scene);
+}
+
+#[test]
+fn a_skewed_server_clock_does_not_matter() {
+    for skew in [-86_400, 86_400] {
+        let mut scene = Scene::with(Sandbox::builder().clock_skew(skew));
+        scene.asks_for("work/token");
+        let token = scene.sandbox.token_with(
+            serde_json::json!({"sub": "jfac@x/users/admin", "scp": "applied-permissions/admin", "aud": "*@*", "iat": 1, "jti": "x"}),
+        );
+        scene.set("JF_ACCESS_TOKEN", &token);
+        scene.run(&["create", "--session", "s", "--expiry", "3", "--force-revocable", "--format", "none", "--token-file", "token"]);
+        keep(&scene, &[]);
+        wait_until("two renewals", || minted(&scene) >= 3);
+        wait_until("the file", || scene.read("work/token") == scene.sandbox.issued().pop().unwrap().access_token);
+        revoke(&scene);
+    }
+}

@@ -1,0 +1,471 @@
+//! The token stays good: `get` and `refresh`.
+#![cfg(unix)]
+
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use sandbox::{Fault, Sandbox};
+
+use crate::support::{Ran, Scene};
+use crate::tells;
+
+const MINUTE: i64 = 60_000;
+/// Of a life of an hour less than a third is left.
+const DUE: i64 = 45 * MINUTE;
+/// It has ended.
+const OVER: i64 = 61 * MINUTE;
+
+/// A session `s` with a token of an hour.
+fn session(more: &[&str]) -> Scene {
+    let scene = Scene::new();
+    create(&scene, more);
+    scene
+}
+
+fn create(scene: &Scene, more: &[&str]) {
+    let arguments = ["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"];
+    let ran = scene.run(&[&arguments[..], more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+fn get(scene: &Scene, ahead: i64) -> Ran {
+    scene.run_at(ahead, &["get", "--session", "s"])
+}
+
+/// The token that was issued so many as the how-manieth.
+fn issued(scene: &Scene, number: usize) -> String {
+    scene.sandbox.issued()[number - 1].access_token.clone()
+}
+
+fn live(scene: &Scene) -> Vec<bool> {
+    scene.sandbox.issued().iter().map(|issued| issued.live).collect()
+}
+
+fn failing(status: u16) -> Fault {
+    Fault::Status { status, retry_after: None, body: None }
+}
+
+#[test]
+fn get_prints_a_fresh_token_in_every_format_and_asks_nobody() {
+    let scene = session(&["--reference", "--refreshable"]);
+    for format in ["token", "json", "env", "shell", "header", "reference"] {
+        tells!(format!("get_{format}"), scene.run(&["get", "--session", "s", "--format", format]));
+    }
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert_eq!(ran.stdout, format!("{}\n", issued(&scene, 1)));
+    assert!(!ran.story.contains("--- request") && ran.stderr.is_empty(), "{}", ran.story);
+}
+
+#[test]
+fn get_waits_for_no_lock_while_the_token_is_fresh() {
+    let scene = session(&[]);
+    scene.sandbox.fault_for("POST", Fault::Delay(3000), 1);
+    let creating = scene.spawn(&["create", "--session", "s", "--format", "none"]);
+    while scene.sandbox.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let started = Instant::now();
+    assert_eq!(scene.run(&["get", "--session", "s"]).stdout.trim(), issued(&scene, 1));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    creating.wait_with_output().unwrap();
+}
+
+#[test]
+fn a_token_that_is_due_is_refreshed_and_both_tokens_are_replaced_before_anything_is_printed() {
+    let mut scene = session(&["--refreshable", "--description", "nightly"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = get(&scene, DUE);
+    assert_eq!((ran.stdout.trim(), live(&scene)), (issued(&scene, 2).as_str(), vec![false, true]));
+    assert_eq!(scene.state("s")["tokens"][1]["grant"]["refresh_token"], scene.sandbox.issued()[1].refresh_token.clone().unwrap());
+    tells!(ran);
+}
+
+#[test]
+fn a_token_that_is_due_is_minted_again_and_the_old_one_lives_on() {
+    let scene = session(&[]);
+    let ran = get(&scene, DUE);
+    assert_eq!((ran.stdout.trim(), live(&scene)), (issued(&scene, 2).as_str(), vec![true, true]));
+    tells!(ran);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    assert_eq!(live(&scene), [false, false]);
+}
+
+#[test]
+fn renew_by_says_how() {
+    let refreshable = session(&["--refreshable"]);
+    refreshable.run_at(DUE, &["get", "--session", "s", "--renew-by", "mint"]);
+    assert_eq!(live(&refreshable), [true, true]);
+    let told_at_first = session(&["--refreshable", "--renew-by", "mint"]);
+    get(&told_at_first, DUE);
+    assert_eq!(live(&told_at_first), [true, true]);
+    let plain = session(&[]);
+    let ran = plain.run_at(OVER, &["get", "--session", "s", "--renew-by", "refresh"]);
+    assert!(ran.code != 0 && ran.stderr.contains("it has no refresh token"), "{}", ran.stderr);
+    let ran = plain.run(&["create", "--session", "t", "--renew-by", "refresh"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--refreshable") && !ran.story.contains("--- request"), "{}", ran.story);
+}
+
+#[test]
+fn a_token_that_is_due_and_can_not_be_renewed_yet_is_printed_and_that_is_said() {
+    let scene = session(&["--refreshable"]);
+    scene.sandbox.fault_for("POST", failing(503), 1);
+    tells!("due_but_busy", get(&scene, DUE));
+    // The next one does not try again at once.
+    let ran = get(&scene, DUE);
+    assert!(!ran.story.contains("--- request") && ran.stderr.contains("the last try failed, and the next is in"), "{}", ran.story);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 1));
+    // But later.
+    let ran = get(&scene, DUE + 10_000);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
+
+    let mut plain = session(&[]);
+    plain.unset("JF_ACCESS_TOKEN");
+    tells!("due_without_means", get(&plain, DUE));
+}
+
+#[test]
+fn a_token_that_is_of_no_use_any_more_is_renewed_or_get_fails() {
+    let mut scene = session(&[]);
+    assert_eq!(get(&scene, OVER).stdout.trim(), issued(&scene, 2));
+    scene.unset("JF_ACCESS_TOKEN");
+    tells!("over_without_means", get(&scene, 2 * OVER));
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    tells!("over_and_refused", get(&scene, 2 * OVER));
+    scene.sandbox.pause();
+    let ran = scene.run_at(2 * OVER, &["get", "--session", "s", "--retry-for", "0"]);
+    assert!(ran.code != 0 && ran.stdout.is_empty() && ran.stderr.contains("ended"), "{}", ran.story);
+    scene.sandbox.resume();
+    assert_eq!(get(&scene, 2 * OVER).stdout.trim(), issued(&scene, 3));
+}
+
+#[test]
+fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_living_token() {
+    for (mode, more) in [("refresh", &["--refreshable"][..]), ("mint", &[])] {
+        let scene = session(more);
+        scene.ages("s", 45 * 60);
+        scene.sandbox.fault_for("POST", Fault::Delay(300), 1);
+        let output = scene.shell("i=0; while [ $i -lt 1000 ]; do \"$JF\" get --session s >>out 2>>err & i=$((i + 1)); done; wait");
+        assert!(output.status.success());
+        assert_eq!(scene.read("work/err"), "");
+        let printed = scene.read("work/out");
+        let issued = scene.sandbox.issued();
+        assert_eq!(issued.len(), 2, "{mode}");
+        assert_eq!(printed, format!("{}\n", issued[1].access_token).repeat(1000), "{mode}");
+        assert!(issued[1].live, "{mode}");
+    }
+}
+
+/// Kills the process that renews after so many milliseconds; the platform answers after 400.
+fn killed(scene: &Scene, after: u64, fault: Fault) {
+    scene.sandbox.fault_for("POST", fault, 1);
+    let mut child = scene.spawn(&["refresh", "--session", "s"]);
+    std::thread::sleep(Duration::from_millis(after));
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    scene.sandbox.clear_requests();
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_from() {
+    for more in [&["--refreshable"][..], &[]] {
+        for after in [0, 5, 10, 20, 40, 100, 200, 380, 400, 410, 420] {
+            let scene = session(more);
+            killed(&scene, after, Fault::Delay(400));
+            let ran = get(&scene, DUE);
+            assert_eq!(ran.code, 0, "{more:?} {after}: {}", ran.story);
+            assert!(scene.sandbox.is_live(ran.stdout.trim()), "{more:?} {after}: {}", ran.story);
+            let ran = scene.run(&["revoke", "--session", "s"]);
+            assert_eq!(ran.code, 0, "{}", ran.story);
+            // One that was on its way, which nobody knows of, is warned of.
+            let alive = live(&scene).into_iter().filter(|live| *live).count();
+            assert!(alive == 0 || (alive == 1 && ran.stderr.contains("one may be alive that nobody knows of")), "{after}: {}", ran.story);
+            assert!(scene.files().is_empty(), "{:?}", scene.files());
+        }
+    }
+}
+
+#[test]
+fn a_refresh_whose_answer_was_lost_has_spent_the_pair_and_a_new_token_is_minted() {
+    for fault in [Fault::ResetAfter, Fault::StatusAfter { status: 502 }, Fault::CutShort] {
+        let scene = session(&["--refreshable"]);
+        scene.sandbox.fault_for("POST", fault.clone(), 1);
+        let ran = get(&scene, DUE);
+        assert_eq!((ran.code, ran.stdout.trim()), (0, issued(&scene, 3).as_str()), "{fault:?}: {}", ran.story);
+        assert!(ran.stderr.contains("minting a new one instead"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_lost_refresh_without_a_credential_is_said_so_and_the_next_try_tells_for_sure() {
+    let mut scene = session(&["--refreshable"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    scene.sandbox.fault_for("POST", Fault::ResetAfter, 1);
+    tells!("refresh_lost", scene.run(&["refresh", "--session", "s"]));
+    tells!("refresh_spent", scene.run(&["refresh", "--session", "s"]));
+    tells!("get_after_a_refresh_was_spent", scene.run(&["get", "--session", "s"]));
+    // With the credential it goes on.
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert!(ran.code == 0 && scene.sandbox.is_live(ran.stdout.trim()), "{}", ran.story);
+}
+
+#[test]
+fn a_refresh_that_was_never_done_is_done_by_the_next_one() {
+    let mut scene = session(&["--refreshable"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    scene.sandbox.fault_for("POST", Fault::ResetBefore, 1);
+    assert_ne!(scene.run(&["refresh", "--session", "s"]).code, 0);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
+    assert_eq!(scene.state("s")["tokens"][1].get("in_doubt"), None);
+}
+
+#[test]
+fn a_refresh_token_that_somebody_else_used_leads_to_a_mint() {
+    let scene = session(&["--refreshable"]);
+    let (old, refresh) = (issued(&scene, 1), scene.sandbox.issued()[0].refresh_token.clone().unwrap());
+    let body = format!("grant_type=refresh_token&refresh_token={refresh}");
+    let url = scene.sandbox.url();
+    let posted = std::process::Command::new("curl")
+        .args([
+            "-sf",
+            "-o",
+            "/dev/null",
+            "-H",
+            &format!("Authorization: Bearer {old}"),
+            "-d",
+            &body,
+            &format!("{url}/access/api/v1/tokens"),
+        ])
+        .status();
+    assert!(posted.unwrap().success());
+    scene.sandbox.clear_requests();
+    tells!(scene.run(&["refresh", "--session", "s"]));
+}
+
+#[test]
+fn an_access_token_that_has_expired_is_still_refreshed() {
+    let mut scene = Scene::new();
+    scene.run(&["create", "--session", "s", "--expiry", "1", "--refreshable", "--format", "none"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    std::thread::sleep(Duration::from_millis(1500));
+    let ran = scene.run(&["get", "--session", "s", "--min-ttl", "0"]);
+    assert_eq!((ran.code, ran.stdout.trim()), (0, issued(&scene, 2).as_str()), "{}", ran.story);
+}
+
+#[test]
+fn a_platform_that_takes_no_json_here_gets_the_form() {
+    let mut scene = session(&["--refreshable", "--reference"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    scene.sandbox.fault_for("POST", failing(415), 1);
+    tells!(scene.run(&["refresh", "--session", "s"]));
+}
+
+#[test]
+fn refresh_prints_what_was_asked_for_and_verbose_shows_no_token() {
+    let scene = session(&["--refreshable"]);
+    let ran = scene.run(&["refresh", "--session", "s", "--format", "token", "--verbose"]);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 2));
+    tells!(ran);
+}
+
+#[test]
+fn two_sessions_of_a_job_are_told_apart_and_one_need_not_be_named() {
+    let mut scene = Scene::github();
+    let ran = scene.run(&["get"]);
+    assert!(ran.code == 3 && ran.stderr.contains("holds no token"), "{}", ran.stderr);
+    assert!(!scene.path("runner/jf-token").exists());
+    scene.run(&["create", "--session", "one", "--expiry", "1h", "--force-revocable"]);
+    assert_eq!(scene.run(&["get"]).stdout.trim(), issued(&scene, 1));
+    scene.run(&["create", "--session", "two", "--expiry", "1h", "--force-revocable"]);
+    let ran = scene.run(&["get"]);
+    assert!(ran.code == 2 && ran.stderr.contains("this job has 2 sessions: one, two"), "{}", ran.stderr);
+    assert_eq!(scene.set("JF_TOKEN_SESSION", "two").run(&["get"]).stdout.trim(), issued(&scene, 2));
+    assert_eq!(scene.run(&["get", "--session", "one"]).stdout.trim(), issued(&scene, 1));
+}
+
+#[test]
+fn a_clock_that_jumps_does_no_harm() {
+    let scene = session(&[]);
+    // A day ahead the token seems to be over, and is renewed.
+    let ran = get(&scene, 24 * 60 * MINUTE);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
+    // Back again, that one seems to come from the future: what is left of it nobody knows, so it is renewed too.
+    let ran = get(&scene, 0);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 3), "{}", ran.story);
+    assert_eq!(get(&scene, 0).stdout.trim(), issued(&scene, 3));
+    // Where it can't be, it is used.
+    scene.sandbox.pause();
+    let ran = get(&scene, -24 * 60 * MINUTE);
+    assert_eq!((ran.code, ran.stdout.trim()), (0, issued(&scene, 3).as_str()), "{}", ran.story);
+    scene.sandbox.resume();
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    assert!(live(&scene).iter().all(|live| !live));
+}
+
+#[test]
+fn lives_of_a_second_a_minute_a_year_and_for_ever_all_behave() {
+    for (life, steps) in [
+        ("60", &[(0, 1), (39_000 - 1000, 1), (45_000, 2), (45_000 + 58_000, 3)][..]),
+        ("365d", &[(0, 1), (240 * 24 * 60 * MINUTE, 1), (300 * 24 * 60 * MINUTE, 2)]),
+        ("0", &[(0, 1), (10_000 * 24 * 60 * MINUTE, 1)]),
+    ] {
+        let scene = Scene::new();
+        scene.run(&["create", "--session", "s", "--expiry", life, "--format", "none"]);
+        for (ahead, number) in steps {
+            let ran = get(&scene, *ahead);
+            assert_eq!(ran.stdout.trim(), issued(&scene, *number), "{life} at {ahead}: {}", ran.story);
+        }
+    }
+    let scene = Scene::new();
+    scene.run(&["create", "--session", "s", "--expiry", "1", "--format", "none"]);
+    std::thread::sleep(Duration::from_millis(1100));
+    let before = Instant::now();
+    let ran = scene.run(&["get", "--session", "s", "--min-ttl", "0"]);
+    // The second in which it is asked for counts: at its very end nothing may be left.
+    assert!(ran.code == 0 || ran.stderr.contains("no longer good for long enough"), "{}", ran.story);
+    assert!(before.elapsed() < Duration::from_secs(3) && scene.sandbox.issued().len() == 2);
+}
+
+#[test]
+fn a_token_that_is_over_when_it_arrives_is_said_so_and_not_asked_for_again_and_again() {
+    let scene = session(&[]);
+    let over = |jti: &str| {
+        scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/x", "aud": "*@*", "iat": 200, "exp": 100, "jti": jti}))
+    };
+    let answer = serde_json::json!({"access_token": over("over"), "token_id": "over", "scope": "x", "token_type": "Bearer"});
+    scene.sandbox.fault_for("POST", Fault::Body(answer.to_string()), 5);
+    let ran = get(&scene, OVER);
+    assert!(ran.code != 0 && ran.stderr.contains("no longer good for long enough"), "{}", ran.story);
+    assert_eq!(ran.story.matches("--- request").count(), 1, "{}", ran.story);
+}
+
+#[test]
+fn a_min_ttl_that_no_token_of_the_session_can_have_is_said_so_and_nothing_is_sent() {
+    let scene = session(&[]);
+    tells!(scene.run(&["get", "--session", "s", "--min-ttl", "2h"]));
+    let ran = scene.run_at(10 * MINUTE, &["get", "--session", "s", "--min-ttl", "55m"]);
+    assert_eq!(ran.stdout.trim(), issued(&scene, 2));
+}
+
+#[test]
+fn in_a_step_the_new_token_is_hidden_before_it_is_written_anywhere() {
+    let mut scene = Scene::github();
+    scene.asks_for("work/token").asks_for("work/jf.env");
+    let more = ["--env-var", "TOKEN_OF_THE_JOB", "--token-file", "token", "--output-file", "jf.env"];
+    scene.run(&[&["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--refreshable"], &more[..]].concat());
+    let first = issued(&scene, 1);
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = scene.run_at(DUE, &["get"]);
+    let second = issued(&scene, 2);
+    for mask in [&second, &scene.sandbox.issued()[1].refresh_token.clone().unwrap()] {
+        assert!(ran.stderr.contains(&format!("::add-mask::{mask}\n")), "{}", ran.stderr);
+    }
+    // Whatever held the old one holds the new one.
+    assert_eq!(scene.read("work/token"), second);
+    assert!(scene.read("work/jf.env").contains(&second) && !scene.read("work/jf.env").contains(&first));
+    assert!(scene.read("env").contains(&second));
+    // A step whose log knows nothing of it hears of it too.
+    let ran = scene.run_at(DUE, &["get"]);
+    assert!(ran.stderr.contains(&format!("::add-mask::{second}\n")) && ran.stdout.trim() == second, "{}", ran.stderr);
+}
+
+#[test]
+fn a_fresh_token_that_the_action_had_hidden_is_printed_without_another_word() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    for name in ["INPUT_FORCE-REVOCABLE", "INPUT_URL", "INPUT_ACCESS-TOKEN"] {
+        scene.unset(name);
+    }
+    let ran = scene.run(&["get"]);
+    assert_eq!((ran.stdout.trim(), ran.stderr.as_str()), (issued(&scene, 1).as_str(), ""));
+}
+
+#[test]
+fn the_token_itself_is_never_taken_for_the_credential_that_mints_it() {
+    let mut scene = session(&[]);
+    let token = issued(&scene, 1);
+    scene.set("JF_ACCESS_TOKEN", &token);
+    let ran = get(&scene, DUE);
+    assert!(ran.code == 0 && !ran.story.contains("--- request") && ran.stderr.contains("no credential here"), "{}", ran.story);
+}
+
+#[test]
+fn the_credential_of_another_platform_mints_nothing_here() {
+    let (mut scene, other) = (session(&[]), Sandbox::start());
+    scene.set("JF_URL", &other.url());
+    let ran = get(&scene, OVER);
+    assert!(ran.code != 0 && ran.stderr.contains("no credential here"), "{}", ran.story);
+    assert!(other.requests().is_empty() && !ran.story.contains("--- request"));
+}
+
+#[test]
+fn a_renewal_that_is_stopped_waits_for_the_answer_and_remembers_it() {
+    for more in [&["--refreshable"][..], &[]] {
+        let scene = session(more);
+        scene.sandbox.fault_for("POST", Fault::Delay(1000), 1);
+        let child = scene.spawn(&["refresh", "--session", "s"]);
+        while scene.sandbox.requests().is_empty() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        let ran = scene.ran(&["refresh"], child.wait_with_output().unwrap());
+        assert!(ran.code == 143 && ran.stderr.contains("renewed and remembered"), "{}", ran.story);
+        assert_eq!(get(&scene, 0).stdout.trim(), issued(&scene, 2));
+    }
+}
+
+/// No file may be longer than so many blocks, as if the disk were full.
+fn get_on_a_full_disk(scene: &Scene, blocks: u32) -> std::process::Output {
+    scene.shell(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$JF\" refresh --session s --format token"))
+}
+
+#[test]
+fn a_full_disk_is_noticed_before_anything_is_sent() {
+    for more in [&["--refreshable"][..], &[]] {
+        let scene = session(more);
+        scene.sandbox.clear_requests();
+        let output = get_on_a_full_disk(&scene, 1);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && stderr.contains("can't write") && output.stdout.is_empty(), "{stderr}");
+        assert!(scene.sandbox.requests().is_empty() && live(&scene) == [true]);
+        assert_eq!(get(&scene, 0).stdout.trim(), issued(&scene, 1));
+    }
+}
+
+#[test]
+fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = session(&[]);
+    let home = scene.path("tmp").read_dir().unwrap().next().unwrap().unwrap().path();
+    let mode = |mode| std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
+    if rustix::process::geteuid().is_root() {
+        // Rights say nothing to root: another user tries.
+        let nobody = |path: &std::path::Path| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
+        std::fs::set_permissions(scene.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let other = scene.path("tmp/jf-token-65534");
+        std::fs::rename(&home, &other).unwrap();
+        nobody(&other);
+        scene.files().iter().filter(|path| path.starts_with(&other)).for_each(|path| nobody(path));
+        std::fs::copy(crate::support::BINARY, scene.path("jf")).unwrap();
+        let run = |arguments: &str| scene.shell(&format!("exec setpriv --reuid 65534 --clear-groups ../jf {arguments}"));
+        let fresh = run("get --session s");
+        assert_eq!(String::from_utf8_lossy(&fresh.stdout).trim(), issued(&scene, 1), "{}", String::from_utf8_lossy(&fresh.stderr));
+        scene.sandbox.clear_requests();
+        let refresh = run("refresh --session s");
+        assert!(refresh.status.code() == Some(1) && scene.sandbox.requests().is_empty(), "{}", String::from_utf8_lossy(&refresh.stderr));
+        return;
+    }
+    let ran = get(&scene, DUE);
+    assert!(
+        ran.stdout.trim() == issued(&scene, 1) && ran.stderr.contains("can't write") && !ran.story.contains("--- request"),
+        "{}",
+        ran.story
+    );
+    mode(0o700);
+}
