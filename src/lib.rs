@@ -14,7 +14,6 @@ mod error;
 pub mod inputs;
 mod os;
 mod random;
-pub mod redact;
 mod session;
 
 use std::ffi::OsString;
@@ -26,6 +25,7 @@ use inputs::cli::{self, Asked};
 use inputs::{Command, Inputs, options};
 
 pub use environment::Environment;
+pub use redact;
 
 /// The outside, handed in, so that a test or the demo can set it.
 pub struct World<'a> {

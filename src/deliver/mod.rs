@@ -209,7 +209,7 @@ impl Planned {
 /// The outputs of the GitHub Action.
 fn outputs(grant: &Grant, token_file: String, session: Option<&str>, refresh_token: bool) -> Vec<(&'static str, String)> {
     let text = |value: Option<String>| value.unwrap_or_default();
-    let secret = |secret: &Option<crate::redact::Secret>| text(secret.as_ref().map(|secret| secret.expose().to_owned()));
+    let secret = |secret: &Option<redact::Secret>| text(secret.as_ref().map(|secret| secret.expose().to_owned()));
     let mut outputs = vec![
         ("access-token", grant.access_token.expose().to_owned()),
         ("reference-token", secret(&grant.reference_token)),

@@ -1,47 +1,273 @@
 //! Held against a slow model of what has to be hidden.
 
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::sync::{Arc, LazyLock};
 
 use jf_token::redact::{Patterns, Redactor, Secret};
+use proptest::prelude::{any, prop};
+use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::{prop_assert, prop_assert_eq};
 
-use crate::redaction::Model;
+use crate::redaction::{Model, base64, forms, text_of};
 
 const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
+const BASE64: &str = "cmVmdGtuOjAxOjE3OTU0+jQ4MDA6dkZ0R0/yZ3ZSa1lwQ2hJZ0p5b1FhWk9oUQ==";
+const JWT: &str = "eyJ2ZXIiOiIyIiwidHlwIjoiSldUIiwiYWxnIjoiUlMyNTYifQ.eyJzdWIiOiJqZmFjQDAxL3VzZXJzL2phbmUiLCJzY3AiOiJhcHBsaWVkLXBlcm1pc3Npb25zL3VzZXIifQ.\
+    Xk3vQZ0aYw7Rj5NcT1uHs9LmB2dEoPfG6iVqKxCzW8yJrA4tSbDnUeMhIgOlF-p_kQvX";
+const SPECIAL: &str = "!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~''\"\"\\\\==<<>>&&";
+
+/// Secrets with the redactor's patterns and the model's.
+struct Known {
+    patterns: Arc<Patterns>,
+    model: Model,
+    forms: Vec<String>,
+}
+
+impl Known {
+    fn new(secrets: &[&str]) -> Self {
+        let mut forms: Vec<_> = secrets.iter().flat_map(|secret| forms(secret)).collect();
+        forms.sort();
+        Self { patterns: patterns(secrets), model: Model::new(secrets), forms }
+    }
+
+    fn holds(&self, text: &[u8], sizes: impl Iterator<Item = usize>) -> Result<(), TestCaseError> {
+        let mut redactor = Redactor::new(self.patterns.clone());
+        let mut model = self.model.text();
+        let (mut shown, mut rest) = (Vec::new(), text);
+        for size in sizes {
+            let (piece, others) = rest.split_at(size.min(rest.len()));
+            rest = others;
+            pass(&mut redactor, piece, &mut shown).unwrap();
+            model.push(piece);
+            prop_assert_eq!(lossy(&shown), lossy(&model.shown_so_far()), "behind {}", lossy(piece));
+            if rest.is_empty() {
+                break;
+            }
+        }
+        redactor.finish(&mut shown).unwrap();
+        prop_assert_eq!(lossy(&shown), lossy(&model.shown()));
+        prop_assert!(rest.is_empty());
+        Ok(())
+    }
+}
+
+fn lossy(text: &[u8]) -> String {
+    text.escape_ascii().to_string()
+}
 
 fn patterns(secrets: &[&str]) -> Arc<Patterns> {
     let secrets: Vec<_> = secrets.iter().map(|secret| Secret::new(secret).unwrap()).collect();
     Arc::new(Patterns::new(secrets.iter()))
 }
 
+fn pass(redactor: &mut Redactor, piece: &[u8], shown: &mut dyn Write) -> io::Result<()> {
+    redactor.room()[..piece.len()].copy_from_slice(piece);
+    redactor.pass(piece.len(), shown)
+}
+
+fn redacted(secret: &str, text: &str) -> String {
+    let mut redactor = Redactor::new(patterns(&[secret]));
+    let mut shown = Vec::new();
+    pass(&mut redactor, text.as_bytes(), &mut shown).unwrap();
+    redactor.finish(&mut shown).unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+fn runner(cases: u32) -> TestRunner {
+    TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() })
+}
+
 #[test]
-fn after_every_write_exactly_that_is_shown_which_may_be() {
-    let patterns = patterns(&[UUID]);
-    let model = Model::new(&[UUID]);
-    for text in [
-        format!("a {UUID} b {UUID}{UUID}\n{UUID}"),
-        format!("{}\\\r\n{}\n", &UUID[..15], &UUID[15..]),
-        format!("{}=\r\n{}\n", &UUID[..15], &UUID[15..]),
-        UUID.chars().map(|c| format!("{c}\n")).collect(),
-        UUID.chars().map(|c| format!("{c}\\\r\n")).collect(),
-        crate::redaction::base64(&format!("x{UUID}")),
-        format!("{}!{}", &UUID[..15], &UUID[..14]),
+fn whatever_is_written_in_whatever_pieces_exactly_that_is_shown_which_may_be() {
+    static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
+        let secrets: [&[&str]; 5] =
+            [&[JWT, UUID, BASE64], &[SPECIAL], &["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"], &["hunter2hunter2"], &[]];
+        let mut known: Vec<_> = secrets.into_iter().map(Known::new).collect();
+        known[4].forms = vec![UUID.to_owned()];
+        known
+    });
+    let script = prop::collection::vec(any::<u8>(), 0..120);
+    let sizes = prop::collection::vec(1..80_usize, 1..20);
+    runner(400)
+        .run(&(0..5_usize, script, sizes), |(known, script, sizes)| {
+            let known = &KNOWN[known];
+            known.holds(&text_of(&script, &known.forms), sizes.into_iter().cycle())
+        })
+        .unwrap();
+}
+
+#[test]
+fn so_it_is_byte_by_byte() {
+    let known = Known::new(&[JWT, BASE64]);
+    let script = prop::collection::vec(any::<u8>(), 0..60);
+    runner(60).run(&script, |script| known.holds(&text_of(&script, &known.forms), std::iter::repeat(1))).unwrap();
+}
+
+#[test]
+fn so_it_is_with_any_secret() {
+    let script = prop::collection::vec(any::<u8>(), 0..60);
+    let sizes = prop::collection::vec(1..80_usize, 1..20);
+    runner(60)
+        .run(&("[!-~]{1,40}", script, sizes), |(secret, script, sizes)| {
+            let known = Known::new(&[&secret]);
+            known.holds(&text_of(&script, &known.forms), sizes.into_iter().cycle())
+        })
+        .unwrap();
+}
+
+fn folded(text: &str, width: usize, fold: &str) -> String {
+    let lines: Vec<_> = text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
+    lines.join(fold)
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn nothing_is_left(shown: &str) -> bool {
+    !shown.contains(|c: char| c.is_ascii_alphanumeric())
+}
+
+#[test]
+fn the_way_a_tool_writes_a_token_does_not_matter() {
+    let percent = |text: &str| text.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    for (tool, secret, written) in [
+        ("echo", JWT, JWT.to_owned()),
+        ("base64", JWT, folded(&base64(JWT), 76, "\n")),
+        ("base64, on Windows", JWT, folded(&base64(JWT), 64, "\r\n")),
+        ("base64 of a UUID", UUID, base64(UUID)),
+        ("xxd -p", JWT, folded(&hex(JWT), 60, "\n")),
+        ("xxd -p -u", UUID, folded(&hex(UUID).to_uppercase(), 60, "\n")),
+        ("fold -w 40", JWT, folded(JWT, 40, "\n")),
+        ("a shell's script", JWT, folded(JWT, 78, "\\\n")),
+        ("mail", JWT, folded(JWT, 75, "=\r\n")),
+        ("mail", BASE64, folded(&BASE64.replace('=', "=3D"), 75, "=\r\n")),
+        ("a form", BASE64, percent(BASE64)),
+        ("a form, in lower case", BASE64, percent(BASE64).replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d")),
+        ("JSON", SPECIAL, serde_json::to_string(SPECIAL).unwrap()),
+        ("PHP's JSON", BASE64, BASE64.replace('/', r"\/")),
+        ("Gson", BASE64, BASE64.replace('=', r"\u003d")),
+        (".NET's JSON", BASE64, BASE64.replace('+', r"\u002B")),
+        ("set -x", "it's-a-secret's-own-quote", r"'it'\''s-a-secret'\''s-own-quote'".to_owned()),
+        ("printf %q", SPECIAL, forms(SPECIAL).into_iter().find(|form| form.starts_with(r#"\!\"\#\$%\&"#)).unwrap()),
     ] {
-        for size in [1, 2, 3, 7, 16, 100] {
-            let mut redactor = Redactor::new(patterns.clone());
-            let mut shown = Vec::new();
-            let mut passed = 0;
-            for piece in text.as_bytes().chunks(size) {
-                redactor.room()[..piece.len()].copy_from_slice(piece);
-                redactor.pass(piece.len(), &mut shown).unwrap();
-                passed += piece.len();
-                assert_eq!(
-                    String::from_utf8_lossy(&shown),
-                    String::from_utf8_lossy(&model.shown_so_far(&text.as_bytes()[..passed])),
-                    "{size} {passed} {text}"
-                );
-            }
-            redactor.finish(&mut shown).unwrap();
-            assert_eq!(String::from_utf8_lossy(&shown), String::from_utf8_lossy(&model.shown(text.as_bytes())), "{size} {text}");
+        let shown = redacted(secret, &format!("{written}\n"));
+        assert!(nothing_is_left(&shown), "{tool}: {written} is shown as {shown}");
+    }
+}
+
+#[test]
+fn of_a_token_that_is_folded_narrowly_at_most_15_bytes_are_shown() {
+    for width in 1..16 {
+        for fold in ["\n", "\r\n", "\\\n", "=\r\n"] {
+            let shown = redacted(JWT, &folded(JWT, width, fold));
+            let left: String = shown.split(fold).filter(|line| *line != "***").collect();
+            assert!(left.len() <= 15 && JWT.starts_with(&left), "{width} {fold:?}: {shown}");
         }
     }
+}
+
+#[test]
+fn what_a_token_is_part_of_is_untouched() {
+    let log = |token: &str| format!("\x1b[32m+ curl\x1b[0m -H 'Authorization: Bearer {token}'\r\n\0 {} \u{e9}\r 50%\r100%\n", &JWT[..15]);
+    assert_eq!(redacted(JWT, &log(JWT)), log("***"));
+}
+
+#[test]
+fn in_the_middle_of_a_larger_base64_text_a_token_is_hidden_at_each_place() {
+    for before in ["", "u", "us", "user:"] {
+        let shown = redacted(UUID, &base64(&format!("{before}{UUID}\n")));
+        assert!(shown.contains("***") && shown.len() <= "***".len() + before.len() * 4 / 3 + 6, "{before} {shown}");
+    }
+}
+
+#[test]
+fn a_prompt_is_shown_at_once() {
+    let mut redactor = Redactor::new(patterns(&[JWT, UUID, SPECIAL]));
+    for prompt in ["Password: ", "\r 50%\r", "Continue? [y/N] ", "\n", "token: "] {
+        let mut shown = Vec::new();
+        pass(&mut redactor, prompt.as_bytes(), &mut shown).unwrap();
+        assert_eq!(lossy(&shown), lossy(prompt.as_bytes()));
+    }
+}
+
+#[test]
+fn what_it_learns_is_hidden_from_then_on() {
+    let mut redactor = Redactor::new(patterns(&[UUID]));
+    let mut shown = Vec::new();
+    pass(&mut redactor, format!("{JWT} {UUID} {}", &UUID[..8]).as_bytes(), &mut shown).unwrap();
+    redactor.learn(patterns(&[UUID, JWT]));
+    pass(&mut redactor, format!("{} {JWT} {UUID}", &UUID[8..]).as_bytes(), &mut shown).unwrap();
+    redactor.finish(&mut shown).unwrap();
+    assert_eq!(lossy(&shown), format!("{JWT} *** *** *** ***"));
+}
+
+#[test]
+fn what_is_held_back_is_judged_by_what_was_learnt_meanwhile() {
+    let renewed = format!("{}{}", &UUID[..12], &JWT[..20]);
+    let mut redactor = Redactor::new(patterns(&[UUID]));
+    let mut shown = Vec::new();
+    pass(&mut redactor, format!("token {}", &UUID[..12]).as_bytes(), &mut shown).unwrap();
+    assert_eq!(lossy(&shown), "token ");
+    redactor.learn(patterns(&[UUID, &renewed]));
+    pass(&mut redactor, &renewed.as_bytes()[12..], &mut shown).unwrap();
+    redactor.finish(&mut shown).unwrap();
+    assert_eq!(lossy(&shown), "token ***");
+}
+
+#[test]
+fn a_stream_of_any_length_is_the_same_in_large_reads_and_in_small_ones() {
+    let known = Known::new(&[JWT, UUID, BASE64]);
+    let script: Vec<u8> = (0..200_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0]).collect();
+    let text = text_of(&script, &known.forms);
+    assert!(text.len() > 300_000);
+    let [large, small] = [64 * 1024, 1009].map(|size| {
+        let mut redactor = Redactor::new(known.patterns.clone());
+        let mut shown = Vec::new();
+        text.chunks(size).for_each(|piece| pass(&mut redactor, piece, &mut shown).unwrap());
+        redactor.finish(&mut shown).unwrap();
+        shown
+    });
+    assert!(large == small);
+    assert!(large.len() < text.len());
+}
+
+#[test]
+fn nothing_is_written_where_nothing_may_be_shown_and_all_of_it_at_once_where_it_may() {
+    struct Counted(Vec<usize>);
+    impl Write for Counted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.push(bytes.len());
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut redactor = Redactor::new(patterns(&[UUID]));
+    let mut writes = Counted(Vec::new());
+    for piece in [&UUID[..10], "", &UUID[10..], &format!("\n{UUID} and {UUID}\n"), "no secret\n"] {
+        pass(&mut redactor, piece.as_bytes(), &mut writes).unwrap();
+    }
+    redactor.finish(&mut writes).unwrap();
+    assert_eq!(writes.0, [3, 13, 10]);
+}
+
+#[test]
+fn a_reader_that_is_gone_is_an_error_and_no_more() {
+    struct Gone;
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut redactor = Redactor::new(patterns(&[UUID]));
+    for piece in ["some text", UUID, &UUID[..9]] {
+        let passed = pass(&mut redactor, piece.as_bytes(), &mut Gone);
+        assert!(passed.err().is_none_or(|error| error.kind() == io::ErrorKind::BrokenPipe));
+    }
+    assert_eq!(redactor.finish(&mut Gone).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }

@@ -21,37 +21,71 @@ impl Model {
         Self { stretches }
     }
 
-    /// What may be shown of a text once it ends.
-    pub fn shown(&self, text: &[u8]) -> Vec<u8> {
-        show(text, &self.hidden(text))
+    /// A text that begins now.
+    pub fn text(&self) -> Text<'_> {
+        Text { model: self, bytes: Vec::new(), hidden: Vec::new() }
     }
+}
 
-    /// What may be shown of a text that may go on.
-    pub fn shown_so_far(&self, text: &[u8]) -> Vec<u8> {
-        let hidden = self.hidden(text);
-        let line = text.len() - text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
-        let open = [false, true].map(|continued| {
-            let joined: Vec<u8> = joined(text, continued).into_iter().map(|at| text[at]).collect();
-            (1..PIECE).filter(|&length| length <= joined.len() && self.stretches.contains(&joined[joined.len() - length..])).max()
-        });
-        let open = open.into_iter().flatten().max().unwrap_or(0).min(line);
-        let held = hidden[text.len() - open..].iter().filter(|&&hidden| !hidden).count();
-        show(&text[..text.len() - held], &hidden)
-    }
+/// A text as far as it is known.
+pub struct Text<'a> {
+    model: &'a Model,
+    bytes: Vec<u8>,
+    hidden: Vec<bool>,
+}
 
-    fn hidden(&self, text: &[u8]) -> Vec<bool> {
-        let mut hidden = vec![false; text.len()];
-        for end in 1..=text.len() {
-            for continued in [false, true] {
-                let window = joined(&text[..end], continued);
-                let bytes: Vec<u8> = window.iter().map(|&at| text[at]).collect();
-                if text[end - 1] != b'\n' && bytes.len() == PIECE && self.stretches.contains(&bytes) {
-                    // Where there is no break between them, neighbours in the window are neighbours in the text.
-                    (window[0]..end).rev().take_while(|&at| text[at] != b'\n').for_each(|at| hidden[at] = true);
-                }
+impl Text<'_> {
+    /// The text goes on.
+    pub fn push(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.bytes.push(byte);
+            self.hidden.push(false);
+            if byte != b'\n' {
+                self.hide(false);
+                self.hide(true);
             }
         }
-        hidden
+    }
+
+    /// What may be shown of it if it ends here.
+    pub fn shown(&self) -> Vec<u8> {
+        self.show(self.bytes.len())
+    }
+
+    /// What may be shown of it if it may go on.
+    pub fn shown_so_far(&self) -> Vec<u8> {
+        let end = self.bytes.len();
+        let line = end - self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let open = self.open(false).max(self.open(true)).min(line);
+        self.show(end - self.hidden[end - open..].iter().filter(|&&hidden| !hidden).count())
+    }
+
+    /// The window that ends here.
+    fn hide(&mut self, continued: bool) {
+        let window = joined(&self.bytes, continued);
+        let bytes: Vec<u8> = window.iter().map(|&at| self.bytes[at]).collect();
+        if bytes.len() == PIECE && self.model.stretches.contains(&bytes) {
+            let behind_the_break = (window[0]..self.bytes.len()).rev().take_while(|&at| self.bytes[at] != b'\n');
+            behind_the_break.for_each(|at| self.hidden[at] = true);
+        }
+    }
+
+    /// How many bytes at the end are a stretch, but no window.
+    fn open(&self, continued: bool) -> usize {
+        let bytes: Vec<u8> = joined(&self.bytes, continued).into_iter().map(|at| self.bytes[at]).collect();
+        (0..PIECE.min(bytes.len() + 1)).rev().find(|&length| self.model.stretches.contains(&bytes[bytes.len() - length..])).unwrap_or(0)
+    }
+
+    fn show(&self, end: usize) -> Vec<u8> {
+        let mut shown = Vec::new();
+        for at in 0..end {
+            if !self.hidden[at] {
+                shown.push(self.bytes[at]);
+            } else if at == 0 || !self.hidden[at - 1] {
+                shown.extend(b"***");
+            }
+        }
+        shown
     }
 }
 
@@ -70,18 +104,6 @@ fn joined(text: &[u8], continued: bool) -> Vec<usize> {
         }
     }
     found
-}
-
-fn show(text: &[u8], hidden: &[bool]) -> Vec<u8> {
-    let mut shown = Vec::new();
-    for (at, &byte) in text.iter().enumerate() {
-        if !hidden[at] {
-            shown.push(byte);
-        } else if at == 0 || !hidden[at - 1] {
-            shown.extend(b"***");
-        }
-    }
-    shown
 }
 
 /// A secret as tools write it.
@@ -134,4 +156,49 @@ pub fn base64(text: &str) -> String {
         encoded.push('=');
     }
     encoded
+}
+
+/// A text as a script has it: noise, and pieces of these forms, cut and folded. Any bytes are a script.
+pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
+    const NOISE: [&[u8]; 16] = [
+        b"Password: ",
+        b"\x1b[31m",
+        b"\r 50%",
+        b"\0",
+        b"\xff\xfe",
+        b"\n",
+        b"\r\n",
+        b"\\\n",
+        b"=\n",
+        b"\r",
+        b"=",
+        b"\\",
+        b"***",
+        b"a",
+        b" ",
+        b"\r\r\n",
+    ];
+    const BREAKS: [&[u8]; 8] = [b"\n", b"\r\n", b"\\\n", b"=\n", b"=\r\n", b"\n\n", b"\\\r\n=\n", b" "];
+    let mut text = Vec::new();
+    let mut script = script.iter().map(|&byte| usize::from(byte));
+    while let Some(what) = script.next() {
+        let mut next = || script.next().unwrap_or(0);
+        if what < 128 {
+            text.extend(NOISE[what % NOISE.len()]);
+            continue;
+        }
+        let form = forms[(next() * 256 + next()) % forms.len()].as_bytes();
+        let start = (next() * 256 + next()) % form.len();
+        let length = next().min(form.len() - start);
+        let (mut left, width, fold) = (next() % 80, next() % 80 + 1, BREAKS[what % BREAKS.len()]);
+        for &byte in &form[start..start + length] {
+            if what >= 160 && left == 0 {
+                text.extend(fold);
+                left = width;
+            }
+            text.push(byte);
+            left = left.saturating_sub(1);
+        }
+    }
+    text
 }

@@ -90,8 +90,9 @@ impl Patterns {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the loop that calls it is all the time there is")]
     pub(super) fn may_hold(&self, stretch: u64) -> bool {
-        let (word, bits) = self.place(stretch);
-        self.stretches[word] & bits == bits
+        let hash = mixed(stretch);
+        let word = self.stretches[slot(hash, self.stretches.len())];
+        (word >> (hash >> 20 & 63)) & (word >> (hash >> 26 & 63)) & 1 == 1
     }
 
     /// Whether any of the 8 that this block is made of may be.
@@ -111,9 +112,21 @@ impl Patterns {
         (slot(hash, self.stretches.len()), 1 << (hash >> 20 & 63) | 1 << (hash >> 26 & 63))
     }
 
-    /// Whether this window is a stretch.
-    pub(super) fn hold(&self, window: u128) -> bool {
-        self.find(&self.text, window).is_ok()
+    /// Where in the forms this window ends, if it is a stretch.
+    pub(super) fn end_of(&self, window: u128) -> Option<usize> {
+        // Most that are none are told by their halves.
+        let may_be = self.may_hold(last_8(window)) && self.may_hold(high(window).swap_bytes());
+        may_be.then(|| self.find(&self.text, window).ok())?
+    }
+
+    /// The same, if it ends there.
+    pub(super) fn expected(&self, window: u128, end: usize) -> Option<usize> {
+        (window_before(&self.text, end) == window).then_some(end)
+    }
+
+    /// How many of these bytes go on as the form does from here.
+    pub(super) fn going_on(&self, end: usize, bytes: &[u8]) -> usize {
+        self.text[end..].iter().zip(bytes).take_while(|&(&form, &byte)| form == byte && form != BORDER).count()
     }
 
     /// Puts in a window that ends here, unless it is there.
@@ -123,9 +136,9 @@ impl Patterns {
         true
     }
 
-    /// The slot and the upper bits for a window that is not there.
-    fn find(&self, text: &[u8], window: u128) -> Result<(), (usize, u32)> {
-        let hash = mixed(low(window >> 64).wrapping_add(mixed(low(window))));
+    /// Where a window ends; or the slot and the upper bits for one that is not there.
+    fn find(&self, text: &[u8], window: u128) -> Result<usize, (usize, u32)> {
+        let hash = mixed(high(window).wrapping_add(mixed(low(window))));
         let end_mask = (1 << self.end_bits) - 1;
         let tag = low_half(hash) & !end_mask;
         let last = self.windows.len() - 1;
@@ -135,8 +148,9 @@ impl Patterns {
             if found == 0 {
                 return Err((slot, tag));
             }
-            if found & !end_mask == tag && window_before(text, (found & end_mask) as usize) == window {
-                return Ok(());
+            let end = (found & end_mask) as usize;
+            if found & !end_mask == tag && window_before(text, end) == window {
+                return Ok(end);
             }
             slot = (slot + 1) & last;
         }
@@ -187,10 +201,16 @@ pub(super) fn window_before(text: &[u8], end: usize) -> u128 {
 }
 
 /// A window's last 8 bytes, the first the lowest.
-pub(super) fn last_8(window: u128) -> u64 {
+fn last_8(window: u128) -> u64 {
     low(window).swap_bytes()
 }
 
-fn low(window: u128) -> u64 {
+/// A window's first 8 bytes, as they are in it.
+pub(super) fn high(window: u128) -> u64 {
+    (window >> 64) as u64
+}
+
+/// A window's last 8 bytes, as they are in it.
+pub(super) fn low(window: u128) -> u64 {
     (window << 64 >> 64) as u64
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// It has no `Display`, so that no message can hold one by accident:
 ///
 /// ```compile_fail
-/// let secret = jf_token::redact::Secret::new("x").unwrap();
+/// let secret = redact::Secret::new("x").unwrap();
 /// let header = format!("Bearer {secret}");
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -1,0 +1,306 @@
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::patterns::{Patterns, high, low, window_before};
+use super::{HIDDEN, PIECE};
+
+/// So many bytes of what was read before are kept: a piece, a `\r`, and some to load 8 or 16 at once at any place.
+const HISTORY: usize = 32;
+/// To load a whole block at the end.
+const SPARE: usize = 64;
+/// What is written for hidden bytes, with as much behind it as is copied at once.
+const STARS: &[u8; PIECE] = b"***-------------";
+const ROOM: usize = 64 * 1024;
+
+/// Passes a stream of bytes on, and hides in it, as `***`, every stretch of 16 bytes or more of any form of a secret.
+///
+/// It sees through line breaks (`\n`, `\r\n`), with or without a `\` or `=` before them. What stands before a break is final: where
+/// a secret is folded at less than 16, up to 15 bytes stay visible. Within a line it holds back at most 15 bytes, and only what may
+/// be the start of such a stretch.
+pub struct Redactor {
+    patterns: Arc<Patterns>,
+    /// The history, the room, and a piece more to load from.
+    buffer: Zeroizing<Vec<u8>>,
+    marks: Marks,
+    /// How many bytes at the history's end are held back.
+    held: usize,
+    /// Whether the last byte passed on was hidden.
+    hiding: bool,
+    /// How many bytes of the history are of the current line.
+    line: usize,
+    /// The last 16 bytes before the current line: without line breaks, and without the `\` and `=` before them as well.
+    joined: [u128; 2],
+    /// Where in the forms that ended which was last found across a break: the next one may go on there.
+    followed: [usize; 2],
+    composed: Vec<u8>,
+}
+
+impl Redactor {
+    /// For a stream that begins now.
+    pub fn new(patterns: Arc<Patterns>) -> Self {
+        Self {
+            patterns,
+            buffer: Zeroizing::new(vec![0; HISTORY + ROOM + SPARE]),
+            marks: Marks { bits: vec![0; (HISTORY + ROOM).div_ceil(64)], any: false },
+            held: 0,
+            hiding: false,
+            line: 0,
+            joined: [0; 2],
+            followed: [0; 2],
+            composed: Vec::new(),
+        }
+    }
+
+    /// From now on these are hidden. What is held back is judged by them too.
+    pub fn learn(&mut self, patterns: Arc<Patterns>) {
+        self.patterns = patterns;
+    }
+
+    /// Room for the next bytes.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.buffer[HISTORY..HISTORY + ROOM]
+    }
+
+    /// This many bytes were put into the room: passes on all that can be.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn pass(&mut self, read: usize, out: &mut dyn Write) -> io::Result<()> {
+        let from = HISTORY - self.held;
+        let end = HISTORY + read.min(ROOM);
+        self.search_lines(end);
+        self.search_breaks(end);
+        self.held = self.open(end).min(end - from);
+        let written = self.write(from, end - self.held, out);
+        self.marks.clear(end);
+        self.buffer.copy_within(end - HISTORY..end, 0);
+        written
+    }
+
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.pass(0, out)?;
+        let held = std::mem::take(&mut self.held);
+        self.write(HISTORY - held, HISTORY, out)
+    }
+
+    /// Marks the stretches without a break. Each holds 8 bytes that begin at a multiple of 8, at most 7 behind its start.
+    fn search_lines(&mut self, end: usize) {
+        let Self { patterns, buffer, marks, .. } = self;
+        let bytes = &buffer[..end];
+        let mut unseen = 0;
+        let mut look = |at: usize, stretch: &[u8; 8]| {
+            if at < unseen || !patterns.may_hold(u64::from_le_bytes(*stretch)) {
+                return;
+            }
+            let mut start = unseen.max(at - 7);
+            while start <= at.min(end - PIECE) {
+                if let Some(form) = patterns.end_of(window_before(bytes, start + PIECE)) {
+                    let more = patterns.going_on(form, &bytes[start + PIECE..]);
+                    marks.set(start, start + PIECE + more);
+                    start += more;
+                }
+                start += 1;
+            }
+            unseen = start;
+        };
+        let (blocks, rest) = bytes[8..].as_chunks::<64>();
+        for (at, block) in (8..).step_by(64).zip(blocks) {
+            if patterns.may_hold_any(block) {
+                (at..).step_by(8).zip(block.as_chunks().0).for_each(|(at, stretch)| look(at, stretch));
+            }
+        }
+        (8 + blocks.len() * 64..).step_by(8).zip(rest.as_chunks().0).for_each(|(at, stretch)| look(at, stretch));
+    }
+
+    /// Marks what stands behind the last break of the stretches that have one.
+    fn search_breaks(&mut self, end: usize) {
+        let mut start = HISTORY - self.line;
+        // All that a break may be in has been seen of a long line.
+        let mut seen = self.line == HISTORY;
+        for block in (HISTORY..end).step_by(64) {
+            let mut breaks = self.buffer[block..].first_chunk().map_or(0, newlines);
+            if end - block < 64 {
+                breaks &= (1 << (end - block)) - 1;
+            }
+            while breaks != 0 {
+                let newline = block + breaks.trailing_zeros() as usize;
+                breaks &= breaks - 1;
+                let stop = newline - usize::from(newline > start && self.buffer[newline - 1] == b'\r');
+                if start < stop {
+                    if !seen {
+                        self.search_break(start, stop);
+                    }
+                    self.joined = self.joined_with(start, stop);
+                }
+                start = newline + 1;
+                seen = false;
+            }
+        }
+        if start < end && !seen {
+            self.search_break(start, end);
+        }
+        self.line = (end - start).min(HISTORY);
+    }
+
+    /// Of a stretch, the 7 bytes before its last break and the one behind are a part, or the one before and the 7 behind.
+    fn search_break(&mut self, start: usize, stop: usize) {
+        let Self { patterns, buffer, marks, joined, followed, .. } = self;
+        let next = window_before(buffer, start + PIECE);
+        let first = high(next);
+        let mut look = |joined: u128, followed: &mut usize| {
+            let last = low(joined);
+            let few = patterns.may_hold((last << 8 | first >> 56).swap_bytes());
+            let many = patterns.may_hold((last << 56 | first >> 8).swap_bytes()) && stop - start >= 7;
+            if few | many {
+                let longest = (stop - start).min(PIECE - 1);
+                let lengths = if few { 1 } else { 8 }..=if many { longest } else { longest.min(8) };
+                let expected = std::mem::take(followed);
+                for length in lengths.rev() {
+                    let window = joined << (8 * length) | next >> (8 * (PIECE - length));
+                    if let Some(end) = patterns.expected(window, expected + length).or_else(|| patterns.end_of(window)) {
+                        marks.set(start, start + length);
+                        *followed = end;
+                        break;
+                    }
+                }
+            }
+        };
+        let [plain, uncontinued] = joined;
+        look(*plain, &mut followed[0]);
+        if uncontinued != plain {
+            look(*uncontinued, &mut followed[1]);
+        }
+    }
+
+    /// What is joined when the current line, from `start` to `stop`, ends.
+    fn joined_with(&self, start: usize, stop: usize) -> [u128; 2] {
+        let last = window_before(&self.buffer, stop);
+        let length = stop - start;
+        let [plain, uncontinued] = match self.joined {
+            _ if length >= PIECE => [last; 2],
+            joined => joined.map(|joined| joined << (8 * length) | last & ((1 << (8 * length)) - 1)),
+        };
+        let continued = matches!(self.buffer[stop - 1], b'\\' | b'=');
+        [plain, if continued { uncontinued >> 8 } else { uncontinued }]
+    }
+
+    /// How many bytes at the end may yet become part of a stretch that is hidden.
+    fn open(&self, end: usize) -> usize {
+        if self.line == 0 {
+            return 0;
+        }
+        let last = window_before(&self.buffer, end);
+        let length = self.line.min(PIECE - 1);
+        let ends = self.joined.map(|joined| {
+            let window = joined << (8 * length) | last & ((1 << (8 * length)) - 1);
+            self.patterns.longest_end(window)
+        });
+        let open = ends[0].max(ends[1]).min(length);
+        (end - open..end).rev().take_while(|&at| !self.marks.has(at)).count()
+    }
+
+    fn write(&mut self, from: usize, to: usize, out: &mut dyn Write) -> io::Result<()> {
+        if from == to {
+            return Ok(());
+        }
+        if !self.marks.any {
+            self.hiding = false;
+            return out.write_all(&self.buffer[from..to]);
+        }
+        // At worst, every other byte is hidden.
+        self.composed.resize(2 * self.buffer.len(), 0);
+        let mut length = 0;
+        self.marks.runs(from, to, |start, end, hide| {
+            let (bytes, new) = match (hide, self.hiding) {
+                (false, _) => (&self.buffer[start..], end - start),
+                (true, false) => (&STARS[..], HIDDEN.len()),
+                (true, true) => (&STARS[..], 0),
+            };
+            copy(&mut self.composed[length..], bytes, new);
+            length += new;
+            self.hiding = hide;
+        });
+        if length == 0 { Ok(()) } else { out.write_all(&self.composed[..length]) }
+    }
+}
+
+/// Which of these bytes are line feeds, the first the lowest bit.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as in Patterns")]
+fn newlines(block: &[u8; 64]) -> u64 {
+    let equal = block.map(|byte| u8::from(byte == b'\n'));
+    let (eights, _) = equal.as_chunks();
+    // Eight bytes of 0 or 1 become eight bits.
+    let bits = |index: usize| u64::from_le_bytes(eights[index]).wrapping_mul(0x0102_0408_1020_4080) >> 56 << (8 * index);
+    bits(0) | bits(1) | bits(2) | bits(3) | bits(4) | bits(5) | bits(6) | bits(7)
+}
+
+/// Copies the first bytes; a few are quicker copied as many.
+fn copy(to: &mut [u8], from: &[u8], length: usize) {
+    match (to.first_chunk_mut::<PIECE>(), from.first_chunk::<PIECE>()) {
+        (Some(to), Some(from)) if length <= PIECE => *to = *from,
+        _ => to[..length].copy_from_slice(&from[..length]),
+    }
+}
+
+/// Which bytes of the buffer are hidden, a bit each.
+struct Marks {
+    bits: Vec<u64>,
+    any: bool,
+}
+
+impl Marks {
+    fn set(&mut self, start: usize, end: usize) {
+        self.any = true;
+        let (first, last) = (start / 64, (end - 1) / 64);
+        let from = u64::MAX << (start % 64);
+        let to = u64::MAX >> (63 - (end - 1) % 64);
+        if first == last {
+            self.bits[first] |= from & to;
+        } else {
+            self.bits[first] |= from;
+            self.bits[first + 1..last].fill(u64::MAX);
+            self.bits[last] |= to;
+        }
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.bits[at / 64] >> (at % 64) & 1 == 1
+    }
+
+    /// Each run of bytes that are all hidden or all not.
+    fn runs(&self, from: usize, to: usize, mut run: impl FnMut(usize, usize, bool)) {
+        let (mut start, mut hide) = (from, self.has(from));
+        let mut carry = 0;
+        // The bits that differ from the one before.
+        let mut ignored = u64::MAX >> (63 - from % 64);
+        for word in from / 64..=(to - 1) / 64 {
+            let bits = self.bits[word];
+            let mut edges = (bits ^ (bits << 1 | carry)) & !ignored;
+            (carry, ignored) = (bits >> 63, 0);
+            while edges != 0 {
+                let end = word * 64 + edges.trailing_zeros() as usize;
+                if end >= to {
+                    break;
+                }
+                run(start, end, hide);
+                (start, hide) = (end, !hide);
+                edges &= edges - 1;
+            }
+        }
+        run(start, to, hide);
+    }
+
+    fn clear(&mut self, end: usize) {
+        if self.any {
+            self.bits[..end.div_ceil(64)].fill(0);
+            self.any = false;
+        }
+    }
+}
