@@ -24,9 +24,10 @@ fn action(id: &str, inputs: &str) -> String {
 }
 
 fn uses(action: &str, id: &str, inputs: &str) -> String {
+    let expiry = if inputs.contains("expiry") { "" } else { "expiry: 1h, " };
     format!(
         "      - id: {id}\n        uses: {action}\n        with: {{url: '${{{{ vars.JF_URL }}}}', access-token: '${{{{ secrets.JF_ACCESS_TOKEN }}}}', \
-         expiry: 1h, force-revocable: true, {inputs}}}\n"
+         {expiry}force-revocable: true, {inputs}}}\n"
     )
 }
 
@@ -170,6 +171,71 @@ fn the_readmes_recipe_works_as_it_stands_there() {
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
+}
+
+/// The processes of ours that are left of this scene's job.
+fn keepers(scene: &Scene) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let folder = scene.path("").display().to_string();
+    processes
+        .map(|line| String::from_utf8_lossy(&line).into_owned())
+        .filter(|line| line.contains("keep\0") && line.contains(&folder))
+        .count()
+}
+
+/// Uses the token of the file and the one that `get` prints, for longer than a token lives.
+const LONG: &str = "for i in 1 2 3 4 5 6 7 8; do\n  TOKEN=$(cat token)\n  USE\n  \
+                    TOKEN=$(jf-token get --session ${{ steps.jfrog.outputs.session }})\n  echo \"got $TOKEN\"\n  USE\n  sleep 1\ndone\n\
+                    echo \"found $(command -v jf-token)\"";
+
+/// Every token that was minted on the way was to be revoked, and no keeper is left.
+fn kept_to_the_end(scene: &Scene, ended: &Ended) {
+    let (issued, revoked) = (scene.sandbox.issued(), revoked(scene));
+    assert!(issued.len() >= 4, "{} tokens\n{}", issued.len(), ended.log);
+    assert!(issued.iter().all(|issued| revoked.contains(&issued.token_id) && !issued.live), "{}", ended.log);
+    assert_eq!(keepers(scene), 0, "{}", ended.log);
+    ended.says("left behind: nothing");
+}
+
+#[test]
+fn a_job_that_outlives_its_token_is_kept_fresh_to_its_end_and_nothing_is_left() {
+    for more in ["", ", refreshable: true, renew-by: refresh"] {
+        let scene = Scene::new();
+        let steps = [action("jfrog", &format!("expiry: 3, token-file: token, keep-fresh: true{more}")), run(&LONG.replace("USE", USE))];
+        let ended = act(&scene, &steps);
+        ended.succeeded().says("got ***").says(&format!("found {}", Path::new(BINARY).display()));
+        // A file may be read just when the platform has ended the old token by a refresh; get never prints a dead one.
+        let answers = ended.log.matches("answer 200").count();
+        assert!(answers == 16 || (!more.is_empty() && answers >= 14), "{answers}\n{}", ended.log);
+        kept_to_the_end(&scene, &ended);
+    }
+}
+
+#[test]
+fn a_job_that_is_cancelled_while_its_token_is_kept_fresh_leaves_no_token_and_no_process() {
+    let scene = Scene::new();
+    let steps = [action("jfrog", "expiry: 3, token-file: token, keep-fresh: true"), run("echo asleep\nsleep 100")];
+    let mut running = start(&scene, &job(&steps), &[]);
+    running.wait_for_line("| asleep");
+    running.wait_for("renewals", |_| scene.sandbox.issued().len() >= 4);
+    running.send(Signal::INT);
+    let ended = end(&scene, running);
+    ended.failed();
+    kept_to_the_end(&scene, &ended);
+}
+
+#[test]
+fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
+    let scene = Scene::new();
+    write_publish_script(&scene, "TOKEN=$(jf-token get)\nUSE\nTOKEN=$(cat token)\nUSE".replace("USE", USE).as_str());
+    let running = start(&scene, &format!("on: push\n{}", recipe("Long jobs")), &[]);
+    let ended = end(&scene, running);
+    ended.says("answer 200");
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    // What the script is given without asking is empty here: the recipe sets no variable.
+    assert_eq!(used(&scene).into_iter().filter(|(used, _)| *used == token).count(), 2, "{}", ended.log);
+    assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
+    assert_eq!(keepers(&scene), 0, "{}", ended.log);
 }
 
 #[test]
