@@ -15,7 +15,8 @@ Every option is also an environment variable, named in the option's help. A flag
 variable; an empty one counts as absent.
 
 Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
-4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.";
+4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
+exec: the program's own; 127 no such program; 126 it can't be run; 125 jf-token itself failed.";
 
 impl Command {
     /// Every command.
