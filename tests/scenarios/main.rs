@@ -16,12 +16,14 @@ mod redaction;
 
 mod bad_inputs;
 mod documents;
+mod exec;
 mod failures;
 mod github;
 mod gitlab;
 mod masks;
 mod minting;
 mod printing;
+mod redact_command;
 mod redactor;
 mod sessions;
 mod signals;
