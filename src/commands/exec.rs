@@ -1,7 +1,8 @@
 //! Run a program with a fresh token, and hide every secret in what it prints.
 
 use std::ffi::{OsStr, OsString};
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 use std::process::{Command as Process, ExitStatus};
 use std::sync::Arc;
@@ -33,18 +34,24 @@ const LOOK: Duration = Duration::from_millis(500);
 /// What the thread that runs the program tells.
 enum News {
     Started,
-    NotStarted(std::io::Error),
-    Ended(std::io::Result<ExitStatus>),
+    NotStarted(io::Error),
+    Ended(io::Result<ExitStatus>),
 }
 
-pub fn run(mut job: Job) -> anyhow::Result<u8> {
+pub fn run(job: &Job) -> u8 {
+    // The program reads from the same, so that no byte too many may be read here.
+    let mut first_line = FirstLine { from: os::stdin().ok(), ended: false };
+    let mut job = Job::new(job.inputs, &mut first_line, job.console, job.ci, job.now);
+    attend_to(&mut job).unwrap_or_else(|error| fail(&job, error))
+}
+
+fn attend_to(job: &mut Job) -> Result<u8> {
     let name =
         job.inputs.text(&ENV_VAR)?.map(variable).transpose()?.map_or_else(|| options::ACCESS_TOKEN.variable.to_owned(), |given| given.text);
     let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
+    let when = job.inputs.word(&options::REVOKE, &When::WORDS)?.unwrap_or_default();
     let delivery = Delivery::files_only(job.inputs)?;
-    if let Err(error) = look_for(&job) {
-        return Ok(fail(&job, error));
-    }
+    look_for(job)?;
     let mut session = Session::find(job.inputs, job.ci)?;
     if job.inputs.text(&SESSION)?.is_none() {
         session = session.of_its_own("exec");
@@ -54,28 +61,44 @@ pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let runtime = runtime.map_err(|error| Error::new(Kind::Local, format!("signals can't be listened to: {error}"), ""))?;
     let signals = runtime.block_on(async { os::Signals::new() });
 
-    let joins = !session.read()?.tokens.is_empty();
-    let held = if joins { join(&mut job, &session, by, &delivery)? } else { begin(&mut job, &session, delivery)? };
+    let state = session.read()?;
+    let joins = !state.tokens.is_empty();
+    let held = if joins { join(job, &session, by, &delivery)? } else { begin(job, &session, delivery)? };
     let credential = job.credential().ok().flatten().map(|found| found.secret);
-    let ran = start(&job, &session, &name, &held, credential.as_ref(), runtime, signals)
-        .and_then(|running| running.attend(&mut job, &session, by));
-    if !joins {
-        let when = job.inputs.word(&options::REVOKE, &When::WORDS)?.unwrap_or_default();
-        if let Err(error) = revoke::end_session(&mut job, &session, when, true) {
-            job.console.failure(&error.into());
-        }
+    // What is called so in a session may be its own token, which the program gets anyway.
+    let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
+    let ended = start(job, &session, &name, &held, credential.as_ref(), runtime, signals).map(|running| running.attend(job, &session, by));
+    // Not when all is read that the program has printed: a reader may take its time.
+    if !joins && let Err(error) = revoke::end_session(job, &session, when, true) {
+        job.console.failure(&error.into());
     }
-    Ok(ran.unwrap_or_else(|error| fail(&job, error)))
+    ended?.exit_code(job)
 }
 
 fn fail(job: &Job, error: Error) -> u8 {
     let code = match error.kind() {
         Kind::NotFound => NOT_FOUND,
         Kind::NotExecutable => NOT_EXECUTABLE,
+        Kind::Interrupted(_) => error.kind().exit_code(),
         _ => OWN_FAILURE,
     };
     job.console.failure(&error.into());
     code
+}
+
+/// The first line of standard input, and no byte more: the rest is the program's.
+struct FirstLine {
+    from: Option<File>,
+    ended: bool,
+}
+
+impl Read for FirstLine {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let (Some(from), Some(to), false) = (&mut self.from, to.first_chunk_mut::<1>(), self.ended) else { return Ok(0) };
+        let read = from.read(to)?;
+        self.ended = read == 0 || to == b"\n";
+        Ok(read)
+    }
 }
 
 /// A program that is not there is told before there is a token.
@@ -88,7 +111,11 @@ fn look_for(job: &Job) -> Result<()> {
     if places.iter().any(|place| os::is_program(place)) {
         return Ok(());
     }
-    let kind = if places.iter().any(|place| place.exists()) { ErrorKind::PermissionDenied } else { ErrorKind::NotFound };
+    let kind = if !program.as_os_str().is_empty() && places.iter().any(|place| place.exists()) {
+        ErrorKind::PermissionDenied
+    } else {
+        ErrorKind::NotFound
+    };
     Err(not_started(&job.inputs.program, &kind.into()))
 }
 
@@ -125,9 +152,16 @@ struct Running {
     news: Receiver<News>,
     over: Arc<AtomicBool>,
     /// What it prints is passed on by these, which end when the other end is gone.
-    passing: Vec<thread::JoinHandle<()>>,
+    passing: Vec<thread::JoinHandle<io::Result<()>>>,
     /// Dropped, it tells them that the program has ended.
-    end: std::io::PipeWriter,
+    end: io::PipeWriter,
+    hider: Arc<Hider>,
+}
+
+/// The program at its end.
+struct Ended {
+    status: io::Result<ExitStatus>,
+    passing: Vec<thread::JoinHandle<io::Result<()>>>,
 }
 
 fn start(
@@ -139,50 +173,42 @@ fn start(
     runtime: tokio::runtime::Runtime,
     signals: os::Signals,
 ) -> Result<Running> {
-    let fail = |error: std::io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+    let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
     let watch = Watch::new(session.clone(), false, credential.cloned());
     let hider = Arc::new(Hider::new(watch));
-    let (ended, end) = std::io::pipe().map_err(fail)?;
+    let (ended, end) = io::pipe().map_err(fail)?;
     let mut process = Process::new(job.inputs.program.first().map_or(OsStr::new(""), |program| program));
     process.args(job.inputs.program.iter().skip(1)).env_clear();
     process.envs(environment(job, credential));
     process.env(URL.variable, held.platform.as_str()).env(SESSION.variable, session.name()).env(HOME, session.home());
     process.env(name, held.grant.access_token.expose());
+    let outputs = os::Outputs::new().map_err(fail)?;
     let mut passing = Vec::new();
-    let mut outputs = Vec::new();
-    for own in [os::stdout(), os::stderr()] {
-        // Closed: what is printed there goes nowhere, as it would without us.
-        let Ok(own) = own else {
-            outputs.push(std::process::Stdio::null());
-            continue;
-        };
-        let (from, to) = std::io::pipe().map_err(fail)?;
-        outputs.push(to.into());
+    for (from, own) in outputs.streams {
         let (hider, ended) = (hider.clone(), ended.try_clone().map_err(fail)?);
-        passing.push(thread::spawn(move || pass_on(from, own, &hider, Some(&ended))));
+        passing.push(thread::spawn(move || pass_on(&from, own, &hider, Some(&ended))));
     }
-    let mut outputs = outputs.into_iter();
-    process
-        .stdout(outputs.next().unwrap_or_else(std::process::Stdio::null))
-        .stderr(outputs.next().unwrap_or_else(std::process::Stdio::null));
+    let [stdout, stderr] = outputs.ends;
+    process.stdout(stdout).stderr(stderr);
+    let screens = outputs.screens;
     let (tell, news) = mpsc::channel();
     let over = Arc::new(AtomicBool::new(false));
     let flag = over.clone();
     thread::spawn(move || {
-        let ended = runtime.block_on(attend(process, signals, &tell));
+        let ended = runtime.block_on(attend(process, signals, &screens, &tell));
         flag.store(true, Ordering::Relaxed);
         // Nobody listens any more when we are ending anyway.
         let _ = tell.send(ended);
     });
     match news.recv() {
-        Ok(News::Started) => Ok(Running { news, over, passing, end }),
+        Ok(News::Started) => Ok(Running { news, over, passing, end, hider }),
         Ok(News::NotStarted(error)) => Err(not_started(&job.inputs.program, &error)),
         _ => Err(Error::new(Kind::Local, "the program can't be attended", "")),
     }
 }
 
 /// Starts the program, passes signals on to it, and waits for its end.
-async fn attend(process: Process, mut signals: os::Signals, tell: &Sender<News>) -> News {
+async fn attend(process: Process, mut signals: os::Signals, screens: &os::Screens, tell: &Sender<News>) -> News {
     let started = tokio::process::Command::from(process).spawn();
     let mut child = match started {
         Ok(child) => child,
@@ -192,14 +218,14 @@ async fn attend(process: Process, mut signals: os::Signals, tell: &Sender<News>)
     loop {
         tokio::select! {
             ended = child.wait() => return News::Ended(ended),
-            signal = signals.next() => os::pass_on(signal, child.id()),
+            signal = signals.next() => os::pass_on(signal, child.id(), screens),
         }
     }
 }
 
 impl Running {
-    /// Keeps the token fresh until the program has ended and all that it printed is passed on. Returns its exit code.
-    fn attend(self, job: &mut Job, session: &Session, by: Option<RenewBy>) -> Result<u8> {
+    /// Keeps the token fresh until the program has ended.
+    fn attend(self, job: &mut Job, session: &Session, by: Option<RenewBy>) -> Ended {
         // Another may be the session's keeper already.
         let lock = session.become_keeper(None).ok().flatten();
         let mut keeps = lock.is_some();
@@ -216,7 +242,7 @@ impl Running {
             })
         });
         let mut keeper = Keeper::new(renewer);
-        let ended = loop {
+        let status = loop {
             let mut wait = LOOK;
             if keeps {
                 match keeper.look() {
@@ -232,20 +258,37 @@ impl Running {
                 }
             }
             match self.news.recv_timeout(wait) {
-                Ok(News::Ended(ended)) => break ended,
-                Err(RecvTimeoutError::Disconnected) => break Err(std::io::Error::other("it was lost sight of")),
+                Ok(News::Ended(status)) => break status,
+                Err(RecvTimeoutError::Disconnected) => break Err(io::Error::other("it was lost sight of")),
                 _ => {}
             }
         };
+        // What it printed last may hold what will soon be known no more.
+        self.hider.look();
         drop(self.end);
-        for passing in self.passing {
-            let _ = passing.join();
-        }
-        ended.map(os::exit_code).map_err(|error| Error::new(Kind::Local, format!("the program can't be waited for: {error}"), ""))
+        Ended { status, passing: self.passing }
     }
 }
 
-fn not_started(program: &[OsString], error: &std::io::Error) -> Error {
+impl Ended {
+    /// The program's exit code, once all that it printed is passed on.
+    fn exit_code(self, job: &Job) -> Result<u8> {
+        let passed = self.passing.into_iter().filter_map(|passing| passing.join().ok());
+        // Who does not read any more misses nothing.
+        let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
+        let failed = failed.map(|error| Error::new(Kind::Local, format!("what the program prints can't be written: {error}"), ""));
+        let code = self.status.map(os::exit_code);
+        let code = code.map_err(|error| Error::new(Kind::Local, format!("the program can't be waited for: {error}"), ""))?;
+        match failed {
+            Some(error) if code == 0 => return Err(error),
+            Some(error) => drop(job.console.failure(&error.into())),
+            None => {}
+        }
+        Ok(code)
+    }
+}
+
+fn not_started(program: &[OsString], error: &io::Error) -> Error {
     let name = program.first().map(|name| crate::inputs::shown(&name.to_string_lossy())).unwrap_or_default();
     match error.kind() {
         ErrorKind::NotFound => Error::new(Kind::NotFound, format!("there is no program '{name}'"), "Check its name, and PATH."),

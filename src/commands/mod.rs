@@ -61,12 +61,12 @@ impl<'a, 'c> Job<'a, 'c> {
     /// When it could not be done.
     pub fn run(self, command: Command) -> anyhow::Result<u8> {
         let done = match command {
-            Command::Exec => return exec::run(self),
+            Command::Exec => return Ok(exec::run(&self)),
+            Command::Redact => return redact::run(self),
             Command::Create => create::run(self),
             Command::Get => get::run(self),
             Command::Refresh => refresh::run(self),
             Command::Keep => keep::run(self),
-            Command::Redact => redact::run(self),
             Command::Revoke => revoke::run(self),
             Command::Inspect => inspect::run(self),
         };

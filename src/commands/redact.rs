@@ -1,6 +1,7 @@
 //! Pass standard input on with every secret of the job's sessions hidden.
 
-use std::io::{PipeReader, Read, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, PipeReader, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,9 +16,13 @@ use crate::session::Session;
 const RACY: Duration = Duration::from_millis(100);
 /// A program's children may hold its standard output after its end: for so long they may be silent, and for so long in all.
 const SILENCE: Duration = Duration::from_secs(1);
-const LINGER: Duration = Duration::from_secs(10);
+const LINGER: Duration = Duration::from_secs(3);
+/// What a pipe may hold at most: the program's own last words may be as long, and may take the reader longer.
+const LAST_WORDS: usize = 1 << 20;
+/// Of who writes when nobody reads any more, as a shell tells it.
+const BROKEN_PIPE: u8 = 128 + 13;
 
-pub fn run(mut job: Job) -> anyhow::Result<()> {
+pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let session = Session::find(job.inputs, job.ci)?;
     let all = job.inputs.text(&SESSION)?.is_none();
     let credential = job.credential()?;
@@ -29,13 +34,17 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     if hider.knows_nothing() {
         job.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
     }
-    let closed = |name: &str, error: &std::io::Error| Error::new(Kind::Local, format!("can't use standard {name}: {error}"), "");
+    let closed = |name: &str, error: &io::Error| Error::new(Kind::Local, format!("can't use standard {name}: {error}"), "");
     let stdin = os::stdin().map_err(|error| closed("input", &error))?;
     let stdout = os::stdout().map_err(|error| closed("output", &error))?;
     os::widen(&stdin);
     os::widen(&stdout);
-    pass_on(stdin, stdout, &hider, None);
-    Ok(())
+    match pass_on(&stdin, stdout, &hider, None) {
+        Ok(()) => Ok(0),
+        // Nothing went wrong, but who has not passed all on must not say so.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
+        Err(error) => Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), "").into()),
+    }
 }
 
 /// The secrets of one session, or of all in its place, as they come.
@@ -88,6 +97,11 @@ impl Hider {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).0.secrets.is_empty()
     }
 
+    /// Learns what is known by now.
+    pub fn look(&self) {
+        self.patterns();
+    }
+
     /// Everything that is known by now.
     fn patterns(&self) -> Arc<Patterns> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,38 +114,49 @@ impl Hider {
 
 /// Passes everything on until its end, or until nobody reads any more. When `ended` is closed at its other end, the program that
 /// writes has ended: what it wrote is passed on, and its children's output for a while.
-pub fn pass_on(mut from: impl Read + os::Source, mut to: impl Write, hider: &Hider, ended: Option<&PipeReader>) {
+///
+/// # Errors
+/// When it can't be written, or can't be read on.
+pub fn pass_on(mut from: &File, mut to: impl Write, hider: &Hider, ended: Option<&PipeReader>) -> io::Result<()> {
     let mut patterns = hider.patterns();
     let mut redactor = Redactor::new(patterns.clone());
-    let mut end: Option<Instant> = None;
+    let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
-        match os::readable(&from, ended.filter(|_| end.is_none()), end.map(|_| SILENCE)) {
-            os::Ready::Data => {}
-            os::Ready::Ended => {
-                end = Some(Instant::now());
-                continue;
-            }
-            os::Ready::Silent => break,
+        let at_most = end.map(|_| if last_words < LAST_WORDS { Duration::ZERO } else { SILENCE });
+        let ready = os::readable(from, ended.filter(|_| end.is_none()), at_most);
+        if ready.ended {
+            end = Some(Instant::now());
         }
-        if end.is_some_and(|end| end.elapsed() > LINGER) {
+        if !ready.data {
+            match end {
+                Some(_) if last_words < LAST_WORDS => last_words = LAST_WORDS,
+                Some(_) => break,
+                None => {}
+            }
+            continue;
+        }
+        if last_words >= LAST_WORDS && end.is_some_and(|end| end.elapsed() > LINGER) {
             break;
         }
         let read = match from.read(redactor.room()) {
             Ok(0) => break,
             Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(_) => break,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // So a terminal ends.
+            Err(_) if ended.is_some() => break,
+            Err(error) => {
+                redactor.finish(&mut to)?;
+                return Err(error);
+            }
         };
+        last_words += if end.is_some() { read } else { 0 };
         // A token is on the disk before anybody can print it: what was read just now may hold only what is there now.
         let now = hider.patterns();
         if !Arc::ptr_eq(&now, &patterns) {
             redactor.learn(now.clone());
             patterns = now;
         }
-        if redactor.pass(read, &mut to).is_err() {
-            return;
-        }
+        redactor.pass(read, &mut to)?;
     }
-    // Who does not read any more misses nothing.
-    let _ = redactor.finish(&mut to);
+    redactor.finish(&mut to)
 }

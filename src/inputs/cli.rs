@@ -182,6 +182,8 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
                 "Use create, get, exec, keep, refresh, redact, revoke or inspect; jf-token --help shows more.",
             )
         }
+        // A program without the dashes: what stands behind it is its own.
+        ErrorKind::UnknownArgument if command == Command::Exec && args.get(1).is_some_and(|word| !word.starts_with('-')) => no_program(),
         ErrorKind::UnknownArgument => match args.iter().find_map(|arg| flag(&arg).filter(|name| !known(name))) {
             Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name)),
             None if args.iter().any(|arg| arg.len() == 2 && arg.starts_with('-')) => {

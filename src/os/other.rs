@@ -1,9 +1,10 @@
 use std::fs::File;
 use std::io::{self, PipeReader};
-use std::os::windows::io::AsHandle;
+use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Nothing to do here.
@@ -99,7 +100,7 @@ impl Signals {
 }
 
 /// The console sends it to the program itself.
-pub fn pass_on((): (), _program: Option<u32>) {}
+pub fn pass_on((): (), _program: Option<u32>, _screens: &Screens) {}
 
 /// The system looks at the name's ending too: what is there is believed.
 #[must_use]
@@ -140,22 +141,48 @@ pub fn stderr() -> io::Result<File> {
 /// Its pipes are as they are.
 pub fn widen(_pipe: &File) {}
 
-/// What is read from.
-pub trait Source {}
-impl<T> Source for T {}
+/// The two output streams of a program that is about to start.
+pub struct Outputs {
+    /// Its standard output and its standard error.
+    pub ends: [Stdio; 2],
+    /// Where what it prints can be read, and the stream of ours that it is for.
+    pub streams: Vec<(Arc<File>, File)>,
+    /// Its terminals: here it has none.
+    pub screens: Screens,
+}
 
-/// What came first; here always the data.
-#[expect(dead_code, reason = "elsewhere there are other things to wait for")]
-pub enum Ready {
-    /// Something to read, or the end of it.
-    Data,
+/// Terminals of a program's own.
+pub struct Screens;
+
+impl Outputs {
+    /// Pipes, in the place of our own streams.
+    ///
+    /// # Errors
+    /// When there is no pipe to be had.
+    pub fn new() -> io::Result<Self> {
+        let mut streams = Vec::new();
+        let mut end_for = |own: io::Result<File>| -> io::Result<Stdio> {
+            // Closed: what is printed there goes nowhere, as it would without us.
+            let Ok(own) = own else { return Ok(Stdio::null()) };
+            let (from, end) = io::pipe()?;
+            streams.push((Arc::new(File::from(OwnedHandle::from(from))), own));
+            Ok(end.into())
+        };
+        let ends = [end_for(stdout())?, end_for(stderr())?];
+        Ok(Self { ends, streams, screens: Screens })
+    }
+}
+
+/// What there is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// There is something to read, or the end of it.
+    pub data: bool,
     /// The other pipe was closed.
-    Ended,
-    /// Nothing, for so long.
-    Silent,
+    pub ended: bool,
 }
 
 /// Reading waits by itself.
-pub fn readable(_from: &impl Source, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
-    Ready::Data
+pub fn readable(_from: &File, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
+    Ready { data: true, ended: false }
 }

@@ -9,3 +9,4 @@ mod act;
 mod gitlab;
 mod peers;
 mod proxy;
+mod terminal;

@@ -16,6 +16,7 @@ mod redaction;
 
 mod bad_inputs;
 mod documents;
+mod exec;
 mod failures;
 mod github;
 mod gitlab;
@@ -23,6 +24,7 @@ mod keeping;
 mod masks;
 mod minting;
 mod printing;
+mod redact_command;
 mod redactor;
 mod renewing;
 mod sessions;

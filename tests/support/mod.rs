@@ -238,9 +238,15 @@ impl Scene {
 
     /// A process to send signals to.
     pub fn spawn(&self, arguments: &[&str]) -> std::process::Child {
-        let mut command = std::process::Command::new(BINARY);
+        self.command(BINARY, arguments).spawn().unwrap()
+    }
+
+    /// Any program in the scene's folder and environment, with what it prints to be caught.
+    pub fn command(&self, program: &str, arguments: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(program);
         command.args(arguments).env_clear().envs(&self.environment).current_dir(self.path("work"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
     }
 
     pub fn ran(&self, arguments: &[&str], output: std::process::Output) -> Ran {

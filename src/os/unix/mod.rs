@@ -1,3 +1,5 @@
+mod terminal;
+
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
+
+pub use terminal::{Outputs, Screens};
 
 /// Keeps this process's memory, which holds tokens, out of core files and from other processes of the same user.
 pub fn harden() {
@@ -62,22 +66,8 @@ pub fn is_at(file: &File, path: &Path) -> bool {
 
 /// From now on a request to stop no longer ends the process: the future tells its number instead.
 pub fn stop_request() -> impl Future<Output = u8> {
-    let listen = |kind| signal(kind).ok();
-    let (interrupt, terminate, hang_up) = (listen(SignalKind::interrupt()), listen(SignalKind::terminate()), listen(SignalKind::hangup()));
-    async move {
-        tokio::select! {
-            () = next(interrupt) => 2,
-            () = next(terminate) => 15,
-            () = next(hang_up) => 1,
-        }
-    }
-}
-
-async fn next(listener: Option<tokio::signal::unix::Signal>) {
-    match listener {
-        Some(mut listener) => drop(listener.recv().await),
-        None => std::future::pending().await,
-    }
+    let mut signals = Signals::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT]);
+    async move { signals.next().await.as_raw().try_into().unwrap_or_default() }
 }
 
 /// The process that lives as long as the job: what started this one or, for an action, what started its script.
@@ -154,15 +144,15 @@ impl Signals {
     /// Listens from now on, within a runtime.
     #[must_use]
     pub fn new() -> Self {
-        let kinds = [
-            (Signal::INT, SignalKind::interrupt()),
-            (Signal::TERM, SignalKind::terminate()),
-            (Signal::HUP, SignalKind::hangup()),
-            (Signal::QUIT, SignalKind::quit()),
-            (Signal::USR1, SignalKind::user_defined1()),
-            (Signal::USR2, SignalKind::user_defined2()),
-        ];
-        Self(kinds.into_iter().filter_map(|(number, kind)| Some((number, signal(kind).ok()?))).collect())
+        // Who was told to ignore the end of its children would not learn how they ended.
+        let _ = signal(SignalKind::child());
+        Self::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH])
+    }
+
+    fn of(signals: &[Signal]) -> Self {
+        let ignored = ignored();
+        let heard = signals.iter().filter(|signal| ignored >> (signal.as_raw() - 1) & 1 == 0);
+        Self(heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect())
     }
 
     /// The next one.
@@ -175,8 +165,19 @@ impl Signals {
     }
 }
 
+/// Which signals this process was told to ignore, a bit each. nohup does that, and a shell to what it runs in the background: they stay
+/// ignored, for the program too, as long as nobody listens to them.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+}
+
 /// Passes a signal on to the program, unless the terminal has sent it to both: a second ^C is a harder one for many a program.
-pub fn pass_on(signal: Signal, program: Option<u32>) {
+pub fn pass_on(signal: Signal, program: Option<u32>, screens: &Screens) {
+    if signal == Signal::WINCH && !screens.is_empty() {
+        return screens.fit();
+    }
     let from_the_terminal = matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground();
     if let Some(pid) = program.and_then(pid).filter(|_| !from_the_terminal) {
         let _ = rustix::process::kill_process(pid, signal);
@@ -232,24 +233,19 @@ pub fn widen(pipe: &File) {
     let _ = pipe;
 }
 
-/// What is read from.
-pub trait Source: AsFd {}
-impl<T: AsFd> Source for T {}
-
-/// What came first.
-pub enum Ready {
-    /// Something to read, or the end of it.
-    Data,
+/// What there is to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// There is something to read, or the end of it.
+    pub data: bool,
     /// The other pipe was closed.
-    Ended,
-    /// Nothing, for so long.
-    Silent,
+    pub ended: bool,
 }
 
 /// Waits until there is something to read, until `ended` is closed at its other end, or until the time is up.
-pub fn readable(from: &impl Source, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
+pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
     if ended.is_none() && at_most.is_none() {
-        return Ready::Data;
+        return Ready { data: true, ended: false };
     }
     let time = at_most.and_then(|time| Timespec::try_from(time).ok());
     let mut both: Vec<_> =
@@ -257,11 +253,11 @@ pub fn readable(from: &impl Source, ended: Option<&PipeReader>, at_most: Option<
     loop {
         match poll(&mut both, time.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
-            Ok(0) => return Ready::Silent,
             // What can't be waited for can be read, and tells then.
-            Err(_) => return Ready::Data,
+            Err(_) => return Ready { data: true, ended: false },
             Ok(_) => break,
         }
     }
-    if both.first().is_some_and(|from| !from.revents().is_empty()) { Ready::Data } else { Ready::Ended }
+    let is_ready = |at: usize| both.get(at).is_some_and(|fd| !fd.revents().is_empty());
+    Ready { data: is_ready(0), ended: is_ready(1) }
 }

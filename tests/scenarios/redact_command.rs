@@ -1,0 +1,125 @@
+//! What passes through `jf-token redact`.
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::process::{Child, Stdio};
+
+use crate::support::{BINARY, Ran, Scene};
+
+fn create(scene: &Scene, session: &str) {
+    let ran = scene.run(&["create", "--session", session, "--expiry", "1h", "--force-revocable", "--refreshable", "--format", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+}
+
+fn redact(scene: &mut Scene, options: &[&str], text: &str) -> Ran {
+    scene.stdin(text);
+    scene.run(&[&["redact"], options].concat())
+}
+
+/// One at work, that is read from and written to.
+fn start(scene: &Scene) -> Child {
+    scene.command(BINARY, &["redact"]).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+fn passes(child: &mut Child, text: &str, shown: &str) {
+    child.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    let mut read = vec![0; shown.len()];
+    child.stdout.as_mut().unwrap().read_exact(&mut read).unwrap();
+    assert_eq!(String::from_utf8(read).unwrap(), shown);
+}
+
+#[test]
+fn the_secrets_of_all_sessions_and_the_credential_are_hidden() {
+    let mut scene = Scene::new();
+    create(&scene, "a");
+    create(&scene, "b");
+    let issued = scene.sandbox.issued();
+    let secrets: Vec<_> = issued.iter().flat_map(|issued| [issued.access_token.clone(), issued.refresh_token.clone().unwrap()]).collect();
+    let text = format!("a {} b {} c {} d {}\r\ne {}", secrets[0], secrets[1], secrets[2], secrets[3], scene.sandbox.admin_token());
+    let ran = redact(&mut scene, &[], &text);
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "a *** b *** c *** d ***\r\ne ***", ""));
+}
+
+#[test]
+fn with_a_session_named_only_its_secrets_are_hidden() {
+    let mut scene = Scene::new();
+    create(&scene, "a");
+    create(&scene, "b");
+    scene.set("JF_TOKEN_FORMAT", "token"); // What is not hidden was asked for.
+    let issued = scene.sandbox.issued();
+    let refresh: Vec<_> = issued.iter().map(|issued| issued.refresh_token.clone().unwrap()).collect();
+    let ran = redact(&mut scene, &["--session", "b"], &refresh.join("\n"));
+    assert_eq!((ran.code, ran.stdout), (0, format!("{}\n***", refresh[0])));
+}
+
+#[test]
+fn with_nothing_to_hide_everything_is_passed_on_and_that_is_said() {
+    let mut scene = Scene::new();
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = redact(&mut scene, &[], "just\ntext");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "just\ntext"));
+    assert_eq!(ran.stderr, "jf-token: nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN\n");
+}
+
+#[test]
+fn a_session_that_begins_while_it_runs_is_hidden_from_its_first_token_on() {
+    let mut scene = Scene::new();
+    scene.unset("JF_ACCESS_TOKEN");
+    let mut child = start(&scene);
+    passes(&mut child, "before\n", "before\n");
+    let credential = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &credential);
+    for session in ["a", "b"] {
+        create(&scene, session);
+        let token = scene.sandbox.issued().pop().unwrap().access_token;
+        passes(&mut child, &format!("{session} {token}\n"), &format!("{session} ***\n"));
+    }
+    // Its end does not make its tokens public.
+    assert_eq!(scene.run(&["revoke", "--session", "b"]).code, 0);
+    let token = scene.sandbox.issued().pop().unwrap().access_token;
+    passes(&mut child, &format!("{token}\n"), "***\n");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_prompt_is_passed_on_at_once() {
+    let mut child = start(&Scene::new());
+    passes(&mut child, "Password: ", "Password: ");
+    passes(&mut child, "> ", "> ");
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn when_nobody_reads_any_more_it_ends_in_silence_and_not_as_a_success() {
+    let mut scene = Scene::new();
+    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY);
+    let ran = scene.command("sh", &["-c", r#"{ yes; echo $? >yes; } | { "$JF" redact; echo $? >redact; } | head -1"#]).output().unwrap();
+    assert_eq!((ran.stdout, ran.stderr), (b"y\n".to_vec(), Vec::new()));
+    assert_eq!((scene.read("work/yes").trim(), scene.read("work/redact").trim()), ("141", "141"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn what_can_not_be_written_is_a_failure() {
+    let scene = Scene::new();
+    let mut command = scene.command(BINARY, &["redact"]);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(full).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"text\n").unwrap();
+    let ran = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("can't pass everything on: No space left"), "{stderr}");
+}
+
+#[test]
+fn the_credential_can_not_come_by_the_stream_that_is_passed_on() {
+    let mut scene = Scene::new();
+    scene.unset("JF_ACCESS_TOKEN");
+    let text = format!("{}\n", scene.sandbox.admin_token());
+    let ran = redact(&mut scene, &["--access-token-stdin"], &text);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.story);
+    assert!(ran.stderr.contains("standard input is what is passed on"), "{}", ran.stderr);
+}
