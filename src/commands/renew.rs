@@ -67,16 +67,18 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
     /// When there is none, or it is unusable and can't be renewed.
     pub fn usable(&mut self, min_ttl: Option<Millis>) -> Result<Held> {
         let (late, started) = (crate::random::fraction(), Instant::now());
+        let mut told = false;
         loop {
             let state = self.session.read()?;
+            if let Some(text) = state.keeper_gave_up.as_ref().filter(|_| !told) {
+                self.job.console.warn(text);
+                told = true;
+            }
             let held = self.current(&state)?;
             let now = self.job.millis();
             let found = need(held, now, min_ttl, late);
             if found == Need::Fresh {
                 return Ok(held.clone());
-            }
-            if let Some(text) = &state.keeper_gave_up {
-                self.job.console.warn(text);
             }
             if let (Some(min_ttl), Some(life)) = (min_ttl, held.grant.life())
                 && min_ttl >= life
