@@ -23,7 +23,7 @@ use crate::inputs::Order;
 use crate::inputs::options::{self, ENV_VAR, HOME, RENEW_BY, SESSION, URL, Value};
 use crate::os;
 use crate::redact::Secret;
-use crate::session::{Held, RenewBy, Session};
+use crate::session::{Held, OF_EXEC, RenewBy, Session};
 
 /// As a shell has it.
 const NOT_FOUND: u8 = 127;
@@ -54,7 +54,7 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     look_for(job)?;
     let mut session = Session::find(job.inputs, job.ci)?;
     if job.inputs.text(&SESSION)?.is_none() {
-        session = session.of_its_own("exec");
+        session = session.of_its_own(OF_EXEC);
     }
     // Signals that come from now on are the program's.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

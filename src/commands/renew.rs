@@ -67,18 +67,15 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
     /// When there is none, or it is unusable and can't be renewed.
     pub fn usable(&mut self, min_ttl: Option<Millis>) -> Result<Held> {
         let (late, started) = (crate::random::fraction(), Instant::now());
-        let mut told = false;
+        let mut state = self.session.read()?;
+        if let Some(text) = &state.keeper_gave_up {
+            self.job.console.warn(text);
+        }
         loop {
-            let state = self.session.read()?;
-            if let Some(text) = state.keeper_gave_up.as_ref().filter(|_| !told) {
-                self.job.console.warn(text);
-                told = true;
-            }
-            let held = self.current(&state)?;
-            let now = self.job.millis();
-            let found = need(held, now, min_ttl, late);
+            let held = self.current(&state)?.clone();
+            let found = need(&held, self.job.millis(), min_ttl, late);
             if found == Need::Fresh {
-                return Ok(held.clone());
+                return Ok(held);
             }
             if let (Some(min_ttl), Some(life)) = (min_ttl, held.grant.life())
                 && min_ttl >= life
@@ -87,52 +84,50 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                 return Err(Error::input(what, "Give a shorter --min-ttl, or mint one that lives longer with --expiry."));
             }
             let kept = self.session.has_keeper();
-            if found == Need::Due {
-                if kept {
-                    return Ok(held.clone());
-                }
-                let later = state.trouble.as_ref().map_or(0, |trouble| trouble.wait(now));
-                if later > 0 {
-                    return Ok(self.as_it_is(held, &format!("the last try failed, and the next is in {} s", later.div_ceil(1000))));
-                }
+            if kept && found == Need::Due && !held.in_doubt {
+                return Ok(held);
             }
             let waits = started.elapsed() < if kept { KEEPER } else { LOCK };
-            match self.means(&state) {
-                Err(error) if found == Need::Due => return Ok(self.as_it_is(held, &error.to_string())),
-                Err(_) if kept && waits => {}
-                Err(error) => return Err(self.unusable(held, error)),
-                Ok(_) => match self.session.try_lock() {
-                    Ok(Some(mut locked)) => {
-                        // Another process may have renewed it meanwhile.
-                        let found = need(self.current(&locked.state)?, self.job.millis(), min_ttl, late);
-                        if found == Need::Fresh {
-                            continue;
-                        }
-                        let done = self.attempt(&mut locked, found);
-                        let held = self.current(&locked.state)?;
-                        return match done {
-                            Ok(()) if need(held, self.job.millis(), min_ttl, late) == Need::Unusable => {
-                                let life = held.grant.expires_in.unwrap_or_default();
-                                let what = format!("the new token, of {life} s, is no longer good for long enough");
-                                Err(Error::new(Kind::Unusable, what, "Mint tokens that live longer: --expiry, or the platform's settings."))
-                            }
-                            Ok(()) => Ok(held.clone()),
-                            Err(error) if found == Need::Due && !matches!(error.kind(), Kind::Interrupted(_)) => {
-                                Ok(self.as_it_is(held, &error.to_string()))
-                            }
-                            Err(error) => Err(self.unusable(held, error)),
-                        };
-                    }
-                    Ok(None) if waits => {}
-                    Ok(None) if found == Need::Due => return Ok(self.as_it_is(held, "another process has been renewing it for long")),
-                    Ok(None) => return Err(self.unusable(held, self.session.is_held())),
-                    Err(error) if found == Need::Due => return Ok(self.as_it_is(held, &error.to_string())),
-                    Err(error) => return Err(self.unusable(held, error)),
-                },
+            match self.renew_if_free(&state, min_ttl, late) {
+                Ok(true) => return Ok(self.current(&self.session.read()?)?.clone()),
+                // Another is at it, or should be.
+                Ok(false) if waits => {}
+                Err(error) if waits && kept && error.kind() == Kind::NoCredential => {}
+                Ok(false) if found == Need::Due => return Ok(self.as_it_is(&held, "another process has been renewing it for long")),
+                Ok(false) => return Err(self.unusable(&held, self.session.is_held())),
+                Err(error) if found == Need::Due && !matches!(error.kind(), Kind::Interrupted(_)) => {
+                    return Ok(self.as_it_is(&held, &error.to_string()));
+                }
+                Err(error) => return Err(self.unusable(&held, error)),
             }
             // Not all at once again.
             std::thread::sleep(Duration::from_millis(5).mul_f64(1.0 + 3.0 * crate::random::fraction()));
+            state = self.session.read()?;
         }
+    }
+
+    /// Renews the token, unless it was renewed meanwhile. False: another process has the lock.
+    fn renew_if_free(&mut self, state: &State, min_ttl: Option<Millis>, late: f64) -> Result<bool> {
+        self.means(state)?;
+        let Some(mut locked) = self.session.try_lock()? else { return Ok(false) };
+        let held = self.current(&locked.state)?;
+        let (now, in_doubt) = (self.job.millis(), held.in_doubt);
+        let found = need(held, now, min_ttl, late);
+        if found == Need::Fresh {
+            return Ok(true);
+        }
+        let later = locked.state.trouble.as_ref().map_or(0, |trouble| trouble.wait(now));
+        if found == Need::Due && !in_doubt && later > 0 {
+            let what = format!("the last try failed, and the next is in {} s", later.div_ceil(1000));
+            return Err(Error::new(Kind::Unusable, what, ""));
+        }
+        self.attempt(&mut locked, found)?;
+        let held = self.current(&locked.state)?;
+        if need(held, self.job.millis(), min_ttl, late) == Need::Unusable {
+            let what = format!("the new token, of {} s, is no longer good for long enough", held.grant.expires_in.unwrap_or_default());
+            return Err(Error::new(Kind::Unusable, what, "Mint tokens that live longer: --expiry, or the platform's settings."));
+        }
+        Ok(true)
     }
 
     /// One try to renew a token that is due or unusable, under the lock. What may pass is remembered, so that the next try comes later.
@@ -283,7 +278,8 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
 
     /// The token that is there, though it could not be renewed.
     fn as_it_is(&self, held: &Held, why: &str) -> Held {
-        self.job.console.say(&format!("the token {}, and is not renewed yet: {why}", self.end_of(held)));
+        let state = if held.in_doubt { "may have been ended by a refresh whose answer was lost".into() } else { self.end_of(held) };
+        self.job.console.say(&format!("the token {state}, and is not renewed yet: {why}"));
         held.clone()
     }
 

@@ -24,6 +24,9 @@ pub use state::{Content, Held, State, WrittenFile};
 /// The session that is meant when none is named.
 const DEFAULT: &str = "default";
 
+/// How the names of `exec`'s own sessions begin.
+pub const OF_EXEC: &str = "exec";
+
 /// More than the next version of a state file adds to this one: a token in its three forms, with what was asked for.
 const ROOM: u64 = 16 << 10;
 
@@ -73,6 +76,8 @@ impl Session {
         // Elsewhere any other may be another program's.
         if ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
             let mut names = session.names();
+            // Those of exec are for its program, which is told the name.
+            names.retain(|name| !name.starts_with(&format!("{OF_EXEC}-")));
             match &names[..] {
                 [] => {}
                 [only] => only.clone_into(&mut session.name),
