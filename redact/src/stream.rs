@@ -160,10 +160,11 @@ impl Redactor {
             if few | many {
                 let longest = (stop - start).min(PIECE - 1);
                 let lengths = if few { 1 } else { 8 }..=if many { longest } else { longest.min(8) };
-                let expected = std::mem::take(followed);
+                let before = std::mem::take(followed);
                 for length in lengths.rev() {
                     let window = joined << (8 * length) | next >> (8 * (PIECE - length));
-                    if let Some(end) = patterns.expected(window, expected + length).or_else(|| patterns.end_of(window)) {
+                    let expected = Some(before + length).filter(|&end| patterns.ends_at(window, end));
+                    if let Some(end) = expected.or_else(|| patterns.end_of(window)) {
                         marks.set(start, start + length);
                         *followed = end;
                         break;
