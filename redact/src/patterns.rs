@@ -119,9 +119,10 @@ impl Patterns {
         may_be.then(|| self.find(&self.text, window).ok())?
     }
 
-    /// The same, if it ends there.
-    pub(super) fn expected(&self, window: u128, end: usize) -> Option<usize> {
-        (window_before(&self.text, end) == window).then_some(end)
+    /// Whether this window ends there in the forms.
+    pub(super) fn ends_at(&self, window: u128, end: usize) -> bool {
+        // Before the first form there is a border, and no window of zeros.
+        end >= PIECE && window_before(&self.text, end) == window
     }
 
     /// How many of these bytes go on as the form does from here.

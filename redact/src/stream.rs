@@ -160,10 +160,11 @@ impl Redactor {
             if few | many {
                 let longest = (stop - start).min(PIECE - 1);
                 let lengths = if few { 1 } else { 8 }..=if many { longest } else { longest.min(8) };
-                let expected = std::mem::take(followed);
+                let before = std::mem::take(followed);
                 for length in lengths.rev() {
                     let window = joined << (8 * length) | next >> (8 * (PIECE - length));
-                    if let Some(end) = patterns.expected(window, expected + length).or_else(|| patterns.end_of(window)) {
+                    let expected = Some(before + length).filter(|&end| patterns.ends_at(window, end));
+                    if let Some(end) = expected.or_else(|| patterns.end_of(window)) {
                         marks.set(start, start + length);
                         *followed = end;
                         break;
@@ -231,14 +232,26 @@ impl Redactor {
 }
 
 /// Which of these bytes are line feeds, the first the lowest bit.
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "as in Patterns")]
+#[inline]
 fn newlines(block: &[u8; 64]) -> u64 {
-    let equal = block.map(|byte| u8::from(byte == b'\n'));
-    let (eights, _) = equal.as_chunks();
-    // Eight bytes of 0 or 1 become eight bits.
-    let bits = |index: usize| u64::from_le_bytes(eights[index]).wrapping_mul(0x0102_0408_1020_4080) >> 56 << (8 * index);
-    bits(0) | bits(1) | bits(2) | bits(3) | bits(4) | bits(5) | bits(6) | bits(7)
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (eights, _) = block.as_chunks();
+    // A bit for each byte of the eight: set if it is another.
+    let others = |index: usize| {
+        let others = u64::from_le_bytes(eights[index]) ^ 0x0a0a_0a0a_0a0a_0a0a;
+        ((((others & !HIGH) + !HIGH) | others) & HIGH) >> (7 - index)
+    };
+    let columns = !(others(0) | others(1) | others(2) | others(3) | others(4) | others(5) | others(6) | others(7));
+    if columns == 0 { 0 } else { transposed(columns) }
+}
+
+/// Eight bytes of eight bits, of each row a column.
+fn transposed(mut bits: u64) -> u64 {
+    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)] {
+        let swapped = (bits ^ bits >> shift) & mask;
+        bits ^= swapped ^ swapped << shift;
+    }
+    bits
 }
 
 /// Copies the first bytes; a few are quicker copied as many.

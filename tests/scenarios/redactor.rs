@@ -174,6 +174,13 @@ fn what_a_token_is_part_of_is_untouched() {
 }
 
 #[test]
+fn what_stands_before_the_first_byte_is_no_part_of_the_text() {
+    for secret in (1..300_u64).map(|index| format!("{:x}", index.wrapping_mul(0x9e37_79b9_7f4a_7c15))) {
+        assert_eq!(redacted(&secret, "\0\0a\0\n\0"), "\0\0a\0\n\0", "{secret}");
+    }
+}
+
+#[test]
 fn in_the_middle_of_a_larger_base64_text_a_token_is_hidden_at_each_place() {
     for before in ["", "u", "us", "user:"] {
         let shown = redacted(UUID, &base64(&format!("{before}{UUID}\n")));
