@@ -6,13 +6,18 @@ use super::{PIECE, Secret};
 /// Stands around each form in the text of all: a line break, which no text that is searched holds.
 const BORDER: u8 = b'\n';
 
+/// Any stretch of 16 bytes holds 6 that begin at a multiple of this.
+pub(super) const STEP: usize = PIECE - 6 + 1;
+/// So many bytes are looked at between two branches.
+pub(super) const BLOCK: usize = 8 * STEP;
+
 /// What is to be hidden: every form of some secrets, ready for search. Wiped on drop.
 ///
 /// A *window* is [`PIECE`] bytes as a number, the first byte the highest. A *stretch* is any part of a form.
 pub struct Patterns {
     /// All forms, with borders.
     text: Zeroizing<Vec<u8>>,
-    /// A Bloom filter of all stretches of 8 bytes: two bits in one word for each.
+    /// A Bloom filter of all stretches of 6 bytes: two bits in one word for each.
     stretches: Zeroizing<Vec<u64>>,
     /// A hash table of all windows: 0, or where one ends in the text, with bits of its hash above.
     windows: Zeroizing<Vec<u32>>,
@@ -73,8 +78,8 @@ impl Patterns {
             if run >= 2 {
                 self.pairs[usize::from(before)] |= 1 << (byte & 127);
             }
-            if run >= 8 {
-                let (word, bits) = self.place(last_8(window));
+            if run >= 6 {
+                let (word, bits) = self.place(last_6(low(window)));
                 self.stretches[word] |= bits;
             }
             let new = run < PIECE || self.insert(&text, window, end);
@@ -86,21 +91,20 @@ impl Patterns {
         *self.text = text;
     }
 
-    /// Whether these 8 bytes (the first the lowest) may be a stretch.
+    /// Whether the lowest 6 of these 8 bytes (the first the lowest) may be a stretch.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the loop that calls it is all the time there is")]
     pub(super) fn may_hold(&self, stretch: u64) -> bool {
-        let hash = mixed(stretch);
+        let hash = mixed_6(stretch);
         let word = self.stretches[slot(hash, self.stretches.len())];
         (word >> (hash >> 20 & 63)) & (word >> (hash >> 26 & 63)) & 1 == 1
     }
 
-    /// Whether any of the 8 that this block is made of may be.
+    /// Whether any of the 6 bytes at every [`STEP`]th may be.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as above")]
-    pub(super) fn may_hold_any(&self, block: &[u8; 64]) -> bool {
-        let (stretches, _) = block.as_chunks();
-        let look = |index: usize| self.may_hold(u64::from_le_bytes(stretches[index]));
+    pub(super) fn may_hold_any(&self, block: &[u8; BLOCK]) -> bool {
+        let look = |index: usize| self.may_hold(eight_at(block, index * STEP));
         // No loop, whatever the compiler is told to optimise for.
         look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
     }
@@ -108,14 +112,14 @@ impl Patterns {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "as above")]
     fn place(&self, stretch: u64) -> (usize, u64) {
-        let hash = mixed(stretch);
+        let hash = mixed_6(stretch);
         (slot(hash, self.stretches.len()), 1 << (hash >> 20 & 63) | 1 << (hash >> 26 & 63))
     }
 
     /// Where in the forms this window ends, if it is a stretch.
     pub(super) fn end_of(&self, window: u128) -> Option<usize> {
         // Most that are none are told by their halves.
-        let may_be = self.may_hold(last_8(window)) && self.may_hold(high(window).swap_bytes());
+        let may_be = self.may_hold(last_6(low(window))) && self.may_hold(high(window).swap_bytes());
         may_be.then(|| self.find(&self.text, window).ok())?
     }
 
@@ -186,6 +190,13 @@ fn mixed(value: u64) -> u64 {
     value.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes()
 }
 
+/// The same of the lowest 6 bytes alone.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+fn mixed_6(value: u64) -> u64 {
+    mixed(value << 16)
+}
+
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "as above")]
 fn slot(hash: u64, slots: usize) -> usize {
@@ -201,9 +212,16 @@ pub(super) fn window_before(text: &[u8], end: usize) -> u128 {
     text.get(..end).and_then(<[u8]>::last_chunk).map_or(0, |bytes| u128::from_be_bytes(*bytes))
 }
 
-/// A window's last 8 bytes, the first the lowest.
-fn last_8(window: u128) -> u64 {
-    low(window).swap_bytes()
+/// The last 6 of 8 bytes as they are in a window, the first the lowest.
+pub(super) fn last_6(bytes: u64) -> u64 {
+    bytes.swap_bytes() >> 16
+}
+
+/// Eight bytes from here on, the first the lowest.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "as above")]
+pub(super) fn eight_at(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 /// A window's first 8 bytes, as they are in it.

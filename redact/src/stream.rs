@@ -1,9 +1,10 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use wide::u8x16;
 use zeroize::Zeroizing;
 
-use super::patterns::{Patterns, high, low, window_before};
+use super::patterns::{BLOCK, Patterns, STEP, eight_at, high, last_6, low, window_before};
 use super::{HIDDEN, PIECE};
 
 /// So many bytes of what was read before are kept: a piece, a `\r`, and some to load 8 or 16 at once at any place.
@@ -89,16 +90,15 @@ impl Redactor {
         self.write(HISTORY - held, HISTORY, out)
     }
 
-    /// Marks the stretches without a break. Each holds 8 bytes that begin at a multiple of 8, at most 7 behind its start.
+    /// Marks the stretches without a break.
     fn search_lines(&mut self, end: usize) {
         let Self { patterns, buffer, marks, .. } = self;
-        let bytes = &buffer[..end];
-        let mut unseen = 0;
-        let mut look = |at: usize, stretch: &[u8; 8]| {
-            if at < unseen || !patterns.may_hold(u64::from_le_bytes(*stretch)) {
+        let (bytes, mut unseen) = (&buffer[..end], 0);
+        let mut look = |at: usize| {
+            if at < unseen || !patterns.may_hold(eight_at(buffer, at)) {
                 return;
             }
-            let mut start = unseen.max(at - 7);
+            let mut start = unseen.max(at - (STEP - 1));
             while start <= at.min(end - PIECE) {
                 if let Some(form) = patterns.end_of(window_before(bytes, start + PIECE)) {
                     let more = patterns.going_on(form, &bytes[start + PIECE..]);
@@ -109,13 +109,13 @@ impl Redactor {
             }
             unseen = start;
         };
-        let (blocks, rest) = bytes[8..].as_chunks::<64>();
-        for (at, block) in (8..).step_by(64).zip(blocks) {
+        let (blocks, rest) = bytes[STEP..].as_chunks::<BLOCK>();
+        for (at, block) in (STEP..).step_by(BLOCK).zip(blocks) {
             if patterns.may_hold_any(block) {
-                (at..).step_by(8).zip(block.as_chunks().0).for_each(|(at, stretch)| look(at, stretch));
+                (at..at + BLOCK).step_by(STEP).for_each(&mut look);
             }
         }
-        (8 + blocks.len() * 64..).step_by(8).zip(rest.as_chunks().0).for_each(|(at, stretch)| look(at, stretch));
+        (end - rest.len()..end).step_by(STEP).for_each(look);
     }
 
     /// Marks what stands behind the last break of the stretches that have one.
@@ -148,18 +148,19 @@ impl Redactor {
         self.line = (end - start).min(HISTORY);
     }
 
-    /// Of a stretch, the 7 bytes before its last break and the one behind are a part, or the one before and the 7 behind.
+    /// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind.
     fn search_break(&mut self, start: usize, stop: usize) {
         let Self { patterns, buffer, marks, joined, followed, .. } = self;
         let next = window_before(buffer, start + PIECE);
         let first = high(next);
         let mut look = |joined: u128, followed: &mut usize| {
             let last = low(joined);
-            let few = patterns.may_hold((last << 8 | first >> 56).swap_bytes());
-            let many = patterns.may_hold((last << 56 | first >> 8).swap_bytes()) && stop - start >= 7;
+            let few = patterns.may_hold(last_6(last << 8 | first >> 56));
+            let many = patterns.may_hold((last << 56 | first >> 8).swap_bytes()) && stop - start >= 5;
             if few | many {
+                // How many of its bytes are behind: with up to 11 the first probe was within it, with 5 and more the second.
                 let longest = (stop - start).min(PIECE - 1);
-                let lengths = if few { 1 } else { 8 }..=if many { longest } else { longest.min(8) };
+                let lengths = if few { 1 } else { 12 }..=if many { longest } else { longest.min(4) };
                 let before = std::mem::take(followed);
                 for length in lengths.rev() {
                     let window = joined << (8 * length) | next >> (8 * (PIECE - length));
@@ -234,24 +235,9 @@ impl Redactor {
 /// Which of these bytes are line feeds, the first the lowest bit.
 #[inline]
 fn newlines(block: &[u8; 64]) -> u64 {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (eights, _) = block.as_chunks();
-    // A bit for each byte of the eight: set if it is another.
-    let others = |index: usize| {
-        let others = u64::from_le_bytes(eights[index]) ^ 0x0a0a_0a0a_0a0a_0a0a;
-        ((((others & !HIGH) + !HIGH) | others) & HIGH) >> (7 - index)
-    };
-    let columns = !(others(0) | others(1) | others(2) | others(3) | others(4) | others(5) | others(6) | others(7));
-    if columns == 0 { 0 } else { transposed(columns) }
-}
-
-/// Eight bytes of eight bits, of each row a column.
-fn transposed(mut bits: u64) -> u64 {
-    for (shift, mask) in [(7, 0x00aa_00aa_00aa_00aa), (14, 0x0000_cccc_0000_cccc), (28, 0x0000_0000_f0f0_f0f0)] {
-        let swapped = (bits ^ bits >> shift) & mask;
-        bits ^= swapped ^ swapped << shift;
-    }
-    bits
+    let (sixteens, _) = block.as_chunks();
+    let bits = |index: usize| u64::from(u8x16::new(sixteens[index]).simd_eq(u8x16::splat(b'\n')).to_bitmask()) << (16 * index);
+    bits(0) | bits(1) | bits(2) | bits(3)
 }
 
 /// Copies the first bytes; a few are quicker copied as many.
