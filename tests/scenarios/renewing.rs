@@ -187,6 +187,15 @@ fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_f
 }
 
 #[test]
+fn a_process_that_is_killed_when_the_platform_has_refreshed_leaves_no_dead_token_to_be_taken_for_a_fresh_one() {
+    let scene = session(&["--refreshable"]);
+    killed(&scene, 300, Fault::StallAfter);
+    assert_eq!(live(&scene), [false, true]);
+    let ran = get(&scene, 0);
+    assert!(ran.code == 0 && scene.sandbox.is_live(ran.stdout.trim()), "{}", ran.story);
+}
+
+#[test]
 fn a_refresh_whose_answer_was_lost_has_spent_the_pair_and_a_new_token_is_minted() {
     for fault in [Fault::ResetAfter, Fault::StatusAfter { status: 502 }, Fault::CutShort] {
         let scene = session(&["--refreshable"]);
