@@ -52,9 +52,10 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn start(port: u16, tls: Option<TlsAcceptor>, shared: &Shared, scheme_and_host: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let any_port = port == 0;
         let listener = {
             let _inside = runtime.enter();
-            reserve(port).and_then(|socket| socket.listen(1024)).expect("the port is free")
+            reserve(port, any_port).and_then(|socket| socket.listen(1024)).expect("the port is free")
         };
         let port = listener.local_addr().expect("a bound port").port();
         shared.lock().url = format!("{scheme_and_host}:{port}");
@@ -71,7 +72,7 @@ impl Server {
         let shared = shared.clone();
         let thread = std::thread::spawn(move || {
             // Dropping the runtime afterwards ends every connection, a pooled or stalled one too.
-            runtime.block_on(listen(listener, port, inbox, tls, shared, router));
+            runtime.block_on(listen(listener, (port, any_port), inbox, tls, shared, router));
         });
         Self { port, commands: Some(commands), thread: Some(thread) }
     }
@@ -106,17 +107,20 @@ impl Drop for Server {
     }
 }
 
-/// A bound socket that doesn't listen yet: connections are refused, and nobody else gets the port.
-fn reserve(port: u16) -> io::Result<TcpSocket> {
+/// A bound socket that doesn't listen yet: connections are refused, and nobody else gets the port. One of any port is shared with
+/// the socket that takes its place: in between, another program's could be there. One that was named is not: its second user must be told.
+fn reserve(port: u16, shared: bool) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    #[cfg(unix)]
+    socket.set_reuseport(shared)?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(socket)
 }
 
 async fn listen(
     listener: TcpListener,
-    port: u16,
+    (port, any_port): (u16, bool),
     mut inbox: mpsc::UnboundedReceiver<Command>,
     tls: Option<TlsAcceptor>,
     shared: Shared,
@@ -132,8 +136,9 @@ async fn listen(
                 if command.open && let Some(socket) = reserved.take() {
                     listener = Some(TcpSocket::listen(socket, 1024).expect("the port is ours"));
                 } else if !command.open && let Some(old) = listener.take() {
+                    let old = Some(old).filter(|_| any_port && cfg!(unix));
+                    reserved = Some(reserve(port, any_port).expect("the port is ours"));
                     drop(old);
-                    reserved = Some(reserve(port).expect("the port is ours"));
                     closing.send_replace(());
                 }
                 (command.done)();

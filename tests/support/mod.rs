@@ -354,6 +354,8 @@ impl Scene {
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
             (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
             (r#"("(?:not_before|pause)": ?)\d+"#, "${1}<time>"),
+            // Of an hour, a second or two may have gone by.
+            (r#"("expires_in": )359\d"#, "${1}3600"),
             (r"\(in \d+ seconds?\)", "(in <n> seconds)"),
             (r"\(\d+ seconds? ago\)", "(just now)"),
             (r"use-[0-9a-f]{8}", "use-<random>"),
