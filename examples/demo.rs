@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use jf_token::{World, run};
 use sandbox::Sandbox;
@@ -72,11 +72,25 @@ fn main() -> ExitCode {
     println!("  even broken in two: {} / {}", masked(halves[0], &masks), masked(halves[1], &masks));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
 
-    title("5. The job ends: the action's post step");
+    title("5. Three quarters of an hour later a step asks for the token: jf-token get");
+    let step = job.iter().filter(|(name, _)| !name.starts_with("INPUT_") && **name != "GITHUB_STATE");
+    let mut step: HashMap<_, _> = step.map(|(name, value)| (*name, value.clone())).collect();
+    step.insert("JF_TOKEN_SESSION", state[0].1.clone().into());
+    let mut stdout = Vec::new();
+    let code = start(&step, "get", later, &mut stdout, &mut std::io::sink());
+    if code != ExitCode::SUCCESS {
+        return code;
+    }
+    let renewed = String::from_utf8(stdout).unwrap();
+    println!("  It is due, so it is refreshed, and both tokens are replaced: {}", short(renewed.trim()));
+    println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
+    println!("  and with the old one: {}", get(&sandbox, token));
+
+    title("6. The job ends: the action's post step");
     job.insert("STATE_SESSION", state[0].1.clone().into());
     let (code, log) = jf_token(&job, "revoke");
     log.lines().for_each(|line| println!("  {line}"));
-    println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
+    println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
     println!("  left on disk: {}", if folder.path().join("jf-token").exists() { "a session" } else { "nothing" });
     code
 }
@@ -88,16 +102,24 @@ fn title(text: &str) {
 /// The program itself, with the job's environment handed in; returns what the log gets.
 fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (ExitCode, String) {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let code = run(World {
-        args: vec!["jf-token".into(), command.into()],
-        environment: job.iter().map(|(name, value)| (*name, value)).collect(),
-        stdin: &mut std::io::empty(),
-        stdout: &mut stdout,
-        stderr: &mut stderr,
-        now: SystemTime::now,
-    });
+    let code = start(job, command, SystemTime::now, &mut stdout, &mut stderr);
     assert!(stdout.is_empty(), "no secret, and nothing else, is on standard output");
     (code, String::from_utf8(stderr).unwrap())
+}
+
+fn start(
+    job: &HashMap<&str, OsString>,
+    command: &str,
+    now: fn() -> SystemTime,
+    stdout: &mut dyn Write,
+    stderr: &mut dyn Write,
+) -> ExitCode {
+    let environment = job.iter().map(|(name, value)| (*name, value)).collect();
+    run(World { args: vec!["jf-token".into(), command.into()], environment, stdin: &mut std::io::empty(), stdout, stderr, now })
+}
+
+fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_secs(45 * 60)
 }
 
 /// The name-value blocks of one of GitHub's files.

@@ -114,6 +114,8 @@ fn reserve(port: u16, shared: bool) -> io::Result<TcpSocket> {
     socket.set_reuseaddr(true)?;
     #[cfg(unix)]
     socket.set_reuseport(shared)?;
+    #[cfg(not(unix))]
+    let _ = shared;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     Ok(socket)
 }
