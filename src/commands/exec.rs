@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,7 +51,7 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
     let when = job.inputs.word(&options::REVOKE, &When::WORDS)?.unwrap_or_default();
     let delivery = Delivery::files_only(job.inputs)?;
-    look_for(job)?;
+    let program = look_for(job)?;
     let mut session = Session::find(job.inputs, job.ci)?;
     if job.inputs.text(&SESSION)?.is_none() {
         session = session.of_its_own("exec");
@@ -67,7 +67,9 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     let credential = job.credential().ok().flatten().map(|found| found.secret);
     // What is called so in a session may be its own token, which the program gets anyway.
     let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
-    let ended = start(job, &session, &name, &held, credential.as_ref(), runtime, signals).map(|running| running.attend(job, &session, by));
+    let process = process(job, &program, &session, &name, &held, credential.as_ref());
+    let watch = Watch::new(session.clone(), false, credential);
+    let ended = start(job, process, watch, runtime, signals).map(|running| running.attend(job, &session, by));
     // Not when all is read that the program has printed: a reader may take its time.
     if !joins && let Err(error) = revoke::end_session(job, &session, when, true) {
         job.console.failure(&error.into());
@@ -101,15 +103,16 @@ impl Read for FirstLine {
     }
 }
 
-/// A program that is not there is told before there is a token.
-fn look_for(job: &Job) -> Result<()> {
+/// Where the program is. One that is not there is told before there is a token.
+fn look_for(job: &Job) -> Result<PathBuf> {
     let program = job.inputs.program.first().map_or(Path::new(""), Path::new);
     // What has a folder is looked for nowhere else.
     let folders = if program.components().count() > 1 { Some(OsString::new()) } else { job.inputs.environment.os("PATH") };
-    let Some(folders) = folders else { return Ok(()) };
+    // Without PATH the system knows where to look.
+    let Some(folders) = folders else { return Ok(program.to_owned()) };
     let places: Vec<_> = std::env::split_paths(&folders).map(|folder| folder.join(program)).collect();
-    if places.iter().any(|place| os::is_program(place)) {
-        return Ok(());
+    if let Some(place) = places.iter().find(|place| os::is_program(place)) {
+        return Ok(place.clone());
     }
     let kind = if !program.as_os_str().is_empty() && places.iter().any(|place| place.exists()) {
         ErrorKind::PermissionDenied
@@ -164,24 +167,21 @@ struct Ended {
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
 }
 
-fn start(
-    job: &Job,
-    session: &Session,
-    name: &str,
-    held: &Held,
-    credential: Option<&Secret>,
-    runtime: tokio::runtime::Runtime,
-    signals: os::Signals,
-) -> Result<Running> {
-    let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
-    let watch = Watch::new(session.clone(), false, credential.cloned());
-    let hider = Arc::new(Hider::new(watch));
-    let (ended, end) = io::pipe().map_err(fail)?;
-    let mut process = Process::new(job.inputs.program.first().map_or(OsStr::new(""), |program| program));
+/// The program, to be started.
+fn process(job: &Job, place: &Path, session: &Session, name: &str, held: &Held, credential: Option<&Secret>) -> Process {
+    // By its place, so that it is not looked for again: that costs a copy of all our memory's tables.
+    let mut process = os::program(place, job.inputs.program.first().map_or(OsStr::new(""), |program| program));
     process.args(job.inputs.program.iter().skip(1)).env_clear();
     process.envs(environment(job, credential));
     process.env(URL.variable, held.platform.as_str()).env(SESSION.variable, session.name()).env(HOME, session.home());
     process.env(name, held.grant.access_token.expose());
+    process
+}
+
+fn start(job: &Job, mut process: Process, watch: Watch, runtime: tokio::runtime::Runtime, signals: os::Signals) -> Result<Running> {
+    let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+    let hider = Arc::new(Hider::new(watch));
+    let (ended, end) = io::pipe().map_err(fail)?;
     let outputs = os::Outputs::new().map_err(fail)?;
     let mut passing = Vec::new();
     for (from, own) in outputs.streams {

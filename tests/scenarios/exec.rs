@@ -499,7 +499,8 @@ fn a_signal_that_is_ignored_stays_ignored_in_the_program() {
     let ran = scene.command("sh", &["-c", &script]).output().unwrap();
     let text = String::from_utf8(ran.stdout).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines.len() == 2 && lines[0].ends_with("203") && lines[0] == lines[1], "{text}");
+    // The highest are the C library's own.
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with("0000203")), "{text}");
 }
 
 #[test]
