@@ -555,6 +555,16 @@ fn the_token_ends_with_the_program_and_not_with_a_reader_that_takes_its_time() {
 }
 
 #[test]
+fn what_is_printed_after_the_end_is_hidden_as_well() {
+    let mut scene = scene();
+    scene.asks_for("new");
+    let options = [&TOKEN[..], &["--refreshable", "--token-file", "token"]].concat();
+    let ran = exec_with(&scene, &options, r#""$JF" refresh --format none; cp token new; (sleep 0.6; cat new) & exit 3"#);
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, "***"), "{}", ran.story);
+    all_is_over(&scene, &["new"]);
+}
+
+#[test]
 fn a_token_that_could_not_be_revoked_is_told_and_the_exit_code_is_still_the_programs() {
     let scene = scene();
     scene.sandbox.fault_for("DELETE", Fault::Shape('A', 403), 9);
