@@ -30,6 +30,8 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 /// How often it is looked whether the token must be renewed, at least.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked how the program has set its terminal.
+const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
 
 /// What the thread that runs the program tells.
 enum News {
@@ -190,12 +192,12 @@ fn start(job: &Job, mut process: Process, watch: Watch, runtime: tokio::runtime:
     }
     let [stdout, stderr] = outputs.ends;
     process.stdout(stdout).stderr(stderr);
-    let screens = outputs.screens;
+    let mut screens = outputs.screens;
     let (tell, news) = mpsc::channel();
     let over = Arc::new(AtomicBool::new(false));
     let flag = over.clone();
     thread::spawn(move || {
-        let ended = runtime.block_on(attend(process, signals, &screens, &tell));
+        let ended = runtime.block_on(attend(process, signals, &mut screens, &tell));
         flag.store(true, Ordering::Relaxed);
         // Nobody listens any more when we are ending anyway.
         let _ = tell.send(ended);
@@ -208,19 +210,23 @@ fn start(job: &Job, mut process: Process, watch: Watch, runtime: tokio::runtime:
 }
 
 /// Starts the program, passes signals on to it, and waits for its end.
-async fn attend(process: Process, mut signals: os::Signals, screens: &os::Screens, tell: &Sender<News>) -> News {
+async fn attend(process: Process, mut signals: os::Signals, screens: &mut os::Screens, tell: &Sender<News>) -> News {
     let started = tokio::process::Command::from(process).spawn();
     let mut child = match started {
         Ok(child) => child,
         Err(error) => return News::NotStarted(error),
     };
     let _ = tell.send(News::Started);
-    loop {
+    let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
+    let ended = loop {
         tokio::select! {
-            ended = child.wait() => return News::Ended(ended),
+            ended = child.wait() => break ended,
             signal = signals.next() => os::pass_on(signal, child.id(), screens),
+            _ = looks.tick(), if !screens.is_empty() => screens.follow(),
         }
-    }
+    };
+    screens.follow();
+    News::Ended(ended)
 }
 
 impl Running {

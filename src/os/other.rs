@@ -161,6 +161,17 @@ pub struct Outputs {
 /// Terminals of a program's own.
 pub struct Screens;
 
+impl Screens {
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+
+    /// Nothing to do here.
+    pub fn follow(&mut self) {}
+}
+
 impl Outputs {
     /// Pipes, in the place of our own streams.
     ///

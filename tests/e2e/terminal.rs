@@ -21,8 +21,10 @@ impl Terminal {
         let mut scene = Scene::new();
         scene.set("PATH", &std::env::var("PATH").unwrap()).set("LC_ALL", "C.UTF-8").set("PS1", "shell> ");
         let terminal = Self { scene, folder: tempfile::tempdir().unwrap() };
-        fs::write(terminal.scene.path("work/jf"), format!("#!/bin/sh\nexec {BINARY} exec --expiry 1h --force-revocable -- \"$@\"\n"))
-            .unwrap();
+        // As root in a container: the system's administrator may open a terminal that is closed to all others.
+        let less = if rustix::process::geteuid().is_root() { "setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin" } else { "" };
+        let script = format!("exec ${{WITH-{less}}} {BINARY} exec --expiry 1h --force-revocable -- \"$@\"\n");
+        terminal.scene.write("work/jf", &script);
         let shell = system("bash").display().to_string();
         terminal.tmux(&["new-session", "-d", "-x", "100", "-y", "40", &shell, "--noprofile", "--norc"]);
         terminal.tmux(&["set-option", "-g", "status", "off"]);
@@ -189,4 +191,38 @@ fn a_child_in_the_background_does_not_hold_the_terminal() {
     terminal.exec("sleep 30 & (sleep 0.4; echo late) & echo early; exit 5");
     assert_eq!(terminal.end(5), ["early", "late"]);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_pager_that_can_not_get_its_keys_ends() {
+    let terminal = Terminal::open();
+    terminal.scene.write("work/text", &(1..200).map(|line| format!("line {line}\n")).collect::<String>());
+    terminal.exec("less text; echo over");
+    assert_eq!(terminal.end(0).last().unwrap(), "over");
+}
+
+#[test]
+fn a_pager_of_the_systems_administrator_gets_its_keys() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let terminal = Terminal::open();
+    terminal.scene.write("work/text", &(1..200).map(|line| format!("line {line}\n")).collect::<String>());
+    terminal.scene.write("work/script", "less text");
+    terminal.enter("clear; WITH= sh jf sh script; echo \"code $?\"");
+    terminal.wait_for("line 39");
+    terminal.press("Space");
+    terminal.wait_for("line 78");
+    terminal.press("q");
+    terminal.end(0);
+}
+
+#[test]
+fn a_program_that_sets_its_keyboard_where_it_prints_sets_the_real_one() {
+    let terminal = Terminal::open();
+    let real = "stty -a </dev/tty | grep -Eo -e '-?(icanon|echo) ' | tr '\\n' ' '; echo";
+    terminal.exec(&format!("{real}; stty -echo -icanon <&1; sleep 0.3; {real}; stty echo icanon <&1"));
+    assert_eq!(terminal.end(0), ["icanon  echo", "-icanon  -echo"]);
+    terminal.enter(&format!("clear; {real}; echo 'code' 9"));
+    assert_eq!(terminal.end(9).last().unwrap(), "icanon  echo");
 }

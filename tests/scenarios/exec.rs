@@ -375,7 +375,7 @@ fn each_signal_reaches_the_program_once() {
     ] {
         let scene = scene();
         let script = format!(
-            "trap 'echo {name}; count=x$count' {name}; echo ready; while [ -z \"$count\" ]; do sleep 0.02; done; sleep 0.2; exit 40"
+            "trap 'echo {name}; count=x$count' {name}; echo ready; for i in $(seq 200); do [ -z \"$count\" ] && sleep 0.02; done; sleep 0.2; exit 40"
         );
         let (mut child, mut stdout) = start(&scene, &script);
         send(&child, signal);
