@@ -1,6 +1,7 @@
 //! In a real terminal, tmux's: `exec` is not to be noticed there.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -74,6 +75,11 @@ impl Terminal {
         }
     }
 
+    fn wait_for_file(&self, path: &Path, text: &str) -> String {
+        self.wait_until(text, |_| fs::read_to_string(path).is_ok_and(|found| found.contains(text)));
+        fs::read_to_string(path).unwrap()
+    }
+
     /// All of the screen, once the program has ended with this code.
     fn end(&self, code: u8) -> Vec<String> {
         let screen = self.wait_for(&format!("code {code}\n"));
@@ -109,11 +115,16 @@ fn the_program_sees_a_terminal_where_there_is_one_and_colours_appear() {
 #[test]
 fn both_streams_keep_their_order_and_every_byte() {
     let terminal = Terminal::open();
+    let raw = terminal.scene.path("raw");
+    terminal.tmux(&["pipe-pane", &format!("cat >{}", raw.display())]);
     terminal.exec("for i in 1 2 3 4 5 6 7 8 9; do echo out $i; echo err $i >&2; done; printf 'a\\tb\\rc\\n'; printf 'x\\ny\\n'; exit 3");
     let lines = terminal.end(3);
     let counted: Vec<String> = (1..=9).flat_map(|i| [format!("out {i}"), format!("err {i}")]).collect();
     assert_eq!(lines[..18], counted[..]);
     assert_eq!(lines[18..], ["c       b", "x", "y"]);
+    // The real terminal alone makes \r\n of \n.
+    let raw = terminal.wait_for_file(&raw, "y\r\n");
+    assert!(raw.contains("a\tb\rc\r\nx\r\ny\r\n"), "{raw:?}");
 }
 
 #[test]
