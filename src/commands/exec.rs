@@ -232,9 +232,8 @@ async fn attend(process: Process, mut signals: os::Signals, screens: &mut os::Sc
 impl Running {
     /// Keeps the token fresh until the program has ended.
     fn attend(self, job: &mut Job, session: &Session, by: Option<RenewBy>) -> Ended {
-        // Another may be the session's keeper already.
-        let lock = session.become_keeper(None).ok().flatten();
-        let mut keeps = lock.is_some();
+        let mut lock = None;
+        let mut goes_on = true;
         let over = self.over.clone();
         let mut renewer = Renewer::new(job, session.clone(), by);
         renewer.role = Role::Exec;
@@ -250,13 +249,17 @@ impl Running {
         let mut keeper = Keeper::new(renewer);
         let status = loop {
             let mut wait = LOOK;
-            if keeps {
+            // Another may be the session's keeper, and may end before this program does. Of a session that is over nothing is left behind.
+            if goes_on && lock.is_none() && !session.has_keeper() && session.read().is_ok_and(|state| !state.tokens.is_empty()) {
+                lock = session.become_keeper(None).ok().flatten();
+            }
+            if goes_on && lock.is_some() {
                 match keeper.look() {
                     Ok(Some(next)) => wait = Duration::from_millis(next).min(LOOK),
                     // Revoked by somebody else, or not to be renewed: the program goes on with what it has.
-                    Ok(None) => keeps = false,
+                    Ok(None) => goes_on = false,
                     Err(error) => {
-                        keeps = false;
+                        goes_on = false;
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
                             keeper.renewer.job.console.warn(&format!("the token is no longer kept fresh: {error}\n{}", error.next()));
                         }

@@ -170,6 +170,20 @@ fn in_a_session_that_has_a_token_that_one_is_used_and_lives_on() {
 }
 
 #[test]
+fn of_two_programs_in_a_session_the_second_gets_fresh_tokens_when_the_first_has_ended() {
+    let mut scene = scene();
+    scene.asks_for("second").asks_for("token").set("JF_TOKEN_SESSION", "s");
+    assert_eq!(scene.run(&["create", "--expiry", "4", "--force-revocable", "--token-file", "token", "--format", "none"]).code, 0);
+    let first = scene.spawn(&arguments(&[], "sleep 0.6"));
+    std::thread::sleep(Duration::from_millis(200));
+    let ran = exec_with(&scene, &[], "sleep 3.2; cat token >second");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(first.wait_with_output().unwrap().status.success());
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 2 && issued[1].access_token == scene.read("work/second"), "{}", issued.len());
+}
+
+#[test]
 fn a_variable_with_the_sessions_own_token_is_the_programs() {
     let mut scene = scene();
     assert_eq!(scene.run(&["create", "--session", "s", "--expiry", "1h", "--format", "none"]).code, 0);
