@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command as Process, ExitStatus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +30,8 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 /// How often it is looked whether the token must be renewed, at least.
 const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked how the program has set its terminal.
+const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
 
 /// What the thread that runs the program tells.
 enum News {
@@ -51,7 +53,7 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
     let when = job.inputs.word(&options::REVOKE, &When::WORDS)?.unwrap_or_default();
     let delivery = Delivery::files_only(job.inputs)?;
-    look_for(job)?;
+    let program = look_for(job)?;
     let mut session = Session::find(job.inputs, job.ci)?;
     if job.inputs.text(&SESSION)?.is_none() {
         session = session.of_its_own(OF_EXEC);
@@ -67,7 +69,9 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     let credential = job.credential().ok().flatten().map(|found| found.secret);
     // What is called so in a session may be its own token, which the program gets anyway.
     let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
-    let ended = start(job, &session, &name, &held, credential.as_ref(), runtime, signals).map(|running| running.attend(job, &session, by));
+    let process = process(job, &program, &session, &name, &held, credential.as_ref());
+    let watch = Watch::new(session.clone(), false, credential);
+    let ended = start(job, process, watch, runtime, signals).map(|running| running.attend(job, &session, by));
     // Not when all is read that the program has printed: a reader may take its time.
     if !joins && let Err(error) = revoke::end_session(job, &session, when, true) {
         job.console.failure(&error.into());
@@ -101,15 +105,16 @@ impl Read for FirstLine {
     }
 }
 
-/// A program that is not there is told before there is a token.
-fn look_for(job: &Job) -> Result<()> {
+/// Where the program is. One that is not there is told before there is a token.
+fn look_for(job: &Job) -> Result<PathBuf> {
     let program = job.inputs.program.first().map_or(Path::new(""), Path::new);
     // What has a folder is looked for nowhere else.
     let folders = if program.components().count() > 1 { Some(OsString::new()) } else { job.inputs.environment.os("PATH") };
-    let Some(folders) = folders else { return Ok(()) };
+    // Without PATH the system knows where to look.
+    let Some(folders) = folders else { return Ok(program.to_owned()) };
     let places: Vec<_> = std::env::split_paths(&folders).map(|folder| folder.join(program)).collect();
-    if places.iter().any(|place| os::is_program(place)) {
-        return Ok(());
+    if let Some(place) = places.iter().find(|place| os::is_program(place)) {
+        return Ok(place.clone());
     }
     let kind = if !program.as_os_str().is_empty() && places.iter().any(|place| place.exists()) {
         ErrorKind::PermissionDenied
@@ -164,24 +169,21 @@ struct Ended {
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
 }
 
-fn start(
-    job: &Job,
-    session: &Session,
-    name: &str,
-    held: &Held,
-    credential: Option<&Secret>,
-    runtime: tokio::runtime::Runtime,
-    signals: os::Signals,
-) -> Result<Running> {
-    let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
-    let watch = Watch::new(session.clone(), false, credential.cloned());
-    let hider = Arc::new(Hider::new(watch));
-    let (ended, end) = io::pipe().map_err(fail)?;
-    let mut process = Process::new(job.inputs.program.first().map_or(OsStr::new(""), |program| program));
+/// The program, to be started.
+fn process(job: &Job, place: &Path, session: &Session, name: &str, held: &Held, credential: Option<&Secret>) -> Process {
+    // By its place, so that it is not looked for again: that costs a copy of all our memory's tables.
+    let mut process = os::program(place, job.inputs.program.first().map_or(OsStr::new(""), |program| program));
     process.args(job.inputs.program.iter().skip(1)).env_clear();
     process.envs(environment(job, credential));
     process.env(URL.variable, held.platform.as_str()).env(SESSION.variable, session.name()).env(HOME, session.home());
     process.env(name, held.grant.access_token.expose());
+    process
+}
+
+fn start(job: &Job, mut process: Process, watch: Watch, runtime: tokio::runtime::Runtime, signals: os::Signals) -> Result<Running> {
+    let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+    let hider = Arc::new(Hider::new(watch));
+    let (ended, end) = io::pipe().map_err(fail)?;
     let outputs = os::Outputs::new().map_err(fail)?;
     let mut passing = Vec::new();
     for (from, own) in outputs.streams {
@@ -190,12 +192,12 @@ fn start(
     }
     let [stdout, stderr] = outputs.ends;
     process.stdout(stdout).stderr(stderr);
-    let screens = outputs.screens;
+    let mut screens = outputs.screens;
     let (tell, news) = mpsc::channel();
     let over = Arc::new(AtomicBool::new(false));
     let flag = over.clone();
     thread::spawn(move || {
-        let ended = runtime.block_on(attend(process, signals, &screens, &tell));
+        let ended = runtime.block_on(attend(process, signals, &mut screens, &tell));
         flag.store(true, Ordering::Relaxed);
         // Nobody listens any more when we are ending anyway.
         let _ = tell.send(ended);
@@ -208,27 +210,30 @@ fn start(
 }
 
 /// Starts the program, passes signals on to it, and waits for its end.
-async fn attend(process: Process, mut signals: os::Signals, screens: &os::Screens, tell: &Sender<News>) -> News {
+async fn attend(process: Process, mut signals: os::Signals, screens: &mut os::Screens, tell: &Sender<News>) -> News {
     let started = tokio::process::Command::from(process).spawn();
     let mut child = match started {
         Ok(child) => child,
         Err(error) => return News::NotStarted(error),
     };
     let _ = tell.send(News::Started);
-    loop {
+    let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
+    let ended = loop {
         tokio::select! {
-            ended = child.wait() => return News::Ended(ended),
+            ended = child.wait() => break ended,
             signal = signals.next() => os::pass_on(signal, child.id(), screens),
+            _ = looks.tick(), if !screens.is_empty() => screens.follow(),
         }
-    }
+    };
+    screens.follow();
+    News::Ended(ended)
 }
 
 impl Running {
     /// Keeps the token fresh until the program has ended.
     fn attend(self, job: &mut Job, session: &Session, by: Option<RenewBy>) -> Ended {
-        // Another may be the session's keeper already.
-        let lock = session.become_keeper(None).ok().flatten();
-        let mut keeps = lock.is_some();
+        let mut lock = None;
+        let mut goes_on = true;
         let over = self.over.clone();
         let mut renewer = Renewer::new(job, session.clone(), by);
         renewer.role = Role::Exec;
@@ -244,13 +249,17 @@ impl Running {
         let mut keeper = Keeper::new(renewer);
         let status = loop {
             let mut wait = LOOK;
-            if keeps {
+            // Another may be the session's keeper, and may end before this program does. Of a session that is over nothing is left behind.
+            if goes_on && lock.is_none() && !session.has_keeper() && session.read().is_ok_and(|state| !state.tokens.is_empty()) {
+                lock = session.become_keeper(None).ok().flatten();
+            }
+            if goes_on && lock.is_some() {
                 match keeper.look() {
                     Ok(Some(next)) => wait = Duration::from_millis(next).min(LOOK),
                     // Revoked by somebody else, or not to be renewed: the program goes on with what it has.
-                    Ok(None) => keeps = false,
+                    Ok(None) => goes_on = false,
                     Err(error) => {
-                        keeps = false;
+                        goes_on = false;
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
                             keeper.renewer.job.console.warn(&format!("the token is no longer kept fresh: {error}\n{}", error.next()));
                         }

@@ -82,15 +82,14 @@ impl Watch {
     }
 }
 
-/// What is hidden, for all streams of a program.
-pub struct Hider(Mutex<(Watch, Arc<Patterns>)>);
+/// What is hidden, for all streams of a program. Made ready for search when it is needed first: a program that prints nothing needs none.
+pub struct Hider(Mutex<(Watch, Option<Arc<Patterns>>)>);
 
 impl Hider {
     /// Everything that is known now.
     pub fn new(mut watch: Watch) -> Self {
         watch.look();
-        let patterns = Arc::new(Patterns::new(watch.secrets.iter()));
-        Self(Mutex::new((watch, patterns)))
+        Self(Mutex::new((watch, None)))
     }
 
     fn knows_nothing(&self) -> bool {
@@ -99,16 +98,18 @@ impl Hider {
 
     /// Learns what is known by now.
     pub fn look(&self) {
-        self.patterns();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.0.look() {
+            known.1 = None;
+        }
     }
 
     /// Everything that is known by now.
     fn patterns(&self) -> Arc<Patterns> {
+        self.look();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.0.look() {
-            known.1 = Arc::new(Patterns::new(known.0.secrets.iter()));
-        }
-        known.1.clone()
+        let (watch, patterns) = &mut *known;
+        patterns.get_or_insert_with(|| Arc::new(Patterns::new(watch.secrets.iter()))).clone()
     }
 }
 
@@ -118,8 +119,7 @@ impl Hider {
 /// # Errors
 /// When it can't be written, or can't be read on.
 pub fn pass_on(mut from: &File, mut to: impl Write, hider: &Hider, ended: Option<&PipeReader>) -> io::Result<()> {
-    let mut patterns = hider.patterns();
-    let mut redactor = Redactor::new(patterns.clone());
+    let mut at_work = None;
     let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
         let at_most = end.map(|_| if last_words < LAST_WORDS { Duration::ZERO } else { SILENCE });
@@ -127,7 +127,7 @@ pub fn pass_on(mut from: &File, mut to: impl Write, hider: &Hider, ended: Option
         if ready.ended {
             end = Some(Instant::now());
         }
-        if !ready.data {
+        if !ready.data && !ready.over {
             match end {
                 Some(_) if last_words < LAST_WORDS => last_words = LAST_WORDS,
                 Some(_) => break,
@@ -135,9 +135,13 @@ pub fn pass_on(mut from: &File, mut to: impl Write, hider: &Hider, ended: Option
             }
             continue;
         }
-        if last_words >= LAST_WORDS && end.is_some_and(|end| end.elapsed() > LINGER) {
+        if ready.over || last_words >= LAST_WORDS && end.is_some_and(|end| end.elapsed() > LINGER) {
             break;
         }
+        let (redactor, patterns) = at_work.get_or_insert_with(|| {
+            let patterns = hider.patterns();
+            (Redactor::new(patterns.clone()), patterns)
+        });
         let read = match from.read(redactor.room()) {
             Ok(0) => break,
             Ok(read) => read,
@@ -152,11 +156,11 @@ pub fn pass_on(mut from: &File, mut to: impl Write, hider: &Hider, ended: Option
         last_words += if end.is_some() { read } else { 0 };
         // A token is on the disk before anybody can print it: what was read just now may hold only what is there now.
         let now = hider.patterns();
-        if !Arc::ptr_eq(&now, &patterns) {
+        if !Arc::ptr_eq(&now, patterns) {
             redactor.learn(now.clone());
-            patterns = now;
+            *patterns = now;
         }
         redactor.pass(read, &mut to)?;
     }
-    redactor.finish(&mut to)
+    at_work.map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut to))
 }

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, PipeReader};
 use std::os::windows::io::{AsHandle, OwnedHandle};
@@ -102,6 +103,12 @@ impl Signals {
 /// The console sends it to the program itself.
 pub fn pass_on((): (), _program: Option<u32>, _screens: &Screens) {}
 
+/// Where it is the system knows best.
+#[must_use]
+pub fn program(_place: &Path, name: &OsStr) -> Command {
+    Command::new(name)
+}
+
 /// The system looks at the name's ending too: what is there is believed.
 #[must_use]
 pub fn is_program(_path: &Path) -> bool {
@@ -154,6 +161,17 @@ pub struct Outputs {
 /// Terminals of a program's own.
 pub struct Screens;
 
+impl Screens {
+    /// There are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        true
+    }
+
+    /// Nothing to do here.
+    pub fn follow(&mut self) {}
+}
+
 impl Outputs {
     /// Pipes, in the place of our own streams.
     ///
@@ -176,13 +194,15 @@ impl Outputs {
 /// What there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// There is something to read, or the end of it.
+    /// There is something to read, or perhaps the end of it.
     pub data: bool,
+    /// It has ended.
+    pub over: bool,
     /// The other pipe was closed.
     pub ended: bool,
 }
 
 /// Reading waits by itself.
 pub fn readable(_from: &File, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
-    Ready { data: true, ended: false }
+    Ready { data: true, ..Ready::default() }
 }

@@ -170,6 +170,20 @@ fn in_a_session_that_has_a_token_that_one_is_used_and_lives_on() {
 }
 
 #[test]
+fn of_two_programs_in_a_session_the_second_gets_fresh_tokens_when_the_first_has_ended() {
+    let mut scene = scene();
+    scene.asks_for("second").asks_for("token").set("JF_TOKEN_SESSION", "s");
+    assert_eq!(scene.run(&["create", "--expiry", "4", "--force-revocable", "--token-file", "token", "--format", "none"]).code, 0);
+    let first = scene.spawn(&arguments(&[], "sleep 0.6"));
+    std::thread::sleep(Duration::from_millis(200));
+    let ran = exec_with(&scene, &[], "sleep 3.2; cat token >second");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(first.wait_with_output().unwrap().status.success());
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 2 && issued[1].access_token == scene.read("work/second"), "{}", issued.len());
+}
+
+#[test]
 fn a_variable_with_the_sessions_own_token_is_the_programs() {
     let mut scene = scene();
     assert_eq!(scene.run(&["create", "--session", "s", "--expiry", "1h", "--format", "none"]).code, 0);
@@ -375,7 +389,7 @@ fn each_signal_reaches_the_program_once() {
     ] {
         let scene = scene();
         let script = format!(
-            "trap 'echo {name}; count=x$count' {name}; echo ready; while [ -z \"$count\" ]; do sleep 0.02; done; sleep 0.2; exit 40"
+            "trap 'echo {name}; count=x$count' {name}; echo ready; for i in $(seq 200); do [ -z \"$count\" ] && sleep 0.02; done; sleep 0.2; exit 40"
         );
         let (mut child, mut stdout) = start(&scene, &script);
         send(&child, signal);
@@ -499,7 +513,8 @@ fn a_signal_that_is_ignored_stays_ignored_in_the_program() {
     let ran = scene.command("sh", &["-c", &script]).output().unwrap();
     let text = String::from_utf8(ran.stdout).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    assert!(lines.len() == 2 && lines[0].ends_with("203") && lines[0] == lines[1], "{text}");
+    // The highest are the C library's own.
+    assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with("0000203")), "{text}");
 }
 
 #[test]
@@ -537,7 +552,8 @@ fn a_child_in_the_background_that_never_stops_printing_does_not_go_on_for_ever()
 #[test]
 fn the_token_ends_with_the_program_and_not_with_a_reader_that_takes_its_time() {
     let scene = scene();
-    let script = "head -c 100000 /dev/zero | tr '\\0' a; echo >done";
+    // More than the pipe behind us takes: some of it waits in the program's.
+    let script = "head -c 130000 /dev/zero | tr '\\0' a; echo >done";
     let mut child = scene.command(BINARY, &arguments(&TOKEN, script)).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -548,9 +564,19 @@ fn the_token_ends_with_the_program_and_not_with_a_reader_that_takes_its_time() {
     std::thread::sleep(Duration::from_secs(4));
     let mut printed = Vec::new();
     stdout.read_to_end(&mut printed).unwrap();
-    assert_eq!(printed.len(), 100_000);
+    assert_eq!(printed.len(), 130_000);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     all_is_over(&scene, &["done"]);
+}
+
+#[test]
+fn what_is_printed_after_the_end_is_hidden_as_well() {
+    let mut scene = scene();
+    scene.asks_for("new");
+    let options = [&TOKEN[..], &["--refreshable", "--token-file", "token"]].concat();
+    let ran = exec_with(&scene, &options, r#""$JF" refresh --format none 2>/dev/null; cp token new; (sleep 0.6; cat new) & exit 3"#);
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, "***"), "{}", ran.story);
+    all_is_over(&scene, &["new"]);
 }
 
 #[test]

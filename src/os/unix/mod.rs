@@ -1,5 +1,6 @@
 mod terminal;
 
+use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
@@ -188,6 +189,14 @@ fn is_in_the_foreground() -> bool {
     File::open("/dev/tty").is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp()))
 }
 
+/// The program at this place, under the name by which it was called.
+#[must_use]
+pub fn program(place: &Path, name: &OsStr) -> Command {
+    let mut command = Command::new(place);
+    command.arg0(name);
+    command
+}
+
 /// Whether the file can be run.
 #[must_use]
 pub fn is_program(path: &Path) -> bool {
@@ -236,8 +245,10 @@ pub fn widen(pipe: &File) {
 /// What there is to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// There is something to read, or the end of it.
+    /// There is something to read, or perhaps the end of it.
     pub data: bool,
+    /// It has ended.
+    pub over: bool,
     /// The other pipe was closed.
     pub ended: bool,
 }
@@ -245,7 +256,7 @@ pub struct Ready {
 /// Waits until there is something to read, until `ended` is closed at its other end, or until the time is up.
 pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
     if ended.is_none() && at_most.is_none() {
-        return Ready { data: true, ended: false };
+        return Ready { data: true, ..Ready::default() };
     }
     let time = at_most.and_then(|time| Timespec::try_from(time).ok());
     let mut both: Vec<_> =
@@ -254,10 +265,11 @@ pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duratio
         match poll(&mut both, time.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             // What can't be waited for can be read, and tells then.
-            Err(_) => return Ready { data: true, ended: false },
+            Err(_) => return Ready { data: true, ..Ready::default() },
             Ok(_) => break,
         }
     }
-    let is_ready = |at: usize| both.get(at).is_some_and(|fd| !fd.revents().is_empty());
-    Ready { data: is_ready(0), ended: is_ready(1) }
+    let found = |at: usize| both.get(at).map_or_else(PollFlags::empty, PollFd::revents);
+    let data = found(0).contains(PollFlags::IN);
+    Ready { data, over: !data && !found(0).is_empty(), ended: !found(1).is_empty() }
 }
