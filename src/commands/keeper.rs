@@ -1,6 +1,6 @@
 //! Whoever keeps a session's token fresh: `keep` in the background, `exec` beside its program.
 
-use super::renew::{Renewer, Role, end_of, may_pass};
+use super::renew::{Renewer, Role, may_pass};
 use crate::clock::{Millis, Seconds};
 use crate::deliver::rewrite;
 use crate::error::{Error, Kind, Result};
@@ -78,7 +78,7 @@ impl<'r, 'a, 'c> Keeper<'r, 'a, 'c> {
 
     fn tell_of(&self, held: &Held) {
         if self.renewer.role != Role::Exec {
-            self.renewer.job.console.say(&format!("renewed: {} {}", held.grant.name(), end_of(self.renewer.job, held)));
+            self.renewer.job.console.say(&format!("renewed: {} {}", held.grant.name(), self.renewer.job.end_of(held)));
         }
     }
 

@@ -24,6 +24,7 @@ use crate::error::{Error, Kind, Result};
 use crate::inputs::options::{INSECURE_HTTP, RETRY_FOR, URL, VERBOSE};
 use crate::inputs::{Command, Inputs, PlatformUrl, seconds};
 use crate::redact::Secret;
+use crate::session::Held;
 
 /// All that a command works with; nothing of the outside is reached but through it.
 pub struct Job<'a, 'c> {
@@ -111,6 +112,13 @@ impl<'a, 'c> Job<'a, 'c> {
 
     fn millis(&self) -> Millis {
         clock::millis((self.now)())
+    }
+
+    /// When a token ends, in words that follow "it".
+    fn end_of(&self, held: &Held) -> String {
+        let Some(end) = held.grant.expires_at() else { return "never ends".into() };
+        let (now, zone) = (clock::seconds((self.now)()), clock::zone(&self.inputs.environment));
+        format!("{} {}", if end > now { "ends" } else { "ended" }, clock::local_and_relative(end, now, &zone))
     }
 }
 /// A client of the platform that tells the console what it does.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::mint::{awaited, take_back};
 use super::{Job, LOCK, REQUEST, with_access};
 use crate::access::{LEFT_BEHIND, Patience, is_spent};
-use crate::clock::{self, Millis, local_and_relative};
+use crate::clock::Millis;
 use crate::deliver::rewrite;
 use crate::error::{Error, Fate, Kind, Result};
 use crate::os;
@@ -278,18 +278,14 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
 
     /// The token that is there, though it could not be renewed.
     fn as_it_is(&self, held: &Held, why: &str) -> Held {
-        let state = if held.in_doubt { "may have been ended by a refresh whose answer was lost".into() } else { self.end_of(held) };
+        let state = if held.in_doubt { "may have been ended by a refresh whose answer was lost".into() } else { self.job.end_of(held) };
         self.job.console.say(&format!("the token {state}, and is not renewed yet: {why}"));
         held.clone()
     }
 
     fn unusable(&self, held: &Held, error: Error) -> Error {
-        let state = if held.in_doubt { "was ended by a refresh whose answer was lost".into() } else { self.end_of(held) };
+        let state = if held.in_doubt { "was ended by a refresh whose answer was lost".into() } else { self.job.end_of(held) };
         error.about(&format!("the token {state} and can't be renewed"))
-    }
-
-    fn end_of(&self, held: &Held) -> String {
-        end_of(self.job, held)
     }
 }
 
@@ -297,13 +293,6 @@ fn doubt(locked: &mut Locked, in_doubt: bool) {
     if let Some(last) = locked.state.tokens.last_mut() {
         last.in_doubt = in_doubt;
     }
-}
-
-/// When a token ends, in words that follow "it".
-pub fn end_of(job: &Job, held: &Held) -> String {
-    let Some(end) = held.grant.expires_at() else { return "never ends".into() };
-    let (now, zone) = (clock::seconds((job.now)()), clock::zone(&job.inputs.environment));
-    format!("{} {}", if end > now { "ends" } else { "ended" }, local_and_relative(end, now, &zone))
 }
 
 /// Whether the same may work later, with nothing changed.

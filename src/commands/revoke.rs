@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::renew::end_of;
 use super::{Job, REQUEST, no_url, with_access};
 use crate::access::{Patience, Revoked};
 use crate::error::{Error, Kind, Result};
@@ -89,7 +88,7 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
     let mut failures: Vec<Error> = held.iter().flat_map(|held| &held.files).filter_map(|file| remove(&file.path).err()).collect();
     let (ending, staying): (Vec<_>, Vec<_>) = held.into_iter().partition(|held| when != When::Never && held.revoke);
     for held in staying.iter().filter(|held| !quiet && !held.replaced) {
-        job.console.say(&format!("{} was to live on; it {}", held.grant.name(), end_of(job, held)));
+        job.console.say(&format!("{} was to live on; it {}", held.grant.name(), job.end_of(held)));
     }
     let mut earlier = 0;
     for tokens in by_platform(ending) {
@@ -107,10 +106,10 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
                 Ok(Revoked::NotFound) => job.console.say(&format!("{name} was not alive any more")),
                 Ok(Revoked::NotRevocable) => job.console.say(&format!(
                     "{name} is too short-lived for the platform to revoke; by itself it {} (force-revocable makes such a token revocable)",
-                    end_of(job, &held)
+                    job.end_of(&held)
                 )),
                 Err(error) => {
-                    failures.push(error.about(&format!("{name} could not be revoked, and {}", end_of(job, &held))));
+                    failures.push(error.about(&format!("{name} could not be revoked, and {}", job.end_of(&held))));
                     if comes_back {
                         let files = held.files.iter().filter(|file| file.path.exists()).cloned().collect();
                         locked.state.tokens.push(Held { files, ..held });
