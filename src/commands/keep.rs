@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{self, LineWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         return Ok(launch.start(&job, &session, credential.as_ref())?);
     }
     let Some(log) = log else { return Ok(keep(&mut job, session, by, launch.until, Role::Keeper)?) };
-    let (mut nowhere, mut log) = (io::sink(), LineWriter::new(Log { path: log, now: job.now }));
+    let (mut nowhere, mut log) = (io::sink(), LineWriter::new(Log { path: log, begun: false, now: job.now }));
     let outside = ci::outside();
     let console = Console::new(&mut nowhere, &mut log, outside.as_ref());
     let mut job = job.told_to(&console);
@@ -95,7 +95,8 @@ impl Launch {
         }
         let fail = |error: io::Error| Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "");
         let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
-        keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(session.log());
+        let log = job.inputs.text(&LOG_FILE)?.map_or_else(|| session.log(), |given| given.text.into());
+        keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(log);
         keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
         keeper.env_clear().envs(job.inputs.environment.iter()).env(HOME, session.home());
         let mut handed = None;
@@ -139,6 +140,7 @@ fn keep(job: &mut Job, session: Session, by: Option<RenewBy>, until: Option<u32>
     drop(inside);
     let job_process = os::Watched::new(until);
     job.console.say(&format!("keeping the session '{}' fresh", session.name()));
+    forget_the_last_one(&session)?;
     let mut renewer = Renewer::new(job, session, by);
     renewer.role = role;
     let mut keeper = Keeper::new(renewer);
@@ -161,18 +163,30 @@ fn keep(job: &mut Job, session: Session, by: Option<RenewBy>, until: Option<u32>
     }
 }
 
+/// Why an earlier keeper gave up no longer matters.
+fn forget_the_last_one(session: &Session) -> Result<()> {
+    if session.read()?.keeper_gave_up.is_none() {
+        return Ok(());
+    }
+    let mut locked = session.lock(LOCK)?;
+    locked.state.keeper_gave_up = None;
+    locked.save(locked.draft()?)
+}
+
 /// A small file in which each line has its time.
 struct Log {
     path: PathBuf,
+    begun: bool,
     now: fn() -> std::time::SystemTime,
 }
 
 impl Write for Log {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        // With the session its folder goes, and must not come back.
-        if !self.path.parent().is_none_or(Path::exists) {
+        // With the session it goes, and must not come back.
+        if self.begun && !self.path.exists() {
             return Ok(lines.len());
         }
+        self.begun = true;
         let begin_anew = self.path.metadata().is_ok_and(|found| found.len() > LONGEST_LOG);
         let mut file = OpenOptions::new().create(true).write(true).append(!begin_anew).truncate(begin_anew).open(&self.path)?;
         file.write_all(&[format!("{} ", rfc3339(seconds((self.now)()))).as_bytes(), lines].concat())?;

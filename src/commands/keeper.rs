@@ -50,13 +50,7 @@ impl<'r, 'a, 'c> Keeper<'r, 'a, 'c> {
                     return Ok(Some(0));
                 }
                 match self.renewer.attempt(&mut locked, found) {
-                    Ok(()) => {
-                        self.renewer.trouble = None;
-                        if let Some(held) = locked.state.tokens.last() {
-                            self.tell_of(held);
-                        }
-                        Ok(Some(0))
-                    }
+                    Ok(()) => Ok(Some(locked.state.tokens.last().map_or(0, |held| self.next_look(held)))),
                     Err(error) if may_pass(&error) => Ok(Some(self.next_try(&error))),
                     Err(error) => {
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
@@ -76,10 +70,20 @@ impl<'r, 'a, 'c> Keeper<'r, 'a, 'c> {
         }
     }
 
-    fn tell_of(&self, held: &Held) {
+    /// A token was renewed: when there is something to do again. One that is due on arrival must not be renewed over and over.
+    fn next_look(&mut self, held: &Held) -> Millis {
         if self.renewer.role != Role::Exec {
             self.renewer.job.console.say(&format!("renewed: {} {}", held.grant.name(), self.renewer.job.end_of(held)));
         }
+        let now = self.renewer.job.millis();
+        if need(held, now, None, self.late) == Need::Fresh {
+            self.renewer.trouble = None;
+            return 0;
+        }
+        let trouble = Trouble::after(self.renewer.trouble.as_ref(), now, 0, crate::random::fraction());
+        let wait = trouble.wait(now);
+        self.renewer.trouble = Some(trouble);
+        wait
     }
 
     /// Says what failed, and when the next try is.

@@ -14,6 +14,8 @@ use crate::session::Session;
 
 /// A folder that changed so shortly ago may have changed again within the same tick of its clock.
 const RACY: Duration = Duration::from_millis(100);
+/// The tokens of thirty renewals: older ones have long ended, and each costs memory.
+const MOST_SECRETS: usize = 100;
 /// A program's children may hold its standard output after its end: for so long they may be silent, and for so long in all.
 const SILENCE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(3);
@@ -70,15 +72,19 @@ impl Watch {
         }
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
         let sessions: Vec<_> = if self.all { self.session.all().collect() } else { vec![self.session.clone()] };
-        let before = self.secrets.len();
+        let mut found = false;
         for state in sessions.iter().filter_map(|session| session.read().ok()) {
             for secret in state.tokens.iter().flat_map(|held| held.grant.secrets()) {
                 if !self.secrets.contains(secret) {
                     self.secrets.push(secret.clone());
+                    found = true;
                 }
             }
         }
-        self.secrets.len() > before
+        // The first is the credential.
+        let surplus = self.secrets.len().saturating_sub(MOST_SECRETS);
+        self.secrets.drain(surplus.min(1)..surplus + surplus.min(1));
+        found
     }
 }
 

@@ -151,7 +151,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
             let before = self.trouble.iter().chain(&locked.state.trouble).max_by_key(|trouble| trouble.pause);
             let mut trouble = Trouble::after(before, now, left(now), crate::random::fraction());
             if let Fate::Busy(Some(wait)) = error.fate() {
-                trouble.not_before = trouble.not_before.max(now.saturating_add(Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX)));
+                trouble = trouble.not_before(wait);
             }
             self.trouble = Some(trouble.clone());
             locked.state.trouble = Some(trouble);
@@ -172,9 +172,9 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         let mut got = None;
         if let Some(refresh_token) = &means.refresh {
             // Whoever goes on after this process was killed must know that the pair may be spent.
+            let doubted = std::mem::replace(&mut draft, locked.draft()?);
             doubt(locked, true);
-            locked.save(draft)?;
-            draft = locked.draft()?;
+            locked.save(doubted)?;
             let life = held.order.expires_in.filter(|life| *life > 0);
             let asked = with_access(self.job, &held.platform, patience, timeout, async |access| {
                 awaited(access, access.refresh(&held.grant, refresh_token, life), (self.stop)(), SPENT).await

@@ -93,7 +93,9 @@ fn part(span: Millis, fraction: f64) -> Millis {
 pub struct Trouble {
     /// The pause that follows, before chance shortens it.
     pub pause: Millis,
-    /// When the next may be tried, by this machine's clock.
+    /// When it was, by this machine's clock.
+    pub since: Millis,
+    /// When the next may be tried.
     pub not_before: Millis,
 }
 
@@ -111,16 +113,21 @@ impl Trouble {
     pub fn after(before: Option<&Self>, now: Millis, left: Millis, jitter: f64) -> Self {
         let pause = before.map_or(FIRST, |before| before.pause.saturating_mul(2)).clamp(CLOSEST, LONGEST);
         let pause = if left > 0 { pause.min((left / 4).max(CLOSEST)) } else { pause };
-        Self { pause, not_before: now.saturating_add(pause - part(pause, jitter / 2.0)) }
+        Self { pause, since: now, not_before: now.saturating_add(pause - part(pause, jitter / 2.0)) }
+    }
+
+    /// The same, but not before the platform has said.
+    #[must_use]
+    pub fn not_before(mut self, wait: Duration) -> Self {
+        let wait = Millis::try_from(wait.as_millis()).unwrap_or(Millis::MAX);
+        self.not_before = self.not_before.max(self.since.saturating_add(wait));
+        self
     }
 
     /// How long still to wait; zero when the clock was set back since.
     #[must_use]
     pub fn wait(&self, now: Millis) -> Millis {
-        match self.not_before.saturating_sub(now) {
-            wait @ 0..=LONGEST => wait,
-            _ => 0,
-        }
+        if now.saturating_add(BACKWARD) < self.since { 0 } else { self.not_before.saturating_sub(now) }
     }
 }
 
@@ -177,8 +184,8 @@ mod tests {
         assert_eq!(need(&held, NOW + 86_400_000, None, 0.0), Need::Unusable);
         assert_eq!(need(&held, NOW - 86_400_000, None, 0.0), Need::Due);
         assert_eq!(need(&held, NOW - 500, None, 0.0), Need::Fresh);
-        let trouble = Trouble { pause: 9, not_before: NOW };
-        assert_eq!((trouble.wait(NOW - 1000), trouble.wait(NOW - 86_400_000), trouble.wait(NOW + 1)), (1000, 0, 0));
+        let trouble = Trouble { pause: 9, since: NOW, not_before: NOW + 7_200_000 };
+        assert_eq!((trouble.wait(NOW + 5), trouble.wait(NOW - 86_400_000), trouble.wait(NOW + 7_200_001)), (7_199_995, 0, 0));
     }
 
     #[test]
@@ -206,10 +213,11 @@ mod tests {
             trouble = Some(next);
         }
         assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
-        let last = Trouble { pause: u64::MAX, not_before: 0 };
+        let last = Trouble { pause: u64::MAX, since: 0, not_before: 0 };
         assert_eq!(Trouble::after(Some(&last), NOW, 0, 1.0).wait(NOW), 150_000);
         // As long as the token is good, there is time for several tries.
         assert_eq!(Trouble::after(Some(&last), NOW, 40_000, 0.0).wait(NOW), 10_000);
         assert_eq!(Trouble::after(None, NOW, 100, 0.0).wait(NOW), 200);
+        assert_eq!(Trouble::after(None, NOW, 0, 0.0).not_before(Duration::from_secs(3600)).wait(NOW), 3_600_000);
     }
 }

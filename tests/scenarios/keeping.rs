@@ -203,6 +203,45 @@ fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
 }
 
 #[test]
+fn tokens_that_are_over_when_they_arrive_are_not_asked_for_again_and_again() {
+    let scene = session("3", &[]);
+    let over = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/x", "aud": "*@*", "iat": 200, "exp": 100, "jti": "over"}));
+    let answer = serde_json::json!({"access_token": over, "token_id": "over", "scope": "x", "token_type": "Bearer"});
+    scene.sandbox.fault_for("POST", Fault::Body(answer.to_string()), 10_000);
+    scene.sandbox.clear_requests();
+    keep(&scene, &[]);
+    pause(7000);
+    let tries = scene.sandbox.requests().iter().filter(|request| request.method == "POST").count();
+    assert!((2..=8).contains(&tries), "{tries}");
+    scene.run(&["revoke", "--session", "s", "--retry-for", "0"]);
+}
+
+#[test]
+fn a_keeper_that_ends_leaves_nothing_where_another_session_lives_on() {
+    let scene = session("1h", &[]);
+    scene.run(&["create", "--session", "other", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+    keep(&scene, &[]);
+    let pid = wait_for_keeper(&scene);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    wait_until("its end", || !is_alive(pid));
+    let left: Vec<_> = scene.files().iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    assert_eq!(left, ["other.json", "other.lock"]);
+}
+
+#[test]
+fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
+    let scene = session("3", &[]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    keep(&scene, &[]);
+    let first = wait_for_keeper(&scene);
+    wait_until("its end", || !is_alive(first));
+    keep(&scene, &[]);
+    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
+    let ran = revoke(&scene);
+    assert!(!ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+}
+
+#[test]
 fn a_keeper_that_could_do_nothing_is_not_started() {
     let mut scene = session("1h", &[]);
     scene.unset("JF_ACCESS_TOKEN");

@@ -124,6 +124,18 @@ fn a_token_that_is_due_and_can_not_be_renewed_yet_is_printed_and_that_is_said() 
 }
 
 #[test]
+fn a_platform_that_asks_for_an_hour_of_peace_gets_it_while_the_token_is_good() {
+    let scene = session(&["--renew-by", "mint"]);
+    let busy = Fault::Status { status: 429, retry_after: Some("3600".into()), body: None };
+    scene.sandbox.fault_for("POST", busy, 1);
+    assert!(get(&scene, DUE).story.contains("--- request"));
+    for ahead in [DUE, DUE + 10 * MINUTE] {
+        let ran = get(&scene, ahead);
+        assert!(ran.code == 0 && !ran.story.contains("--- request") && ran.stderr.contains("and the next is in"), "{}", ran.story);
+    }
+}
+
+#[test]
 fn a_token_that_is_of_no_use_any_more_is_renewed_or_get_fails() {
     let mut scene = session(&[]);
     assert_eq!(get(&scene, OVER).stdout.trim(), issued(&scene, 2));

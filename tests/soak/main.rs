@@ -67,8 +67,10 @@ impl Job {
     }
 
     fn get(&self) -> Option<String> {
-        let ran = self.scene.run(&["get", "--session", "s"]);
-        (ran.code == 0).then(|| ran.stdout.trim().to_owned())
+        let output = self.scene.spawn(&["get", "--session", "s"]).wait_with_output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(self.scene.secrets().iter().all(|secret| !leaks(&stderr, secret)), "{stderr}");
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
     }
 
     fn file(&self) -> Option<String> {

@@ -263,8 +263,11 @@ impl Scene {
         }
         for path in self.files() {
             let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
-            if !["ca.pem", ".lock", ".keeper", ".log"].iter().any(|end| name.ends_with(end)) {
-                story += &format!("--- file {name} ({})\n{}\n", mode(&path), fs::read_to_string(&path).unwrap().trim_end_matches('\n'));
+            // A keeper may be at work: what it was about to write may be gone by now.
+            if !["ca.pem", ".lock", ".keeper", ".log"].iter().any(|end| name.ends_with(end))
+                && let (Some(mode), Ok(text)) = (mode(&path), fs::read_to_string(&path))
+            {
+                story += &format!("--- file {name} ({mode})\n{}\n", text.trim_end_matches('\n'));
             }
         }
         for request in self.sandbox.requests() {
@@ -284,7 +287,7 @@ impl Scene {
         let mut files = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
         while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(folder).unwrap() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
                 if path.is_dir() { folders.push(path) } else { files.push(path) }
             }
@@ -353,7 +356,7 @@ impl Scene {
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
             (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
-            (r#"("(?:not_before|pause)": ?)\d+"#, "${1}<time>"),
+            (r#"("(?:not_before|pause|since)": ?)\d+"#, "${1}<time>"),
             // Of an hour, a second or two may have gone by.
             (r#"("expires_in": )359\d"#, "${1}3600"),
             (r"\(in \d+ seconds?\)", "(in <n> seconds)"),
@@ -376,14 +379,14 @@ pub fn leaks(text: &str, secret: &str) -> bool {
 }
 
 #[cfg(unix)]
-fn mode(path: &Path) -> String {
+fn mode(path: &Path) -> Option<String> {
     use std::os::unix::fs::PermissionsExt;
-    format!("{:o}", fs::metadata(path).unwrap().permissions().mode() & 0o777)
+    Some(format!("{:o}", fs::metadata(path).ok()?.permissions().mode() & 0o777))
 }
 
 #[cfg(not(unix))]
-fn mode(_path: &Path) -> String {
-    "600".into()
+fn mode(_path: &Path) -> Option<String> {
+    Some("600".into())
 }
 
 /// Holds a run's whole story against its snapshot.
