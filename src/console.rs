@@ -56,8 +56,10 @@ impl<'a> Console<'a> {
     /// Has the CI's log hide every form of these secrets.
     pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) {
         if self.ci.mask("").is_some() {
+            // A command counts at the start of a line only, and another program may have left half a one.
+            let start = if self.ci.is_action() { "" } else { "\n" };
             let lines: Vec<String> = secrets.flat_map(masks).filter_map(|value| self.ci.mask(&value)).collect();
-            self.line(&lines.join("\n"));
+            self.line(&format!("{start}{}", lines.join("\n")));
         }
     }
 

@@ -62,9 +62,8 @@ impl<'a> Access<'a> {
     /// When no token came back.
     pub async fn mint(&self, order: &Order, credential: &Secret) -> Result<Grant> {
         let body = order.body();
-        let short = order.expires_in.is_some_and(|life| (1..=3600).contains(&life));
         let asked = self.exchange(Method::POST, TOKENS, credential, Some((&body, JSON)));
-        let answer = self.ask(&asked, if short { Repeat::ShortMint } else { Repeat::LongMint }).await?;
+        let answer = self.ask(&asked, if order.ends_within_the_hour() { Repeat::ShortMint } else { Repeat::LongMint }).await?;
         self.grant(&asked, &answer).map_err(|error| if self.lost_an_answer() { error.with_advice(LEFT_BEHIND) } else { error })
     }
 

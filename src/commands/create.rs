@@ -39,7 +39,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     }
     let minted = mint(&job, &wanted, locked, &mut delivery)?;
     let handed_over = hand_over(&job, delivery, &minted).and_then(|()| match (keeper, &minted.locked) {
-        (Some(keeper), Some(locked)) => keeper.start(&job, locked.session(), wanted.credential.as_ref()),
+        (Some(keeper), Some(locked)) => keeper.start(&mut job, locked.session()),
         _ => Ok(()),
     });
     Ok(handed_over.or_else(|error| minted.undo(&job, &wanted, error))?)
@@ -47,7 +47,8 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
 
 /// In a CI every token is remembered; elsewhere only where a name or a folder was given, else it is only printed, as by jf.
 fn remembered(job: &Job) -> Result<Option<Session>> {
-    let wanted = job.ci.is_ci() || job.inputs.text(&SESSION)?.is_some() || job.inputs.environment.get(options::HOME)?.is_some();
+    let named = job.inputs.text(&SESSION)?.is_some() || job.inputs.environment.get(options::HOME)?.is_some();
+    let wanted = job.ci.is_ci() || (named && !Session::is_of_exec(job.inputs)?);
     wanted.then(|| Session::for_mint(job.inputs, job.ci)).transpose()
 }
 

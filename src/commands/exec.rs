@@ -63,20 +63,36 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     let runtime = runtime.map_err(|error| Error::new(Kind::Local, format!("signals can't be listened to: {error}"), ""))?;
     let signals = runtime.block_on(async { os::Signals::new() });
 
+    let mut user = if session.read()?.tokens.is_empty() { None } else { Some(session.enter()?) };
     let state = session.read()?;
-    let joins = !state.tokens.is_empty();
-    let held = if joins { join(job, &session, by, &delivery)? } else { begin(job, &session, delivery)? };
+    let held = if state.tokens.is_empty() {
+        drop(user.take());
+        let held = begin(job, &session, delivery)?;
+        user = session.enter().ok();
+        held
+    } else {
+        join(job, &session, by, &delivery)?
+    };
     let credential = job.credential().ok().flatten().map(|found| found.secret);
     // What is called so in a session may be its own token, which the program gets anyway.
     let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
     let process = process(job, &program, &session, &name, &held, credential.as_ref());
     let watch = Watch::new(session.clone(), false, credential);
     let ended = start(job, process, watch, runtime, signals).map(|running| running.attend(job, &session, by));
-    // Not when all is read that the program has printed: a reader may take its time.
-    if !joins && let Err(error) = revoke::end_session(job, &session, when, true) {
+    // Not when all is read that the program has printed: a reader may take its time. The last that uses a session which some exec has begun ends it.
+    let rest = user.map(|user| session.leave(user));
+    let is_last = rest.as_ref().is_none_or(Option::is_some);
+    let mut failed = false;
+    if is_last
+        && session.read().is_ok_and(|state| state.tokens.iter().any(|held| held.of_exec))
+        && let Err(error) = revoke::end_session(job, &session, when, true)
+    {
         job.console.failure(&error.into());
+        failed = when == When::Strict;
     }
-    ended?.exit_code(job)
+    drop(rest);
+    let code = ended?.exit_code(job)?;
+    Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 
 fn fail(job: &Job, error: Error) -> u8 {
@@ -131,7 +147,9 @@ fn join(job: &mut Job, session: &Session, by: Option<RenewBy>, delivery: &Delive
     };
     if let Some((name, _)) = job.inputs.flags().find(|(name, _)| order(name)) {
         let what = format!("--{name}: the session '{}' has its token already", session.name());
-        return Err(Error::input(what, "Leave it out, or give exec a session of its own: leave --session out."));
+        let next =
+            format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
+        return Err(Error::input(what, next));
     }
     let held = Renewer::new(job, session.clone(), by).usable(None)?;
     keep::add_files(delivery, session)?;
@@ -144,6 +162,7 @@ fn join(job: &mut Job, session: &Session, by: Option<RenewBy>, delivery: &Delive
 /// A new token, in a session that ends with the program.
 fn begin(job: &mut Job, session: &Session, mut delivery: Delivery) -> Result<Held> {
     let mut wanted = Wanted::new(job, Order::new(job.inputs)?)?;
+    wanted.of_exec = true;
     wanted.find_credential(job)?;
     let minted = mint(job, &wanted, Some(session.lock(LOCK)?), &mut delivery)?;
     match delivery.finish_files(&minted.held) {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, LineWriter, Write};
 use std::path::PathBuf;
 use std::process::{Command as Process, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::keeper::Keeper;
 use super::renew::{Renewer, Role};
@@ -17,15 +17,16 @@ use crate::error::{Error, Kind, Result};
 use crate::inputs::Command;
 use crate::inputs::options::{self, FOREGROUND, HOME, LOG_FILE, RENEW_BY, UNTIL_PID, Value};
 use crate::os;
-use crate::redact::Secret;
 use crate::session::{RenewBy, Session};
 
 /// How often a keeper looks whether the session is still there.
 const LOOK: Duration = Duration::from_millis(500);
+/// How long a keeper may take to be there.
+const START: Duration = Duration::from_secs(5);
 /// A longer log begins anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
-pub fn run(mut job: Job) -> anyhow::Result<()> {
+pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
     let launch = Launch::new(&job)?;
     let foreground = job.inputs.switch(&FOREGROUND)?;
@@ -34,20 +35,21 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     let session = Session::of_job(job.inputs, job.ci)?;
     // A keeper that could do nothing is no help: better now than when the token ends.
     Renewer::new(&mut job, session.clone(), by).check_means()?;
-    add_files(&delivery, &session)?;
     if !foreground {
-        let credential = job.credential()?.map(|found| found.secret);
-        return Ok(launch.start(&job, &session, credential.as_ref())?);
+        add_files(&delivery, &session)?;
+        launch.start(&mut job, &session)?;
+        return Ok(0);
     }
-    let Some(log) = log else { return Ok(keep(&mut job, session, by, launch.until, Role::Keeper)?) };
+    let Some(log) = log else {
+        keep(&mut job, session, &delivery, by, launch.until, Role::Keeper)?;
+        return Ok(0);
+    };
     let (mut nowhere, mut log) = (io::sink(), LineWriter::new(Log { path: log, begun: false, now: job.now }));
     let outside = ci::outside();
     let console = Console::new(&mut nowhere, &mut log, outside.as_ref());
     let mut job = job.told_to(&console);
-    if let Err(error) = keep(&mut job, session, by, launch.until, Role::LoggedKeeper) {
-        job.console.failure(&error.into());
-    }
-    Ok(())
+    let kept = keep(&mut job, session, &delivery, by, launch.until, Role::LoggedKeeper);
+    Ok(kept.map_or_else(|error| console.failure(&error.into()), |()| 0))
 }
 
 /// The files that are wanted too belong to the session from now on, and are written.
@@ -57,14 +59,13 @@ pub fn add_files(delivery: &Delivery, session: &Session) -> Result<()> {
         return Ok(());
     }
     let mut locked = session.lock(LOCK)?;
-    if let Some(held) = locked.state.tokens.last_mut() {
-        for file in files {
-            rewrite(&file, held)?;
-            held.files.retain(|other| other.path != file.path);
-            held.files.push(file);
-        }
-    }
-    locked.save(locked.draft()?)
+    let Some(held) = locked.state.tokens.last_mut() else { return locked.settle() };
+    held.files.retain(|other| files.iter().all(|file| file.path != other.path));
+    held.files.extend(files.iter().cloned());
+    let held = held.clone();
+    // Remembered first: a file that nobody knows of would stay.
+    locked.save(locked.draft()?)?;
+    files.iter().try_for_each(|file| rewrite(file, &held))
 }
 
 /// How a keeper is started in the background.
@@ -87,46 +88,52 @@ impl Launch {
     /// Starts a keeper that outlives this process, unless the session has one.
     ///
     /// # Errors
-    /// When it can't be started.
-    pub fn start(&self, job: &Job, session: &Session, credential: Option<&Secret>) -> Result<()> {
+    /// When it can't be started, or ends at once.
+    pub fn start(&self, job: &mut Job, session: &Session) -> Result<()> {
         if session.has_keeper() {
             job.console.say(&format!("the session '{}' has a keeper already", session.name()));
             return Ok(());
         }
         let fail = |error: io::Error| Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "");
-        let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
         let log = job.inputs.text(&LOG_FILE)?.map_or_else(|| session.log(), |given| given.text.into());
-        keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(log);
+        let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
+        keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(&log);
         keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
         keeper.env_clear().envs(job.inputs.environment.iter()).env(HOME, session.home());
-        let mut handed = None;
-        for (name, text) in job.inputs.flags() {
-            let Some(option) = options::ALL.iter().find(|option| option.name == name && option.commands.contains(&Command::Keep)) else {
-                continue;
-            };
-            if matches!(option.value, Value::Secret(_)) {
-                keeper.env(option.variable, text);
-            } else if name == options::ACCESS_TOKEN_STDIN.name {
-                handed = credential;
-            } else if ![options::SESSION.name, UNTIL_PID.name, FOREGROUND.name, LOG_FILE.name].contains(&name) {
+        let own = [options::SESSION.name, UNTIL_PID.name, FOREGROUND.name, LOG_FILE.name, options::ACCESS_TOKEN_STDIN.name];
+        for (name, text) in job.inputs.flags().filter(|(name, _)| !own.contains(name)) {
+            let known = options::ALL.iter().find(|option| option.name == name && option.commands.contains(&Command::Keep));
+            if known.is_some_and(|option| !matches!(option.value, Value::Secret(_))) {
                 keeper.arg(format!("--{name}={text}"));
             }
         }
-        if handed.is_some() {
-            keeper.arg("--access-token-stdin");
+        // What the keeper can't read again, or only from an argument list, it gets by a pipe.
+        let credential = job.credential()?.filter(|found| found.piped || found.is_on_argument_list());
+        if credential.is_some() {
+            keeper.arg("--access-token-stdin").stdin(Stdio::piped());
+        } else {
+            keeper.stdin(Stdio::null());
         }
-        keeper.stdin(if handed.is_some() { Stdio::piped() } else { Stdio::null() }).stdout(Stdio::null()).stderr(Stdio::null());
+        keeper.stdout(Stdio::null()).stderr(Stdio::null());
         os::detach(&mut keeper);
         let mut started = keeper.spawn().map_err(fail)?;
-        if let (Some(secret), Some(mut stdin)) = (handed, started.stdin.take()) {
-            stdin.write_all(secret.expose().as_bytes()).map_err(fail)?;
+        if let (Some(found), Some(mut stdin)) = (credential, started.stdin.take()) {
+            stdin.write_all(found.secret.expose().as_bytes()).map_err(fail)?;
+        }
+        let waiting = Instant::now();
+        while !session.has_keeper() && waiting.elapsed() < START {
+            if let Some(status) = started.try_wait().map_err(fail)?.filter(|status| !status.success()) {
+                let what = format!("the keeper ended at once ({status})");
+                return Err(Error::new(Kind::Local, what, "jf-token keep --foreground, with the same options, shows why."));
+            }
+            std::thread::sleep(Duration::from_millis(3));
         }
         Ok(())
     }
 }
 
 /// Renews in time until the session is over, the process `until` has ended or this one is asked to end.
-fn keep(job: &mut Job, session: Session, by: Option<RenewBy>, until: Option<u32>, role: Role) -> Result<()> {
+fn keep(job: &mut Job, session: Session, delivery: &Delivery, by: Option<RenewBy>, until: Option<u32>, role: Role) -> Result<()> {
     // The credential is read while its pipe is there.
     job.credential()?;
     let Some(_keeper) = session.become_keeper(Some(std::process::id()))? else {
@@ -140,6 +147,8 @@ fn keep(job: &mut Job, session: Session, by: Option<RenewBy>, until: Option<u32>
     drop(inside);
     let job_process = os::Watched::new(until);
     job.console.say(&format!("keeping the session '{}' fresh", session.name()));
+    // Whoever has started it may hold the session's lock until it is seen to be there.
+    add_files(delivery, &session)?;
     forget_the_last_one(&session)?;
     let mut renewer = Renewer::new(job, session, by);
     renewer.role = role;
@@ -170,7 +179,7 @@ fn forget_the_last_one(session: &Session) -> Result<()> {
     }
     let mut locked = session.lock(LOCK)?;
     locked.state.keeper_gave_up = None;
-    locked.save(locked.draft()?)
+    locked.settle()
 }
 
 /// A small file in which each line has its time.

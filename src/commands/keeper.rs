@@ -51,10 +51,11 @@ impl<'r, 'a, 'c> Keeper<'r, 'a, 'c> {
                 }
                 match self.renewer.attempt(&mut locked, found) {
                     Ok(()) => Ok(Some(locked.state.tokens.last().map_or(0, |held| self.next_look(held)))),
-                    Err(error) if may_pass(&error) => Ok(Some(self.next_try(&error))),
+                    Err(error) if may_pass(&error) && !self.renewer.minted_blindly => Ok(Some(self.next_try(&error))),
                     Err(error) => {
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
-                            let what = format!("the token is no longer kept fresh: {error}");
+                            let text = error.to_string();
+                            let what = format!("the token is no longer kept fresh: {}. {}", text.trim_end_matches('.'), error.next());
                             locked.state.keeper_gave_up = Some(what);
                             let _ = locked.draft().and_then(|draft| locked.save(draft));
                         }

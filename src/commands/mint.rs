@@ -6,7 +6,7 @@ use super::revoke::When;
 use super::{Job, REQUEST, no_url, with_access};
 use crate::access::{Access, Grant, LEFT_BEHIND, Patience, Revoked};
 use crate::deliver::Delivery;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Fate, Kind, Result};
 use crate::inputs::options::{RENEW_BY, REVOKE};
 use crate::inputs::{Order, PlatformUrl};
 use crate::os;
@@ -25,6 +25,7 @@ pub struct Wanted {
     patience: Patience,
     revoke: bool,
     renew_by: RenewBy,
+    pub of_exec: bool,
     pub credential: Option<Secret>,
 }
 
@@ -48,7 +49,7 @@ impl Wanted {
             let given = job.inputs.text(&RENEW_BY)?.map(|given| given.source.to_string()).unwrap_or_default();
             return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
         }
-        Ok(Self { order, platform, patience, revoke, renew_by, credential: None })
+        Ok(Self { order, platform, patience, revoke, renew_by, of_exec: false, credential: None })
     }
 
     /// Reads the credential, which is the last of all inputs.
@@ -96,6 +97,7 @@ pub fn mint(job: &Job, wanted: &Wanted, mut locked: Option<Locked>, delivery: &m
         in_doubt: false,
         // What an action prints is the log's; another's standard error may be caught.
         masked: job.ci.is_action(),
+        of_exec: wanted.of_exec,
         replaced: false,
     };
     let kept = match (&mut locked, draft) {
@@ -159,14 +161,15 @@ pub async fn awaited(
         grant = &mut request => return Ok((grant?, None)),
         signal = stop => signal,
     };
-    let stopped = |what: &str, next: &str| Err(Error::new(Kind::Interrupted(signal), what, next));
+    let stopped = |what: &str| Error::new(Kind::Interrupted(signal), what, "");
+    let lost = |what: &str| Err(Error::new(Kind::Interrupted(signal), what, left_behind).with_fate(Fate::Lost));
     if !access.stop() {
-        return stopped("stopped between two tries", if access.lost_an_answer() { left_behind } else { "" });
+        return if access.lost_an_answer() { lost("stopped between two tries") } else { Err(stopped("stopped between two tries")) };
     }
     match tokio::time::timeout(LAST_WAIT, request).await {
         Ok(Ok(grant)) => Ok((grant, Some(signal))),
-        Ok(Err(error)) if !access.lost_an_answer() => stopped(&format!("stopped, and no token came: {error}"), ""),
-        Ok(Err(error)) => stopped(&format!("stopped: {error}"), left_behind),
-        Err(_) => stopped("stopped while a connection or an answer was awaited", left_behind),
+        Ok(Err(error)) if !access.lost_an_answer() => Err(stopped(&format!("stopped, and no token came: {error}"))),
+        Ok(Err(error)) => lost(&format!("stopped: {error}")),
+        Err(_) => lost("stopped while a connection or an answer was awaited"),
     }
 }

@@ -64,10 +64,10 @@ impl<'a, 'c> Job<'a, 'c> {
         let done = match command {
             Command::Exec => return Ok(exec::run(&self)),
             Command::Redact => return redact::run(self),
+            Command::Keep => return keep::run(self),
             Command::Create => create::run(self),
             Command::Get => get::run(self),
             Command::Refresh => refresh::run(self),
-            Command::Keep => keep::run(self),
             Command::Revoke => revoke::run(self),
             Command::Inspect => inspect::run(self),
         };

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Job;
 use crate::error::{Error, Kind};
-use crate::inputs::options::SESSION;
+use crate::inputs::options::{ACCESS_TOKEN_STDIN, SESSION};
 use crate::os;
 use crate::redact::{Patterns, Redactor, Secret};
 use crate::session::Session;
 
 /// A folder that changed so shortly ago may have changed again within the same tick of its clock.
 const RACY: Duration = Duration::from_millis(100);
-/// The tokens of thirty renewals: older ones have long ended, and each costs memory.
+/// With more, those that no session remembers are let go: they have long ended, and each costs memory.
 const MOST_SECRETS: usize = 100;
 /// A program's children may hold its standard output after its end: for so long they may be silent, and for so long in all.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -27,11 +27,8 @@ const BROKEN_PIPE: u8 = 128 + 13;
 pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let session = Session::find(job.inputs, job.ci)?;
     let all = job.inputs.text(&SESSION)?.is_none();
-    let credential = job.credential()?;
-    if credential.as_ref().is_some_and(|found| found.piped) {
-        let what = "--access-token-stdin: standard input is what is passed on";
-        return Err(Error::input(what, "Give the credential by JF_ACCESS_TOKEN or --access-token-file.").into());
-    }
+    // Set for another command, it says nothing of this: standard input is what is passed on.
+    let credential = if job.inputs.switch(&ACCESS_TOKEN_STDIN)? { None } else { job.credential()? };
     let hider = Hider::new(Watch::new(session, all, credential.map(|found| found.secret)));
     if hider.knows_nothing() {
         job.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
@@ -53,14 +50,15 @@ pub fn run(mut job: Job) -> anyhow::Result<u8> {
 pub struct Watch {
     session: Session,
     all: bool,
+    credential: Option<Secret>,
     secrets: Vec<Secret>,
     seen: Option<SystemTime>,
 }
 
 impl Watch {
-    /// `first` is hidden from the start.
-    pub fn new(session: Session, all: bool, first: Option<Secret>) -> Self {
-        Self { session, all, secrets: first.into_iter().collect(), seen: None }
+    /// The credential is hidden too.
+    pub fn new(session: Session, all: bool, credential: Option<Secret>) -> Self {
+        Self { session, all, secrets: credential.iter().cloned().collect(), credential, seen: None }
     }
 
     /// Looks again if something changed. Returns whether there are new secrets.
@@ -72,18 +70,14 @@ impl Watch {
         }
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
         let sessions: Vec<_> = if self.all { self.session.all().collect() } else { vec![self.session.clone()] };
-        let mut found = false;
-        for state in sessions.iter().filter_map(|session| session.read().ok()) {
-            for secret in state.tokens.iter().flat_map(|held| held.grant.secrets()) {
-                if !self.secrets.contains(secret) {
-                    self.secrets.push(secret.clone());
-                    found = true;
-                }
-            }
+        let states: Vec<_> = sessions.iter().filter_map(|session| session.read().ok()).collect();
+        let known = || states.iter().flat_map(|state| &state.tokens).flat_map(|held| held.grant.secrets());
+        let new: Vec<_> = known().filter(|secret| !self.secrets.contains(secret)).cloned().collect();
+        let found = !new.is_empty();
+        self.secrets.extend(new);
+        if self.secrets.len() > MOST_SECRETS {
+            self.secrets.retain(|secret| self.credential.as_ref() == Some(secret) || known().any(|other| other == secret));
         }
-        // The first is the credential.
-        let surplus = self.secrets.len().saturating_sub(MOST_SECRETS);
-        self.secrets.drain(surplus.min(1)..surplus + surplus.min(1));
         found
     }
 }

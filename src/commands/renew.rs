@@ -34,6 +34,8 @@ pub struct Renewer<'r, 'a, 'c> {
     pub stop: Stop,
     /// What the last try met, where the session could not remember it.
     pub trouble: Option<Trouble>,
+    /// A token may have been left behind that lives for long: another try could leave one more.
+    pub minted_blindly: bool,
 }
 
 /// For whom the token is renewed.
@@ -45,8 +47,16 @@ pub enum Role {
     Keeper,
     /// A keeper whose talk goes to a file: no log hides what it is asked to from there.
     LoggedKeeper,
-    /// The keeper of a program, which says nothing of what went well.
+    /// The keeper of a program, which says nothing of what went well. It has standard error together with the program, whose
+    /// half a line before a mask would have the log show the token.
     Exec,
+}
+
+impl Role {
+    /// Whether the log does what it is told from here.
+    fn is_heard(self) -> bool {
+        matches!(self, Role::Waited | Role::Keeper)
+    }
 }
 
 struct Means {
@@ -58,7 +68,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
     /// For a command that somebody waits for.
     pub fn new(job: &'r mut Job<'a, 'c>, session: Session, by: Option<RenewBy>) -> Self {
         let stop: Stop = Box::new(|| Box::pin(os::stop_request()));
-        Self { job, session, by, role: Role::Waited, stop, trouble: None }
+        Self { job, session, by, role: Role::Waited, stop, trouble: None, minted_blindly: false }
     }
 
     /// The token, good for at least `min_ttl` milliseconds (absent: a minute, or a tenth of its life). One that is fresh costs no network and no lock.
@@ -182,8 +192,8 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
             match asked {
                 Ok(answer) => got = Some(answer),
                 Err(error) => {
-                    let nothing_done = matches!(error.fate(), Fate::NotSent | Fate::Busy(_)) || error.kind() == Kind::Refused;
-                    doubt(locked, is_spent(&error) || !nothing_done);
+                    // Only a new pair clears an older doubt.
+                    doubt(locked, held.in_doubt || is_spent(&error) || may_be_done(&error));
                     if is_spent(&error)
                         && let Some(last) = locked.state.tokens.last_mut()
                     {
@@ -205,12 +215,26 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         }
         let (grant, stopped) = match (got, &means.mint) {
             (Some(answer), _) => answer,
-            (None, Some(credential)) => with_access(self.job, &held.platform, patience, timeout, async |access| {
-                awaited(access, access.mint(&held.order, credential), (self.stop)(), LEFT_BEHIND).await
-            })?,
+            (None, Some(credential)) => {
+                let asked = with_access(self.job, &held.platform, patience, timeout, async |access| {
+                    awaited(access, access.mint(&held.order, credential), (self.stop)(), LEFT_BEHIND).await
+                });
+                match asked {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        if may_be_done(&error) {
+                            locked.state.left_behind = true;
+                            // This failure is the one to tell.
+                            let _ = locked.save(draft);
+                            self.minted_blindly = !held.order.ends_within_the_hour();
+                        }
+                        return Err(error);
+                    }
+                }
+            }
             (None, None) => return Err(no_means(self.by.unwrap_or(held.renew_by), &held)),
         };
-        if self.role != Role::LoggedKeeper {
+        if self.role.is_heard() {
             self.job.console.mask(grant.secrets());
         }
         let next = Held { grant, in_doubt: false, masked: false, replaced: false, ..held };
@@ -235,8 +259,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                 self.job.console.warn(&format!("it still holds the old token: {error}"));
             }
         }
-        if let Some(name) =
-            held.variable.as_ref().filter(|name| self.role != Role::LoggedKeeper && self.job.ci.check_variable(name).is_ok())
+        if let Some(name) = held.variable.as_ref().filter(|name| self.role.is_heard() && self.job.ci.check_variable(name).is_ok())
             && let Err(error) = self.job.ci.set_variable(name, held.grant.access_token.expose())
         {
             self.job.console.warn(&error.to_string());
@@ -295,9 +318,15 @@ fn doubt(locked: &mut Locked, in_doubt: bool) {
     }
 }
 
-/// Whether the same may work later, with nothing changed.
+/// Whether the same may work later, with nothing changed. What stands in front of a platform that is being restarted says 404 and 403 too.
 pub fn may_pass(error: &Error) -> bool {
-    error.fate() != Fate::Final || matches!(error.kind(), Kind::Unreachable | Kind::Unusable | Kind::Local)
+    let from_elsewhere = error.status().is_some() && error.said().is_none();
+    error.fate() != Fate::Final || from_elsewhere || matches!(error.kind(), Kind::Unreachable | Kind::Unusable | Kind::Local)
+}
+
+/// Whether what was asked for may have been done, though no answer told so: it was lost, or something else's page came instead.
+fn may_be_done(error: &Error) -> bool {
+    error.fate() == Fate::Lost || (error.kind() == Kind::Unusable && error.status().is_none())
 }
 
 fn no_means(by: RenewBy, held: &Held) -> Error {

@@ -77,8 +77,8 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
     let credential = job.credential().ok().flatten().map(|found| found.secret);
     let its_platform = job.platform().ok().flatten();
     let held = std::mem::take(&mut locked.state.tokens);
-    if locked.was_cut_off() {
-        job.console.warn("an earlier step was killed while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
+    if locked.was_cut_off() || locked.state.left_behind {
+        job.console.warn("an earlier step was stopped, or an answer lost, while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
     } else if held.is_empty() && !job.ci.is_action() && !quiet {
         job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
     }

@@ -23,6 +23,14 @@ pub struct Found {
     pub piped: bool,
 }
 
+impl Found {
+    /// Whether a flag gave it.
+    #[must_use]
+    pub fn is_on_argument_list(&self) -> bool {
+        self.source == Source::Flag(format!("--{}", ACCESS_TOKEN.name))
+    }
+}
+
 /// The access token that the inputs give, if they give one.
 ///
 /// # Errors

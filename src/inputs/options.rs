@@ -58,7 +58,7 @@ options! {
     URL "url" "JF_URL" Text("URL"), [Create, Get, Refresh, Keep, Exec, Revoke, Inspect], true, "The platform's URL, such as https://acme.jfrog.io";
     ACCESS_TOKEN "access-token" "JF_ACCESS_TOKEN" Secret("TOKEN"), [Create, Get, Refresh, Keep, Exec, Redact, Revoke, Inspect], true, "The credential: an access or reference token";
     ACCESS_TOKEN_FILE "access-token-file" "JF_TOKEN_ACCESS_TOKEN_FILE" Text("FILE"), [Create, Get, Refresh, Keep, Exec, Redact, Revoke, Inspect], true, "Read the credential from this file";
-    ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, [Create, Get, Refresh, Keep, Exec, Redact, Revoke, Inspect], false, "Read the credential from standard input";
+    ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, [Create, Get, Refresh, Keep, Exec, Revoke, Inspect], false, "Read the credential from standard input";
     USER "user" "JF_USER" Text("USER"), [Create, Exec], true, "As in jf: beside an access token, the same as USERNAME";
     PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), [Create, Exec], true, "As in jf: beside an access token not used, alone refused, for the platform creates tokens for an access token only";
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), [Create, Exec], true, "Scope of the token; excludes groups and grant-admin";

@@ -62,6 +62,12 @@ impl Order {
         })
     }
 
+    /// Whether a token that is left behind does little harm.
+    #[must_use]
+    pub fn ends_within_the_hour(&self) -> bool {
+        self.expires_in.is_some_and(|life| (1..=3600).contains(&life))
+    }
+
     /// The body of the request.
     #[must_use]
     pub fn body(&self) -> String {

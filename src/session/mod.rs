@@ -13,8 +13,8 @@ use crate::ci::Ci;
 use crate::draft::Draft;
 use crate::environment::Environment;
 use crate::error::{Error, Kind, Result};
-use crate::inputs::Inputs;
 use crate::inputs::options::{HOME, SESSION};
+use crate::inputs::{Inputs, Source};
 use crate::os;
 
 pub use renewal::{Need, RenewBy, Trouble, due_at, need};
@@ -120,8 +120,20 @@ impl Session {
     /// # Errors
     /// As `find`.
     pub fn for_mint(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let session = Self::find(inputs, ci)?;
+        let mut session = Self::find(inputs, ci)?;
+        if Self::is_of_exec(inputs)? {
+            DEFAULT.clone_into(&mut session.name);
+        }
         Ok(if ci.is_action() && inputs.text(&SESSION)?.is_none() { session.of_its_own("use") } else { session })
+    }
+
+    /// Whether the session that is named is one of `exec`'s own, as its program hears of it: a new token has no place in there.
+    ///
+    /// # Errors
+    /// When the name can't be read.
+    pub fn is_of_exec(inputs: &Inputs) -> Result<bool> {
+        let named = inputs.text(&SESSION)?;
+        Ok(named.is_some_and(|given| matches!(given.source, Source::Variable(_)) && given.text.starts_with(&format!("{OF_EXEC}-"))))
     }
 
     /// Its name.
@@ -221,6 +233,37 @@ impl Session {
         Ok(None)
     }
 
+    /// Counts this process among those whose programs use the session, until the file is closed. Waits for one that is ending it.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn enter(&self) -> Result<File> {
+        let path = self.path("users");
+        for round in 0.. {
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)
+                .map_err(|error| Error::file("write", &path, &error))?;
+            if file.try_lock_shared().is_ok() && os::is_at(&file, &path) {
+                return Ok(file);
+            }
+            if round > 1000 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Err(self.is_held())
+    }
+
+    /// No longer uses the session. Returns what keeps others from it, if no other process uses it.
+    #[must_use]
+    pub fn leave(&self, mine: File) -> Option<File> {
+        drop(mine);
+        File::open(self.path("users")).ok().filter(|file| file.try_lock().is_ok())
+    }
+
     /// Whether some process keeps this session fresh.
     #[must_use]
     pub fn has_keeper(&self) -> bool {
@@ -315,7 +358,7 @@ impl Locked {
         for draft in session.drafts() {
             remove(&draft)?;
         }
-        for extension in ["keeper", "log", "lock"] {
+        for extension in ["keeper", "log", "users", "lock"] {
             remove(&session.path(extension))?;
         }
         // The folders go with the last session in them; they stay when they hold anything else.

@@ -19,6 +19,9 @@ pub struct State {
     /// What stands in the way of the next renewal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// A token may be alive that nobody knows of.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_behind: bool,
     /// Why the keeper gave up, for the next command that the job's log shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_gave_up: Option<String>,
@@ -50,6 +53,9 @@ pub struct Held {
     /// Every log of the job hides it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// `exec` has minted it: the last that uses the session ends it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_exec: bool,
     /// A newer one took its place.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replaced: bool,

@@ -595,3 +595,71 @@ fn a_token_that_is_to_live_on_does() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     assert!(scene.sandbox.issued()[0].live && scene.files().is_empty(), "{:?}", scene.files());
 }
+
+#[test]
+fn a_renewal_never_speaks_into_the_programs_line() {
+    let mut scene = scene();
+    scene.in_github();
+    let script = "printf 'downloading 45%%' >&2; sleep 4; printf ' 100%%\\n' >&2";
+    let ran = exec_with(&scene, &["--expiry", "3", "--force-revocable"], script);
+    assert!(ran.code == 0 && minted(&scene) >= 2, "{}", ran.story);
+    assert!(ran.stderr.ends_with("\ndownloading 45% 100%\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn of_programs_that_share_a_session_the_last_one_ends_its_token() {
+    let scene = scene();
+    let options = ["--session", "p", "--expiry", "1h", "--force-revocable"];
+    let first = scene.spawn(&arguments(&options, "sleep 1"));
+    while minted(&scene) == 0 || !scene.files().iter().any(|path| path.ends_with("p.users")) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let second = scene.spawn(&arguments(&["--session", "p"], "sleep 2; echo here"));
+    assert!(first.wait_with_output().unwrap().status.success());
+    assert!(scene.sandbox.issued()[0].live, "the second one still needs it");
+    assert_eq!(second.wait_with_output().unwrap().stdout, b"here\n");
+    assert_eq!(minted(&scene), 1);
+    all_is_over(&scene, &[]);
+}
+
+#[test]
+fn what_a_killed_exec_left_is_ended_by_the_next_one_in_its_session() {
+    let scene = scene();
+    let options = ["--session", "p", "--expiry", "1h", "--force-revocable"];
+    let mut child = scene.command(BINARY, &arguments(&options, "echo ready; sleep 3")).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(scene.sandbox.issued()[0].live);
+    let ran = exec_with(&scene, &options, "true");
+    assert!(ran.code == 125 && ran.stderr.contains("jf-token revoke --session p"), "{}", ran.stderr);
+    assert_eq!(exec_with(&scene, &["--session", "p"], "true").code, 0);
+    all_is_over(&scene, &[]);
+}
+
+#[test]
+fn a_token_that_the_program_mints_for_itself_is_no_part_of_execs_session() {
+    let mut scene = scene();
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.write("work/credential", &token);
+    scene.asks_for("work/credential").asks_for("work/own").asks_for("work/got");
+    let ran = exec(&scene, "\"$JF\" create --access-token-file credential --format token >own && \"$JF\" get >got");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let issued = scene.sandbox.issued();
+    assert_eq!(
+        (scene.read("work/own").trim(), scene.read("work/got").trim()),
+        (issued[1].access_token.as_str(), issued[0].access_token.as_str())
+    );
+    assert_eq!((issued[0].live, issued[1].live), (false, true));
+}
+
+#[test]
+fn with_revoke_strict_a_token_that_lives_on_is_a_failure() {
+    let scene = scene();
+    for (script, code) in [("exit 0", 125), ("exit 7", 7)] {
+        scene.sandbox.fault_for("DELETE", Fault::Shape('A', 403), 2);
+        let ran = exec_with(&scene, &[&TOKEN[..], &["--revoke", "strict"]].concat(), script);
+        assert_eq!(ran.code, code, "{}", ran.stderr);
+    }
+}

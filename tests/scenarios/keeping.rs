@@ -193,8 +193,7 @@ fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     let pid = wait_for_keeper(&scene);
     wait_until("its end", || !is_alive(pid));
     assert!(log(&scene).contains("403 Forbidden"), "{}", log(&scene));
-    let line =
-        "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin.\n";
+    let line = "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin. The credential may not do this";
     let told = |text: &str| scene.tidy(text).contains(line);
     let ran = scene.run(&["get", "--session", "s"]);
     assert!(ran.code == 0 && told(&ran.stderr), "{}", ran.stderr);
@@ -239,6 +238,89 @@ fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
     let ran = revoke(&scene);
     assert!(!ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_long_lived_token_is_not_minted_again_when_the_answer_was_lost_and_the_end_of_the_job_warns() {
+    let scene = session("8h", &[]);
+    scene.ages("s", 6 * 3600);
+    scene.sandbox.fault_for("POST", Fault::StatusAfter { status: 502 }, 3);
+    keep(&scene, &[]);
+    let pid = wait_for_keeper(&scene);
+    wait_until("its end", || !is_alive(pid));
+    assert_eq!(minted(&scene), 2);
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(ran.stderr.contains("one may be alive that nobody knows of") && ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_mint_that_the_end_of_the_job_cuts_off_is_warned_of() {
+    let scene = session("1h", &[]);
+    scene.ages("s", 45 * 60);
+    scene.sandbox.fault_for("POST", Fault::StallAfter, 1);
+    scene.sandbox.clear_requests();
+    keep(&scene, &[]);
+    wait_until("a try", || !scene.sandbox.requests().is_empty());
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(ran.stderr.contains("one may be alive that nobody knows of"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_page_of_what_stands_in_front_of_the_platform_does_not_end_the_keeper() {
+    let scene = session("4", &[]);
+    scene.sandbox.fault_for("POST", Fault::Html(404), 2);
+    scene.sandbox.fault_for("POST", Fault::Html(403), 1);
+    keep(&scene, &[]);
+    wait_until("a renewal", || minted(&scene) >= 2);
+    assert!(log(&scene).matches("the next try is in").count() >= 3, "{}", log(&scene));
+    revoke(&scene);
+}
+
+#[test]
+fn the_keeper_gets_the_credential_however_it_was_given() {
+    let mut scene = session("3", &[]);
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.unset("JF_ACCESS_TOKEN").stdin(&token).set("JF_TOKEN_ACCESS_TOKEN_STDIN", "true");
+    assert_eq!(keep(&scene, &[]).code, 0);
+    let first = wait_for_keeper(&scene);
+    wait_until("a renewal", || minted(&scene) >= 2);
+    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
+    wait_until("its end", || !is_alive(first));
+    // A flag beats a file that a variable names.
+    scene.unset("JF_TOKEN_ACCESS_TOKEN_STDIN").set("JF_TOKEN_ACCESS_TOKEN_FILE", "nowhere");
+    let before = minted(&scene);
+    assert_eq!(keep(&scene, &["--access-token", &token]).code, 0);
+    wait_until("a renewal", || minted(&scene) > before);
+    let second = wait_for_keeper(&scene);
+    let line = fs::read(format!("/proc/{second}/cmdline")).unwrap();
+    assert!(!crate::support::leaks(&String::from_utf8_lossy(&line), &token));
+    scene.unset("JF_TOKEN_ACCESS_TOKEN_FILE").set("JF_ACCESS_TOKEN", &token);
+    revoke(&scene);
+}
+
+#[test]
+fn a_keeper_that_fails_in_the_foreground_says_so_by_its_exit_code_too() {
+    let scene = session("3", &[]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    let ran = scene.run(&["keep", "--session", "s", "--foreground", "--log-file", "keep.log"]);
+    assert!(ran.code == 4 && ran.stderr.is_empty(), "{}", ran.story);
+    assert!(scene.read("work/keep.log").contains("403 Forbidden"));
+    revoke(&scene);
+}
+
+#[test]
+fn a_job_that_ends_as_soon_as_its_keeper_begins_leaves_nothing() {
+    for _ in 0..8 {
+        let mut scene = Scene::new();
+        scene.asks_for("work/token").set("JF_TOKEN_SESSION", "s").set("JF_TOKEN_TOKEN_FILE", "token");
+        let pid = std::process::id().to_string();
+        let arguments = ["create", "--expiry", "1h", "--force-revocable", "--format", "none", "--keep-fresh", "--until-pid", &pid];
+        assert_eq!(scene.run(&arguments).code, 0);
+        let keeper = wait_for_keeper(&scene);
+        assert_eq!(scene.run(&["revoke"]).code, 0);
+        wait_until("its end", || !is_alive(keeper));
+        assert!(scene.files().is_empty(), "{:?}", scene.files());
+    }
 }
 
 #[test]

@@ -115,11 +115,11 @@ fn what_can_not_be_written_is_a_failure() {
 }
 
 #[test]
-fn the_credential_can_not_come_by_the_stream_that_is_passed_on() {
+fn the_credential_does_not_come_by_the_stream_that_is_passed_on() {
     let mut scene = Scene::new();
-    scene.unset("JF_ACCESS_TOKEN");
-    let text = format!("{}\n", scene.sandbox.admin_token());
-    let ran = redact(&mut scene, &["--access-token-stdin"], &text);
-    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.story);
-    assert!(ran.stderr.contains("standard input is what is passed on"), "{}", ran.stderr);
+    scene.unset("JF_ACCESS_TOKEN").set("JF_TOKEN_ACCESS_TOKEN_STDIN", "true");
+    let ran = redact(&mut scene, &[], "a log of many words\n");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "a log of many words\n"), "{}", ran.story);
+    let ran = redact(&mut scene, &["--access-token-stdin"], "");
+    assert!(ran.code == 2 && ran.stderr.contains("is no option of redact"), "{}", ran.stderr);
 }

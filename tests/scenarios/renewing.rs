@@ -234,6 +234,37 @@ fn a_lost_refresh_without_a_credential_is_said_so_and_the_next_try_tells_for_sur
 }
 
 #[test]
+fn a_doubt_stays_until_there_is_a_new_pair() {
+    let mut scene = session(&["--refreshable"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    scene.sandbox.fault_for("POST", Fault::ResetAfter, 1);
+    assert_ne!(scene.run(&["refresh", "--session", "s"]).code, 0);
+    // Busy: nothing was done this time, but the first time.
+    scene.sandbox.fault_for("POST", failing(503), 1);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert!(ran.stderr.contains("may have been ended by a refresh whose answer was lost"), "{}", ran.story);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert!(ran.code != 0 || ran.stderr.contains("may have been ended"), "{}", ran.story);
+}
+
+#[test]
+fn what_was_never_sent_casts_no_doubt() {
+    let mut scene = session(&["--refreshable"]);
+    scene.set("http_proxy", "ftp://127.0.0.1:1");
+    assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 2);
+    assert_eq!(scene.state("s")["tokens"][0].get("in_doubt"), None);
+}
+
+#[test]
+fn refresh_hands_the_refresh_token_over_only_if_asked() {
+    let scene = session(&["--refreshable"]);
+    let ran = scene.run(&["refresh", "--session", "s", "--format", "json"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("refresh_token"), "{}", ran.story);
+    let ran = scene.run(&["refresh", "--session", "s", "--format", "json", "--output-refresh-token"]);
+    assert!(ran.stdout.contains("\"refresh_token\""), "{}", ran.story);
+}
+
+#[test]
 fn a_refresh_that_was_never_done_is_done_by_the_next_one() {
     let mut scene = session(&["--refreshable"]);
     scene.unset("JF_ACCESS_TOKEN");

@@ -264,7 +264,7 @@ impl Scene {
         for path in self.files() {
             let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
             // A keeper may be at work: what it was about to write may be gone by now.
-            if !["ca.pem", ".lock", ".keeper", ".log"].iter().any(|end| name.ends_with(end))
+            if !["ca.pem", ".lock", ".keeper", ".log", ".users"].iter().any(|end| name.ends_with(end))
                 && let (Some(mode), Ok(text)) = (mode(&path), fs::read_to_string(&path))
             {
                 story += &format!("--- file {name} ({mode})\n{}\n", text.trim_end_matches('\n'));
