@@ -120,76 +120,47 @@ impl Redactor {
 
     /// Marks what stands behind the last break of the stretches that have one.
     fn search_breaks(&mut self, end: usize) {
-        let mut start = HISTORY - self.line;
+        let Self { patterns, buffer, marks, joined, followed, line, .. } = self;
+        let (patterns, buffer) = (&**patterns, &buffer[..]);
+        let mut start = HISTORY - *line;
         // All that a break may be in has been seen of a long line.
-        let mut seen = self.line == HISTORY;
+        let mut seen = *line == HISTORY;
+        let mut search = |joined: &[u128; 2], start: usize, stop: usize| {
+            let next = window_before(buffer, start + PIECE);
+            for (index, &joined) in joined.iter().enumerate().take(1 + usize::from(joined[0] != joined[1])) {
+                let (few, many) = may_go_on(patterns, joined, next);
+                if few | many {
+                    let gone_on = go_on(patterns, joined, next, stop - start, few, many, followed[index]);
+                    followed[index] = gone_on.map_or(0, |(length, end)| {
+                        marks.set(start, start + length);
+                        end
+                    });
+                }
+            }
+        };
         for block in (HISTORY..end).step_by(64) {
-            let mut breaks = self.buffer[block..].first_chunk().map_or(0, newlines);
+            let mut breaks = buffer[block..].first_chunk().map_or(0, newlines);
             if end - block < 64 {
                 breaks &= (1 << (end - block)) - 1;
             }
             while breaks != 0 {
                 let newline = block + breaks.trailing_zeros() as usize;
                 breaks &= breaks - 1;
-                let stop = newline - usize::from(newline > start && self.buffer[newline - 1] == b'\r');
+                let stop = newline - usize::from(newline > start && buffer[newline - 1] == b'\r');
                 if start < stop {
                     if !seen {
-                        self.search_break(start, stop);
+                        search(joined, start, stop);
                     }
-                    self.joined = self.joined_with(start, stop);
+                    *joined = joined_with(buffer, joined, start, stop);
                 }
                 start = newline + 1;
                 seen = false;
             }
         }
         if start < end && !seen {
-            self.search_break(start, end);
+            search(joined, start, end);
         }
-        self.line = (end - start).min(HISTORY);
-    }
-
-    /// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind.
-    fn search_break(&mut self, start: usize, stop: usize) {
-        let Self { patterns, buffer, marks, joined, followed, .. } = self;
-        let next = window_before(buffer, start + PIECE);
-        let first = high(next);
-        let mut look = |joined: u128, followed: &mut usize| {
-            let last = low(joined);
-            let few = patterns.may_hold(last_6(last << 8 | first >> 56));
-            let many = patterns.may_hold((last << 56 | first >> 8).swap_bytes()) && stop - start >= 5;
-            if few | many {
-                // How many of its bytes are behind: with up to 11 the first probe was within it, with 5 and more the second.
-                let longest = (stop - start).min(PIECE - 1);
-                let lengths = if few { 1 } else { 12 }..=if many { longest } else { longest.min(4) };
-                let before = std::mem::take(followed);
-                for length in lengths.rev() {
-                    let window = joined << (8 * length) | next >> (8 * (PIECE - length));
-                    let expected = Some(before + length).filter(|&end| patterns.ends_at(window, end));
-                    if let Some(end) = expected.or_else(|| patterns.end_of(window)) {
-                        marks.set(start, start + length);
-                        *followed = end;
-                        break;
-                    }
-                }
-            }
-        };
-        let [plain, uncontinued] = joined;
-        look(*plain, &mut followed[0]);
-        if uncontinued != plain {
-            look(*uncontinued, &mut followed[1]);
-        }
-    }
-
-    /// What is joined when the current line, from `start` to `stop`, ends.
-    fn joined_with(&self, start: usize, stop: usize) -> [u128; 2] {
-        let last = window_before(&self.buffer, stop);
-        let length = stop - start;
-        let [plain, uncontinued] = match self.joined {
-            _ if length >= PIECE => [last; 2],
-            joined => joined.map(|joined| joined << (8 * length) | last & ((1 << (8 * length)) - 1)),
-        };
-        let continued = matches!(self.buffer[stop - 1], b'\\' | b'=');
-        [plain, if continued { uncontinued >> 8 } else { uncontinued }]
+        *line = (end - start).min(HISTORY);
     }
 
     /// How many bytes at the end may yet become part of a stretch that is hidden.
@@ -230,6 +201,41 @@ impl Redactor {
         });
         if length == 0 { Ok(()) } else { out.write_all(&self.composed[..length]) }
     }
+}
+
+/// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind: whether these may be.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "once a line")]
+fn may_go_on(patterns: &Patterns, joined: u128, next: u128) -> (bool, bool) {
+    let (last, first) = (low(joined), high(next));
+    (patterns.may_hold(last_6(last << 8 | first >> 56)), patterns.may_hold((last << 56 | first >> 8).swap_bytes()))
+}
+
+/// How many of the next line's bytes, of `length`, end the longest stretch that goes on there, and where in the forms. `expected` is where the last one ended.
+#[cold]
+fn go_on(patterns: &Patterns, joined: u128, next: u128, length: usize, few: bool, many: bool, expected: usize) -> Option<(usize, usize)> {
+    // With up to 11 bytes behind the break the first probe was within the stretch, with 5 and more the second.
+    let longest = length.min(PIECE - 1);
+    let lengths = if few { 1 } else { 12 }..=if many && length >= 5 { longest } else { longest.min(4) };
+    lengths.rev().find_map(|length| {
+        let window = joined << (8 * length) | next >> (8 * (PIECE - length));
+        let expected = Some(expected + length).filter(|&end| patterns.ends_at(window, end));
+        Some((length, expected.or_else(|| patterns.end_of(window))?))
+    })
+}
+
+/// What is joined when the current line, from `start` to `stop`, ends.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "once a line")]
+fn joined_with(buffer: &[u8], joined: &[u128; 2], start: usize, stop: usize) -> [u128; 2] {
+    let last = window_before(buffer, stop);
+    let length = stop - start;
+    let [plain, uncontinued] = match joined {
+        _ if length >= PIECE => [last; 2],
+        joined => joined.map(|joined| joined << (8 * length) | last & ((1 << (8 * length)) - 1)),
+    };
+    let continued = matches!(buffer[stop - 1], b'\\' | b'=');
+    [plain, if continued { uncontinued >> 8 } else { uncontinued }]
 }
 
 /// Which of these bytes are line feeds, the first the lowest bit.
