@@ -26,9 +26,9 @@ pub struct Patterns {
     /// By a hash of 3 bytes, the last end of a stretch of these; and for each end, the one before. 0: none.
     last_ends: Zeroizing<Vec<u32>>,
     ends_before: Zeroizing<Vec<u32>>,
-    /// By a byte, which ones can follow it; and those that follow any.
+    /// By a byte, which ones can follow it; and whether it is in any form.
     pairs: Zeroizing<Vec<u128>>,
-    singles: Zeroizing<u128>,
+    bytes: Zeroizing<[bool; 256]>,
 }
 
 impl Patterns {
@@ -56,7 +56,7 @@ impl Patterns {
             last_ends: Zeroizing::new(vec![0; (length / 4).next_power_of_two()]),
             ends_before: Zeroizing::new(vec![0; length + 1]),
             pairs: Zeroizing::new(vec![0; 256]),
-            singles: Zeroizing::new(0),
+            bytes: Zeroizing::new([false; 256]),
             text,
         };
         patterns.learn();
@@ -74,7 +74,7 @@ impl Patterns {
             run += 1;
             window = window << 8 | u128::from(byte);
             let [.., before, _] = window.to_be_bytes();
-            *self.singles |= 1 << (byte & 127);
+            self.bytes[usize::from(byte)] = true;
             if run >= 2 {
                 self.pairs[usize::from(before)] |= 1 << (byte & 127);
             }
@@ -89,6 +89,14 @@ impl Patterns {
             }
         }
         *self.text = text;
+    }
+
+    /// Whether a form may go on from this window's last byte to that one's first.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as below")]
+    pub(super) fn may_join(&self, window: u128, next: u128) -> bool {
+        let ([.., last], [first, ..]) = (window.to_be_bytes(), next.to_be_bytes());
+        self.bytes[usize::from(last)] & self.bytes[usize::from(first)]
     }
 
     /// Whether the lowest 6 of these 8 bytes (the first the lowest) may be a stretch.
@@ -164,7 +172,7 @@ impl Patterns {
     /// How many of this window's last bytes are a stretch, at most 15.
     pub(super) fn longest_end(&self, window: u128) -> usize {
         let [.., first, second] = window.to_be_bytes();
-        if second > 127 || *self.singles >> second & 1 == 0 {
+        if !self.bytes[usize::from(second)] {
             return 0;
         }
         let mut longest = 1 + (self.pairs[usize::from(first)] >> second & 1) as usize;

@@ -1,4 +1,5 @@
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use wide::u8x16;
@@ -121,35 +122,21 @@ impl Redactor {
     /// Marks what stands behind the last break of the stretches that have one.
     fn search_breaks(&mut self, end: usize) {
         let Self { patterns, buffer, marks, joined, followed, line, .. } = self;
+        // No break of an earlier read is to be seen behind the end.
+        buffer[end..end + SPARE].fill(0);
         let (patterns, buffer) = (&**patterns, &buffer[..]);
         let mut start = HISTORY - *line;
         // All that a break may be in has been seen of a long line.
         let mut seen = *line == HISTORY;
-        let mut search = |joined: &[u128; 2], start: usize, stop: usize| {
-            let next = window_before(buffer, start + PIECE);
-            for (index, &joined) in joined.iter().enumerate().take(1 + usize::from(joined[0] != joined[1])) {
-                let (few, many) = may_go_on(patterns, joined, next);
-                if few | many {
-                    let gone_on = go_on(patterns, joined, next, stop - start, few, many, followed[index]);
-                    followed[index] = gone_on.map_or(0, |(length, end)| {
-                        marks.set(start, start + length);
-                        end
-                    });
-                }
-            }
-        };
         for block in (HISTORY..end).step_by(64) {
             let mut breaks = buffer[block..].first_chunk().map_or(0, newlines);
-            if end - block < 64 {
-                breaks &= (1 << (end - block)) - 1;
-            }
             while breaks != 0 {
                 let newline = block + breaks.trailing_zeros() as usize;
                 breaks &= breaks - 1;
                 let stop = newline - usize::from(newline > start && buffer[newline - 1] == b'\r');
                 if start < stop {
                     if !seen {
-                        search(joined, start, stop);
+                        search_break(patterns, buffer, marks, joined, followed, start..stop);
                     }
                     *joined = joined_with(buffer, joined, start, stop);
                 }
@@ -158,7 +145,7 @@ impl Redactor {
             }
         }
         if start < end && !seen {
-            search(joined, start, end);
+            search_break(patterns, buffer, marks, joined, followed, start..end);
         }
         *line = (end - start).min(HISTORY);
     }
@@ -203,25 +190,56 @@ impl Redactor {
     }
 }
 
-/// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind: whether these may be.
+/// Marks what stands behind the last break of a stretch: the line's first bytes.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "once a line")]
-fn may_go_on(patterns: &Patterns, joined: u128, next: u128) -> (bool, bool) {
-    let (last, first) = (low(joined), high(next));
-    (patterns.may_hold(last_6(last << 8 | first >> 56)), patterns.may_hold((last << 56 | first >> 8).swap_bytes()))
+fn search_break(patterns: &Patterns, buffer: &[u8], marks: &mut Marks, joined: &[u128; 2], followed: &mut [usize; 2], line: Range<usize>) {
+    let next = window_before(buffer, line.start + PIECE);
+    let [plain, uncontinued] = joined;
+    if may_go_on(patterns, *plain, next) {
+        go_on(patterns, *plain, next, line.clone(), marks, &mut followed[0]);
+    }
+    if uncontinued != plain && may_go_on(patterns, *uncontinued, next) {
+        go_on(patterns, *uncontinued, next, line, marks, &mut followed[1]);
+    }
 }
 
-/// How many of the next line's bytes, of `length`, end the longest stretch that goes on there, and where in the forms. `expected` is where the last one ended.
+/// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "once a line")]
+fn may_go_on(patterns: &Patterns, joined: u128, next: u128) -> bool {
+    patterns.may_join(joined, next) && (few(patterns, joined, next) | many(patterns, joined, next))
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "once a line")]
+fn few(patterns: &Patterns, joined: u128, next: u128) -> bool {
+    patterns.may_hold(last_6(low(joined) << 8 | high(next) >> 56))
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "once a line")]
+fn many(patterns: &Patterns, joined: u128, next: u128) -> bool {
+    patterns.may_hold((low(joined) << 56 | high(next) >> 8).swap_bytes())
+}
+
+/// Marks the longest stretch that goes on in this line. `followed` is where in the forms the last one ended: there this one may go on.
 #[cold]
-fn go_on(patterns: &Patterns, joined: u128, next: u128, length: usize, few: bool, many: bool, expected: usize) -> Option<(usize, usize)> {
+fn go_on(patterns: &Patterns, joined: u128, next: u128, line: Range<usize>, marks: &mut Marks, followed: &mut usize) {
+    let longest = line.len().min(PIECE - 1);
     // With up to 11 bytes behind the break the first probe was within the stretch, with 5 and more the second.
-    let longest = length.min(PIECE - 1);
-    let lengths = if few { 1 } else { 12 }..=if many && length >= 5 { longest } else { longest.min(4) };
-    lengths.rev().find_map(|length| {
+    let least = if few(patterns, joined, next) { 1 } else { 12 };
+    let most = if line.len() >= 5 && many(patterns, joined, next) { longest } else { longest.min(4) };
+    let before = std::mem::take(followed);
+    for length in (least..=most).rev() {
         let window = joined << (8 * length) | next >> (8 * (PIECE - length));
-        let expected = Some(expected + length).filter(|&end| patterns.ends_at(window, end));
-        Some((length, expected.or_else(|| patterns.end_of(window))?))
-    })
+        let expected = Some(before + length).filter(|&end| patterns.ends_at(window, end));
+        if let Some(end) = expected.or_else(|| patterns.end_of(window)) {
+            marks.set(line.start, line.start + length);
+            *followed = end;
+            break;
+        }
+    }
 }
 
 /// What is joined when the current line, from `start` to `stop`, ends.
