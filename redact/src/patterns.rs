@@ -11,6 +11,23 @@ pub(super) const STEP: usize = PIECE - 6 + 1;
 /// So many bytes are looked at between two branches.
 pub(super) const BLOCK: usize = 8 * STEP;
 
+/// Two bits each, looked up: a shift by a varying number is several instructions.
+const TWO_BITS: [u64; 1024] = {
+    let mut all = [0; 1024];
+    let (mut index, mut distance) = (0, 1);
+    while index < all.len() {
+        let mut bits = 1 | 1 << distance;
+        let next = index + 64;
+        while index < next {
+            all[index] = bits;
+            bits = u64::rotate_left(bits, 1);
+            index += 1;
+        }
+        distance += 4;
+    }
+    all
+};
+
 /// What is to be hidden: every form of some secrets, ready for search. Wiped on drop.
 ///
 /// A *window* is [`PIECE`] bytes as a number, the first byte the highest. A *stretch* is any part of a form.
@@ -103,9 +120,8 @@ impl Patterns {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "the loop that calls it is all the time there is")]
     pub(super) fn may_hold(&self, stretch: u64) -> bool {
-        let hash = mixed_6(stretch);
-        let word = self.stretches[slot(hash, self.stretches.len())];
-        (word >> (hash >> 20 & 63)) & (word >> (hash >> 26 & 63)) & 1 == 1
+        let (word, bits) = self.place(stretch);
+        self.stretches[word] & bits == bits
     }
 
     /// Whether any of the 6 bytes at every [`STEP`]th may be.
@@ -121,7 +137,7 @@ impl Patterns {
     #[expect(clippy::inline_always, reason = "as above")]
     fn place(&self, stretch: u64) -> (usize, u64) {
         let hash = mixed_6(stretch);
-        (slot(hash, self.stretches.len()), 1 << (hash >> 20 & 63) | 1 << (hash >> 26 & 63))
+        (slot(hash, self.stretches.len()), TWO_BITS[(hash >> 20) as usize % TWO_BITS.len()])
     }
 
     /// Where in the forms this window ends, if it is a stretch.
