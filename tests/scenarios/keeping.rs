@@ -1,5 +1,6 @@
 //! The token stays good in the background: `keep`, and the action's `keep-fresh`.
-#![cfg(unix)]
+// Which processes are there is read from /proc.
+#![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,5 +1,6 @@
 //! A job of two hours in a minute: tokens live for two seconds, and three programs use them through sixty renewals and more.
-#![cfg(unix)]
+// Which processes are there is read from /proc.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
 
 #[path = "../support/mod.rs"]
