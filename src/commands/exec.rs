@@ -20,7 +20,7 @@ use super::{Job, LOCK, OWN_FAILURE, keep};
 use crate::deliver::{Delivery, variable};
 use crate::error::{Error, Kind, Result};
 use crate::inputs::Order;
-use crate::inputs::options::{self, ENV_VAR, HOME, RENEW_BY, SESSION, URL, Value};
+use crate::inputs::options::{self, ENV_VAR, HOME, RENEW_BY, SESSION, URL};
 use crate::os;
 use crate::redact::Secret;
 use crate::session::{Held, OF_EXEC, RenewBy, Session};
@@ -193,7 +193,7 @@ fn process(job: &Job, place: &Path, session: &Session, name: &str, held: &Held, 
     // By its place, so that it is not looked for again: that costs a copy of all our memory's tables.
     let mut process = os::program(place, job.inputs.program.first().map_or(OsStr::new(""), |program| program));
     process.args(job.inputs.program.iter().skip(1)).env_clear();
-    process.envs(environment(job, credential));
+    process.envs(job.environment_without(credential));
     process.env(URL.variable, held.platform.as_str()).env(SESSION.variable, session.name()).env(HOME, session.home());
     process.env(name, held.grant.access_token.expose());
     process
@@ -326,21 +326,4 @@ fn not_started(program: &[OsString], error: &io::Error) -> Error {
             "Is it a program, and executable? A shell's own words need the shell: -- sh -c '…'.",
         ),
     }
-}
-
-/// What the program inherits: everything but the credential, under whatever name.
-fn environment<'a>(job: &'a Job, credential: Option<&'a Secret>) -> impl Iterator<Item = (&'a OsStr, &'a OsStr)> {
-    let is_secret = |option: &&&options::Opt| {
-        matches!(option.value, Value::Secret(_))
-            || [options::ACCESS_TOKEN_FILE.name, options::ACCESS_TOKEN_STDIN.name].contains(&option.name)
-    };
-    let names: Vec<String> =
-        options::ALL.iter().filter(is_secret).flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
-    let holds = |value: &OsStr, secret: &Secret| {
-        let secret = secret.expose().as_bytes();
-        value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
-    };
-    job.inputs.environment.iter().filter(move |(name, value)| {
-        !names.iter().any(|secret| *name == OsStr::new(secret)) && !credential.is_some_and(|credential| holds(value, credential))
-    })
 }

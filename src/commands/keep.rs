@@ -99,7 +99,16 @@ impl Launch {
         let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
         keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(&log);
         keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
-        keeper.env_clear().envs(job.inputs.environment.iter()).env(HOME, session.home());
+        let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?.or(session.read()?.tokens.last().map(|held| held.renew_by));
+        let credential = job.credential()?;
+        keeper.env_clear();
+        // For the whole job nobody is to hold the credential who does not need it.
+        if by == Some(RenewBy::Refresh) {
+            keeper.envs(job.environment_without(credential.as_ref().map(|found| &found.secret)));
+        } else {
+            keeper.envs(job.inputs.environment.iter());
+        }
+        keeper.env(HOME, session.home());
         let own = [options::SESSION.name, UNTIL_PID.name, FOREGROUND.name, LOG_FILE.name, options::ACCESS_TOKEN_STDIN.name];
         for (name, text) in job.inputs.flags().filter(|(name, _)| !own.contains(name)) {
             let known = options::ALL.iter().find(|option| option.name == name && option.commands.contains(&Command::Keep));
@@ -108,7 +117,7 @@ impl Launch {
             }
         }
         // What the keeper can't read again, or only from an argument list, it gets by a pipe.
-        let credential = job.credential()?.filter(|found| found.piped || found.is_on_argument_list());
+        let credential = credential.filter(|found| (found.piped || found.is_on_argument_list()) && by != Some(RenewBy::Refresh));
         if credential.is_some() {
             keeper.arg("--access-token-stdin").stdin(Stdio::piped());
         } else {
@@ -134,8 +143,10 @@ impl Launch {
 
 /// Renews in time until the session is over, the process `until` has ended or this one is asked to end.
 fn keep(job: &mut Job, session: Session, delivery: &Delivery, by: Option<RenewBy>, until: Option<u32>, role: Role) -> Result<()> {
-    // The credential is read while its pipe is there.
-    job.credential()?;
+    if job.inputs.switch(&options::ACCESS_TOKEN_STDIN)? {
+        // While its pipe is there.
+        job.credential()?;
+    }
     let Some(_keeper) = session.become_keeper(Some(std::process::id()))? else {
         job.console.say(&format!("the session '{}' has a keeper already", session.name()));
         return Ok(());

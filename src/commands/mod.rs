@@ -12,6 +12,7 @@ mod refresh;
 mod renew;
 mod revoke;
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::time::{Duration, SystemTime};
 
@@ -21,7 +22,7 @@ use crate::clock::{self, Millis};
 use crate::console::Console;
 use crate::credential::{self, Found};
 use crate::error::{Error, Kind, Result};
-use crate::inputs::options::{INSECURE_HTTP, RETRY_FOR, URL, VERBOSE};
+use crate::inputs::options::{self, INSECURE_HTTP, RETRY_FOR, URL, VERBOSE, Value};
 use crate::inputs::{Command, Inputs, PlatformUrl, seconds};
 use crate::redact::Secret;
 use crate::session::Held;
@@ -108,6 +109,23 @@ impl<'a, 'c> Job<'a, 'c> {
         'a: 'b,
     {
         Job { inputs: self.inputs, stdin: self.stdin, console, ci: self.ci, now: self.now, piped: self.piped }
+    }
+
+    /// What another process may inherit that is not to have the credential, under whatever name it is there.
+    fn environment_without<'e>(&'e self, credential: Option<&'e Secret>) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
+        let is_secret = |option: &&&options::Opt| {
+            matches!(option.value, Value::Secret(_))
+                || [options::ACCESS_TOKEN_FILE.name, options::ACCESS_TOKEN_STDIN.name].contains(&option.name)
+        };
+        let names: Vec<String> =
+            options::ALL.iter().filter(is_secret).flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
+        let holds = |value: &OsStr, secret: &Secret| {
+            let secret = secret.expose().as_bytes();
+            value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
+        };
+        self.inputs.environment.iter().filter(move |(name, value)| {
+            !names.iter().any(|secret| *name == OsStr::new(secret)) && !credential.is_some_and(|credential| holds(value, credential))
+        })
     }
 
     fn millis(&self) -> Millis {

@@ -300,6 +300,21 @@ fn the_keeper_gets_the_credential_however_it_was_given() {
 }
 
 #[test]
+fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
+    let mut scene = session("3", &["--refreshable", "--renew-by", "refresh"]);
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("ANOTHER_NAME", &format!("x{token}"));
+    keep(&scene, &[]);
+    let pid = wait_for_keeper(&scene);
+    // Only root may look.
+    if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
+        assert!(!crate::support::leaks(&String::from_utf8_lossy(&environment), &token));
+    }
+    wait_until("two renewals", || minted(&scene) >= 3);
+    revoke(&scene);
+}
+
+#[test]
 fn a_keeper_that_fails_in_the_foreground_says_so_by_its_exit_code_too() {
     let scene = session("3", &[]);
     scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
