@@ -95,7 +95,7 @@ impl Launch {
             return Ok(());
         }
         let fail = |error: io::Error| Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "");
-        let log = job.inputs.text(&LOG_FILE)?.map_or_else(|| session.log(), |given| given.text.into());
+        let log: PathBuf = job.inputs.text(&LOG_FILE)?.map_or_else(|| session.log(), |given| given.text.into());
         let mut keeper = Process::new(std::env::current_exe().map_err(fail)?);
         keeper.args([Command::Keep.name(), "--foreground", "--session", session.name(), "--log-file"]).arg(&log);
         keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
@@ -137,6 +137,8 @@ impl Launch {
             }
             std::thread::sleep(Duration::from_millis(3));
         }
+        let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
+        job.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
         Ok(())
     }
 }
