@@ -11,14 +11,15 @@ type Write = fn(&str) -> String;
 /// that one mask hides, and how to write a piece.
 ///
 /// A runner's masker replaces literal text within a line, so a piece must be shorter than half a line of the narrowest
-/// wrap to be met: 20 for `base64`'s and a terminal's 40 and more, 15 for the 60 hex digits of `xxd -p`.
+/// wrap to be met: 20 for a terminal's 40 and more, 22 for the 60 and more of base64, 15 for the 60 hex digits of `xxd -p`.
+/// Hex is cut alike in both cases: where a piece has no letters it is found in the other case too, and must not break a piece there.
 const FORMS: [(usize, Write); 6] = [
     (20, str::to_owned),
-    (20, |piece| base64_of(piece, 0)),
-    (20, |piece| base64_of(piece, 1)),
-    (20, |piece| base64_of(piece, 2)),
+    (22, |piece| base64_of(piece, 0)),
+    (22, |piece| base64_of(piece, 1)),
+    (22, |piece| base64_of(piece, 2)),
     (15, |piece| hex(piece)),
-    (20, |piece| hex(piece).to_uppercase()),
+    (15, |piece| hex(piece).to_uppercase()),
 ];
 
 /// The signature of an RS256 token (256 bytes) in base64url. A longer one gets no more masks: its pieces are spread out.
