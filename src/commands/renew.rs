@@ -61,7 +61,8 @@ impl Role {
 
 struct Means {
     refresh: Option<Secret>,
-    mint: Option<Secret>,
+    /// The credential, or why there is none.
+    mint: std::result::Result<Secret, &'static str>,
 }
 
 impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
@@ -205,8 +206,8 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                     if would_meet_the_same {
                         return Err(error);
                     }
-                    if means.mint.is_none() {
-                        return Err(error.with_advice("There is no credential here to mint a new one with: set JF_URL and JF_ACCESS_TOKEN to those of the first mint."));
+                    if let Err(why) = means.mint {
+                        return Err(error.with_advice(&format!("It can't be minted anew: {why}. {SET_THE_FIRST}.")));
                     }
                     self.job.console.say(&format!("{}; minting a new one instead", error.to_string().trim_end_matches('.')));
                     draft = locked.draft()?;
@@ -215,7 +216,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         }
         let (grant, stopped) = match (got, &means.mint) {
             (Some(answer), _) => answer,
-            (None, Some(credential)) => {
+            (None, Ok(credential)) => {
                 let asked = with_access(self.job, &held.platform, patience, timeout, async |access| {
                     awaited(access, access.mint(&held.order, credential), (self.stop)(), LEFT_BEHIND).await
                 });
@@ -232,7 +233,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
                     }
                 }
             }
-            (None, None) => return Err(no_means(self.by.unwrap_or(held.renew_by), &held)),
+            (None, Err(why)) => return Err(no_means(self.by.unwrap_or(held.renew_by), &held, why)),
         };
         if self.role.is_heard() {
             self.job.console.mask(grant.secrets());
@@ -242,7 +243,7 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         locked.state.replace(next.clone(), self.job.millis());
         if let Err(error) = locked.save(draft) {
             locked.state = before;
-            let (words, _) = take_back(self.job, &next, means.mint.as_ref());
+            let (words, _) = take_back(self.job, &next, means.mint.as_ref().ok());
             return Err(error.with_advice(&words));
         }
         self.hand_over_again(&next);
@@ -279,13 +280,25 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         let held = self.current(state)?;
         let by = self.by.unwrap_or(held.renew_by);
         let refresh = held.grant.refresh_token.clone().filter(|_| by != RenewBy::Mint);
-        // The credential is for one platform, and goes to no other.
-        let its_platform = self.job.platform()?.as_ref() == Some(&held.platform);
-        let mint = if by == RenewBy::Refresh || !its_platform { None } else { self.job.credential()?.map(|found| found.secret) };
+        let credential = if by == RenewBy::Refresh { None } else { self.job.credential()?.map(|found| found.secret) };
         // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
         let is_ours = |secret: &Secret| state.tokens.iter().any(|held| held.grant.secrets().any(|ours| ours == secret));
-        let mint = mint.filter(|secret| !is_ours(secret));
-        if refresh.is_none() && mint.is_none() { Err(no_means(by, held)) } else { Ok(Means { refresh, mint }) }
+        let mint = match credential {
+            None if by == RenewBy::Refresh => Err("--renew-by refresh leaves that out"),
+            None => Err("there is no credential here to mint a new one with"),
+            // The credential is for one platform, and goes to no other.
+            Some(_) if self.job.platform()?.as_ref() != Some(&held.platform) => {
+                Err("the URL here is not the platform's that minted it, so the credential here can't mint a new one")
+            }
+            Some(secret) if is_ours(&secret) => {
+                Err("what stands here as the credential is the session's own token, which can't mint a new one")
+            }
+            Some(secret) => Ok(secret),
+        };
+        match (refresh, mint) {
+            (None, Err(why)) => Err(no_means(by, held, why)),
+            (refresh, mint) => Ok(Means { refresh, mint }),
+        }
     }
 
     fn current<'s>(&self, state: &'s State) -> Result<&'s Held> {
@@ -329,15 +342,17 @@ fn may_be_done(error: &Error) -> bool {
     error.fate() == Fate::Lost || (error.kind() == Kind::Unusable && error.status().is_none())
 }
 
-fn no_means(by: RenewBy, held: &Held) -> Error {
+/// What to do where nothing can mint.
+const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those of the first mint";
+
+fn no_means(by: RenewBy, held: &Held, no_mint: &str) -> Error {
     let refresh =
         if held.grant.refresh_token.is_some() { "--renew-by mint keeps its refresh token out" } else { "it has no refresh token" };
     let (what, next) = match by {
-        RenewBy::Refresh => ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto."),
-        _ => (
-            format!("{refresh}, and there is no credential here to mint a new one with"),
-            "Mint it with --refreshable, or set JF_URL and JF_ACCESS_TOKEN here to those of the first mint.",
-        ),
+        RenewBy::Refresh => {
+            ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
+        }
+        _ => (format!("{refresh}, and {no_mint}"), format!("{SET_THE_FIRST}, or mint it with --refreshable.")),
     };
     Error::new(Kind::NoCredential, what, next)
 }

@@ -71,7 +71,7 @@ options! {
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), [Create, Exec], true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), [Create, Exec], true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, [Create, Exec], true, "Make a short-lived token revocable too";
-    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), [Create, Get, Refresh, Inspect], false, "What to print: json, token, env, shell, header, reference or none (inspect: table or json)";
+    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), [Create, Get, Refresh, Inspect], false, "What to print: json, token, env, shell, header, reference or (not get) none; inspect: table or json";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), [Create, Keep, Exec], true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), [Create, Keep, Exec], true, "Write the bare access token to this file, for this user only";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), [Create, Exec], true, "Put the access token into this variable, for the job's later steps or the program of exec (there absent: JF_ACCESS_TOKEN)";

@@ -442,7 +442,9 @@ fn the_token_itself_is_never_taken_for_the_credential_that_mints_it() {
     let token = issued(&scene, 1);
     scene.set("JF_ACCESS_TOKEN", &token);
     let ran = get(&scene, DUE);
-    assert!(ran.code == 0 && !ran.story.contains("--- request") && ran.stderr.contains("no credential here"), "{}", ran.story);
+    assert!(ran.code == 0 && !ran.story.contains("--- request") && ran.stderr.contains("the session's own token"), "{}", ran.story);
+    let ran = scene.run(&["keep", "--session", "s"]);
+    assert!(ran.code == 3 && ran.stderr.contains("the session's own token"), "{}", ran.story);
 }
 
 #[test]
@@ -450,7 +452,7 @@ fn the_credential_of_another_platform_mints_nothing_here() {
     let (mut scene, other) = (session(&[]), Sandbox::start());
     scene.set("JF_URL", &other.url());
     let ran = get(&scene, OVER);
-    assert!(ran.code != 0 && ran.stderr.contains("no credential here"), "{}", ran.story);
+    assert!(ran.code != 0 && ran.stderr.contains("the URL here is not the platform's"), "{}", ran.story);
     assert!(other.requests().is_empty() && !ran.story.contains("--- request"));
 }
 
