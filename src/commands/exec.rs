@@ -77,7 +77,7 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     // What is called so in a session may be its own token, which the program gets anyway.
     let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
     let process = process(job, &program, &session, &name, &held, credential.as_ref());
-    let watch = Watch::new(session.clone(), false, credential);
+    let watch = Watch::new(session.clone(), credential);
     let ended = start(job, process, watch, runtime, signals).map(|running| running.attend(job, &session, by));
     // Not when all is read that the program has printed: a reader may take its time. The last that uses a session which some exec has begun ends it.
     let rest = user.map(|user| session.leave(user));

@@ -34,7 +34,9 @@ pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let delivery = Delivery::files_only(job.inputs)?;
     let session = Session::of_job(job.inputs, job.ci)?;
     // A keeper that could do nothing is no help: better now than when the token ends.
-    Renewer::new(&mut job, session.clone(), by).check_means()?;
+    if foreground || !session.has_keeper() {
+        Renewer::new(&mut job, session.clone(), by).check_means()?;
+    }
     if !foreground {
         add_files(&delivery, &session)?;
         launch.start(&mut job, &session)?;
@@ -91,7 +93,7 @@ impl Launch {
     /// When it can't be started, or ends at once.
     pub fn start(&self, job: &mut Job, session: &Session) -> Result<()> {
         if session.has_keeper() {
-            job.console.say(&format!("the session '{}' has a keeper already", session.name()));
+            job.console.say(&format!("the session '{}' has a keeper already, which goes on as it was started", session.name()));
             return Ok(());
         }
         let fail = |error: io::Error| Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "");

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Job;
 use crate::error::{Error, Kind};
-use crate::inputs::options::{ACCESS_TOKEN_STDIN, SESSION};
+use crate::inputs::options::ACCESS_TOKEN_STDIN;
 use crate::os;
 use crate::redact::{Patterns, Redactor, Secret};
 use crate::session::Session;
@@ -26,10 +26,9 @@ const BROKEN_PIPE: u8 = 128 + 13;
 
 pub fn run(mut job: Job) -> anyhow::Result<u8> {
     let session = Session::find(job.inputs, job.ci)?;
-    let all = job.inputs.text(&SESSION)?.is_none();
     // Set for another command, it says nothing of this: standard input is what is passed on.
     let credential = if job.inputs.switch(&ACCESS_TOKEN_STDIN)? { None } else { job.credential()? };
-    let hider = Hider::new(Watch::new(session, all, credential.map(|found| found.secret)));
+    let hider = Hider::new(Watch::new(session, credential.map(|found| found.secret)));
     if hider.knows_nothing() {
         job.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
     }
@@ -46,10 +45,9 @@ pub fn run(mut job: Job) -> anyhow::Result<u8> {
     }
 }
 
-/// The secrets of one session, or of all in its place, as they come.
+/// The secrets of all sessions that are remembered where this one is, as they come.
 pub struct Watch {
     session: Session,
-    all: bool,
     credential: Option<Secret>,
     secrets: Vec<Secret>,
     seen: Option<SystemTime>,
@@ -57,8 +55,8 @@ pub struct Watch {
 
 impl Watch {
     /// The credential is hidden too.
-    pub fn new(session: Session, all: bool, credential: Option<Secret>) -> Self {
-        Self { session, all, secrets: credential.iter().cloned().collect(), credential, seen: None }
+    pub fn new(session: Session, credential: Option<Secret>) -> Self {
+        Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None }
     }
 
     /// Looks again if something changed. Returns whether there are new secrets.
@@ -69,8 +67,7 @@ impl Watch {
             return false;
         }
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
-        let sessions: Vec<_> = if self.all { self.session.all().collect() } else { vec![self.session.clone()] };
-        let states: Vec<_> = sessions.iter().filter_map(|session| session.read().ok()).collect();
+        let states: Vec<_> = self.session.all().filter_map(|session| session.read().ok()).collect();
         let known = || states.iter().flat_map(|state| &state.tokens).flat_map(|held| held.grant.secrets());
         let new: Vec<_> = known().filter(|secret| !self.secrets.contains(secret)).cloned().collect();
         let found = !new.is_empty();

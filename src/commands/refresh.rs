@@ -29,6 +29,8 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
         return Ok(job.console.data(&format.print(&grant, &held.platform, refresh_token)?)?);
     }
     let mut places: Vec<_> = held.files.iter().map(|file| Place::File(file.path.clone())).collect();
+    let set = held.variable.iter().filter(|name| job.ci.check_variable(name).is_ok());
+    places.extend(set.map(|name| Place::Variable(name.clone())));
     places.push(Place::Session(locked.name().to_owned()));
     let (now, zone) = (clock::seconds((job.now)()), clock::zone(&job.inputs.environment));
     job.console.say(&for_people(&held.grant, &held.platform, &places, now, &zone));

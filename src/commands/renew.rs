@@ -296,6 +296,10 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
             Some(secret) => Ok(secret),
         };
         match (refresh, mint) {
+            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => {
+                let next = "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.";
+                Err(Error::new(Kind::NoCredential, "only its keeper has what renews it", next))
+            }
             (None, Err(why)) => Err(no_means(by, held, why)),
             (refresh, mint) => Ok(Means { refresh, mint }),
         }
@@ -304,11 +308,13 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
     fn current<'s>(&self, state: &'s State) -> Result<&'s Held> {
         state.tokens.last().ok_or_else(|| {
             let what = format!("the session '{}' holds no token", self.session.name());
-            Error::new(
-                Kind::NoCredential,
-                what,
-                "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.",
-            )
+            let others = self.session.others();
+            let next = if others.is_empty() {
+                "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.".into()
+            } else {
+                format!("There are others: {}. Say which by --session, or JF_TOKEN_SESSION.", others.join(", "))
+            };
+            Error::new(Kind::NoCredential, what, next)
         })
     }
 

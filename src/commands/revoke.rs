@@ -80,7 +80,9 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
     if locked.was_cut_off() || locked.state.left_behind {
         job.console.warn("an earlier step was stopped, or an answer lost, while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
     } else if held.is_empty() && !job.ci.is_action() && !quiet {
-        job.console.say(&format!("nothing to revoke: the session '{}' holds no token", locked.name()));
+        let others = session.others();
+        let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
+        job.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", locked.name()));
     }
     if let Some(why) = &locked.state.keeper_gave_up {
         job.console.warn(why);
@@ -93,14 +95,16 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
     let mut earlier = 0;
     for tokens in by_platform(ending) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
+        // For those that can do nothing any more, one try is enough.
+        let patience = if tokens.iter().all(|held| is_over(job, held)) { Duration::ZERO } else { patience.0 };
         // The credential is for one platform, and goes to no other.
         let credential = credential.as_ref().filter(|_| tokens.first().map(|held| &held.platform) == its_platform.as_ref());
-        for (held, ended) in end_all(job, tokens, credential, Patience(patience.0.min(left)), left) {
+        for (held, ended) in end_all(job, tokens, credential, Patience(patience.min(left)), left) {
             let name = held.grant.name().to_owned();
             match ended {
                 Ok(Revoked::Done) if held.replaced => earlier += 1,
                 Ok(Revoked::NotFound) if held.replaced => {}
-                Ok(Revoked::NotRevocable) if held.grant.ends_at().is_some_and(|end| end < job.millis()) => {}
+                Ok(Revoked::NotRevocable) if is_over(job, &held) => {}
                 Ok(Revoked::Done | Revoked::NotFound) if quiet => {}
                 Ok(Revoked::Done) => job.console.say(&format!("revoked {name}")),
                 Ok(Revoked::NotFound) => job.console.say(&format!("{name} was not alive any more")),
@@ -108,6 +112,11 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
                     "{name} is too short-lived for the platform to revoke; by itself it {} (force-revocable makes such a token revocable)",
                     job.end_of(&held)
                 )),
+                Err(error) if is_over(job, &held) => {
+                    if !held.replaced && !quiet {
+                        job.console.say(&format!("{name} {} by itself (revoking it was tried: {error})", job.end_of(&held)));
+                    }
+                }
                 Err(error) => {
                     failures.push(error.about(&format!("{name} could not be revoked, and {}", job.end_of(&held))));
                     if comes_back {
@@ -157,6 +166,11 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<
     })
     .await;
     results.into_iter().flatten().collect()
+}
+
+/// Whether a token is dead without our doing, with nothing that could renew it.
+fn is_over(job: &Job, held: &Held) -> bool {
+    held.grant.refresh_token.is_none() && held.grant.ends_at().is_some_and(|end| end < job.millis())
 }
 
 fn by_platform(tokens: Vec<Held>) -> Vec<Vec<Held>> {

@@ -51,6 +51,10 @@ pub fn find(inputs: &Inputs, stdin: &mut dyn Read) -> Result<Option<Found>> {
         return Err(first.wrong(format!("{} gives a credential too", second.source), "Give one of them."));
     }
     let text = way.read(first, stdin)?;
+    if text.trim_start().starts_with('$') {
+        let next = "Is it set for this job, branch and environment?";
+        return Err(first.wrong("that is the name of a variable, which nothing has filled in", next));
+    }
     let secret =
         Secret::new(&text).map_err(|why| first.wrong(format!("the token {why}"), "Give one whole access token, or reference token."))?;
     if secret.expose().starts_with("AKCp") {

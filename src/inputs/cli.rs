@@ -41,9 +41,11 @@ impl Command {
                 "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
                 "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
             ),
-            Command::Keep => {
-                ("keep", "jf-token keep [OPTIONS]", "Renew the session's token in the background until the job ends, and rewrite its files")
-            }
+            Command::Keep => (
+                "keep",
+                "jf-token keep [OPTIONS]",
+                "Renew the session's token in the background until the process that started this ends, and rewrite its files",
+            ),
             Command::Refresh => ("refresh", "jf-token refresh [OPTIONS]", "Renew the session's token now"),
             Command::Redact => (
                 "redact",
@@ -129,14 +131,19 @@ const PROGRAM: &str = "program";
 ///
 /// # Errors
 /// When they are wrong; the message shows no value that could be a token.
-pub fn parse(args: Vec<OsString>) -> Result<Asked> {
+pub fn parse(mut args: Vec<OsString>) -> Result<Asked> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.push("--help".into());
+    }
     let words: Vec<String> = args.iter().skip(1).take_while(|arg| *arg != "--").map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let names_program = args.iter().any(|arg| arg == "--");
     let matches = match tree().try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             return Ok(Asked::Help(error.to_string()));
         }
-        Err(error) => return Err(explain(&error, &words)),
+        Err(error) => return Err(explain(&error, &words, names_program)),
     };
     let Some((name, found)) = matches.subcommand() else { return Ok(Asked::Run(None, Flags::new(), Vec::new())) };
     let command = Command::ALL.into_iter().find(|command| command.name() == name);
@@ -165,7 +172,7 @@ fn flags(command: Option<Command>, found: &ArgMatches) -> Result<Flags> {
 }
 
 /// clap's own text would show the values it met, and the code that writes it is 30 KiB.
-fn explain(error: &clap::Error, args: &[String]) -> Error {
+fn explain(error: &clap::Error, args: &[String], names_program: bool) -> Error {
     let flag = |arg: &&String| arg.starts_with("--").then(|| arg.split('=').next().unwrap_or_default().trim_start_matches('-').to_owned());
     let command =
         Command::ALL.into_iter().find(|command| args.first().is_some_and(|word| word == command.name())).unwrap_or(Command::Create);
@@ -185,11 +192,15 @@ fn explain(error: &clap::Error, args: &[String]) -> Error {
         // A program without the dashes: what stands behind it is its own.
         ErrorKind::UnknownArgument if command == Command::Exec && args.get(1).is_some_and(|word| !word.starts_with('-')) => no_program(),
         ErrorKind::UnknownArgument => match args.iter().find_map(|arg| flag(&arg).filter(|name| !known(name))) {
-            Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name)),
+            Some(name) => Error::input(format!("--{} is no option of {}", shown(&name), command.name()), nearest(&name, command)),
+            None if command == Command::Exec && !names_program => no_program(),
             None if args.iter().any(|arg| arg.len() == 2 && arg.starts_with('-')) => {
                 Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
             }
             None if command == Command::Exec => no_program(),
+            None if command == Command::Redact => {
+                Error::input("redact starts no program", "Write PROGRAM 2>&1 | jf-token redact, or jf-token exec -- PROGRAM.")
+            }
             None => Error::input(
                 "there is an argument too many",
                 "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",
@@ -210,8 +221,9 @@ fn no_program() -> Error {
     Error::input("there is no program to run", "Write it behind two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS.")
 }
 
-fn nearest(name: &str) -> String {
-    match ALL.iter().map(|option| (super::distance(name, option.name), option.name)).min() {
+fn nearest(name: &str, command: Command) -> String {
+    let options = ALL.iter().filter(|option| option.commands.contains(&command));
+    match options.map(|option| (super::distance(name, option.name), option.name)).min() {
         Some((1..=3, option)) => format!("Did you mean --{option}?"),
         _ => "jf-token COMMAND --help shows the options of a command.".into(),
     }

@@ -78,16 +78,16 @@ options! {
     OUTPUT_REFRESH_TOKEN "output-refresh-token" "JF_TOKEN_OUTPUT_REFRESH_TOKEN" Switch, [Create, Get, Refresh, Keep, Exec], true, "Also hand the refresh token over, not only the access token";
     RENEW_BY "renew-by" "JF_TOKEN_RENEW_BY" Text("HOW"), [Create, Get, Refresh, Keep, Exec], true, "How to renew: refresh (ends the old token at once), mint (leaves it to live out its time), or auto (refresh if there is a refresh token)";
     MIN_TTL "min-ttl" "JF_TOKEN_MIN_TTL" Text("TIME"), [Get], false, "The least the token must still be good for: seconds, or 5m; absent: a minute, or a tenth of its life if that is less";
-    KEEP_FRESH "keep-fresh" "JF_TOKEN_KEEP_FRESH" Switch, [Create], true, "Renew the token in the background until the job ends, and rewrite its files";
+    KEEP_FRESH "keep-fresh" "JF_TOKEN_KEEP_FRESH" Switch, [Create], true, "Renew the token in the background until the job ends (in a script: the process that started jf-token), and rewrite its files";
     UNTIL_PID "until-pid" "JF_TOKEN_UNTIL_PID" Text("PID"), [Create, Keep], false, "Keep the token fresh until this process ends; absent: the one that started jf-token";
     FOREGROUND "foreground" "JF_TOKEN_FOREGROUND" Switch, [Keep], false, "Stay in the foreground";
     LOG_FILE "log-file" "JF_TOKEN_LOG_FILE" Text("FILE"), [Keep], false, "Write what happens to this file instead of standard error";
-    SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), [Create, Get, Refresh, Keep, Exec, Redact, Revoke, Inspect], true, "Name under which the token is remembered";
+    SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), [Create, Get, Refresh, Keep, Exec, Revoke, Inspect], true, "Name under which the token is remembered";
     REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), [Create, Exec, Revoke], true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), [Revoke], false, "Revoke this token only";
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, [Inspect], false, "Also ask the platform what it knows of the token";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, [Create], false, "Print the request's body and send nothing";
-    RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), [Create, Get, Refresh, Exec, Revoke, Inspect], true, "How long to go on trying: seconds, or 2m; 0 is never; absent: 30";
+    RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), [Create, Get, Refresh, Exec, Revoke, Inspect], true, "How long to begin new tries: seconds, or 2m; 0 is one try; absent: 30";
     INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, [Create, Get, Refresh, Keep, Exec, Revoke, Inspect], true, "Allow plain http to another machine: everyone on the way reads the tokens";
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, [Create, Get, Refresh, Keep, Exec, Revoke, Inspect], true, "Show the requests on standard error, with secrets replaced";
 }

@@ -75,14 +75,11 @@ impl Session {
         let mut session = Self::find(inputs, ci)?;
         // Elsewhere any other may be another program's.
         if ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
-            let mut names = session.names();
-            // Those of exec are for its program, which is told the name.
-            names.retain(|name| !name.starts_with(&format!("{OF_EXEC}-")));
+            let names = session.others();
             match &names[..] {
                 [] => {}
                 [only] => only.clone_into(&mut session.name),
                 _ => {
-                    names.sort_unstable();
                     let what = format!("this job has {} sessions: {}", names.len(), names.join(", "));
                     return Err(Error::input(what, "Say which by --session, or JF_TOKEN_SESSION; the action has an output session."));
                 }
@@ -96,6 +93,16 @@ impl Session {
         let files = fs::read_dir(&self.home).into_iter().flatten().flatten().map(|entry| entry.path());
         let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         sessions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect()
+    }
+
+    /// The names of the others that a command may mean.
+    #[must_use]
+    pub fn others(&self) -> Vec<String> {
+        let mut names = self.names();
+        // Those of exec are for its program, which is told the name.
+        names.retain(|name| *name != self.name && !name.starts_with(&format!("{OF_EXEC}-")));
+        names.sort_unstable();
+        names
     }
 
     /// A session of this name in the same place.

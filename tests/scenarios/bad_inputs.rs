@@ -16,6 +16,10 @@ const BAD: &[Bad] = &[
     (&["create", "--grant-admin", "false"], &[]),
     (&["create", "--token-file", "--format", "json"], &[]),
     (&["revoke", "--groups", "a"], &[]),
+    (&["redact", "--foo"], &[]),
+    (&["redact", "cat", "x"], &[]),
+    (&["create"], &[("JF_ACCESS_TOKEN", "$JFROG_TOKEN")]),
+    (&["create"], &[("JF_ACCESS_TOKEN", "${{ secrets.JFROG_TOKEN }}")]),
     (&["revoke", "bob"], &[]),
     (&["inspect", "--expiry", "60"], &[]),
     // The URL

@@ -476,7 +476,9 @@ fn our_own_failures_give_125_and_the_program_never_starts() {
     assert_eq!(ran(&scene, &[], "403"), 1);
     scene.unset("JF_ACCESS_TOKEN");
     assert_eq!(ran(&scene, &[], "there is no credential"), 0);
-    for arguments in [&["exec"][..], &["exec", "sh", "-c", "echo ran"], &["exec", "--"]] {
+    for arguments in
+        [&["exec"][..], &["exec", "sh", "-c", "echo ran"], &["exec", "--expiry", "1h", "sh", "-c", "echo ran"], &["exec", "--"]]
+    {
         let ran = scene.run(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (125, ""), "{}", ran.story);
         assert!(ran.stderr.contains("there is no program to run"), "{}", ran.stderr);

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use sandbox::{Fault, Sandbox};
 
 use crate::support::{Ran, Scene};
+use crate::tells;
 
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
@@ -125,7 +126,7 @@ fn a_session_has_one_keeper() {
     };
     wait_until("one alone", || keepers(&scene) == 1);
     let ran = keep(&scene, &[]);
-    assert!(ran.code == 0 && ran.stderr.contains("has a keeper already"), "{}", ran.stderr);
+    assert!(ran.code == 0 && ran.stderr.contains("has a keeper already, which goes on as it was started"), "{}", ran.stderr);
     revoke(&scene);
     wait_until("its end", || keepers(&scene) == 0);
 }
@@ -341,6 +342,19 @@ fn a_job_that_ends_as_soon_as_its_keeper_begins_leaves_nothing() {
         wait_until("its end", || !is_alive(keeper));
         assert!(scene.files().is_empty(), "{:?}", scene.files());
     }
+}
+
+#[test]
+fn who_can_not_renew_is_sent_to_the_keeper_that_can() {
+    let mut scene = session("1h", &[]);
+    assert_eq!(keep(&scene, &[]).code, 0);
+    for name in ["JF_URL", "JF_ACCESS_TOKEN"] {
+        scene.unset(name);
+    }
+    let ran = scene.run(&["keep", "--session", "s"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, "jf-token: the session 's' has a keeper already, which goes on as it was started\n"));
+    tells!("refresh_beside_a_keeper", scene.run(&["refresh", "--session", "s"]));
+    revoke(&scene);
 }
 
 #[test]

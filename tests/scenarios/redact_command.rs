@@ -41,15 +41,20 @@ fn the_secrets_of_all_sessions_and_the_credential_are_hidden() {
 }
 
 #[test]
-fn with_a_session_named_only_its_secrets_are_hidden() {
+fn whatever_session_is_meant_here_the_secrets_of_all_are_hidden() {
     let mut scene = Scene::new();
     create(&scene, "a");
     create(&scene, "b");
-    scene.set("JF_TOKEN_FORMAT", "token"); // What is not hidden was asked for.
     let issued = scene.sandbox.issued();
     let refresh: Vec<_> = issued.iter().map(|issued| issued.refresh_token.clone().unwrap()).collect();
-    let ran = redact(&mut scene, &["--session", "b"], &refresh.join("\n"));
-    assert_eq!((ran.code, ran.stdout), (0, format!("{}\n***", refresh[0])));
+    for session in ["b", "none"] {
+        scene.set("JF_TOKEN_SESSION", session);
+        let ran = redact(&mut scene, &[], &refresh.join("\n"));
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "***\n***"), "{session}");
+        let show = format!("echo {}", refresh[0]);
+        let ran = scene.run(&["exec", "--", "sh", "-c", &show]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "***\n"), "{session}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -420,6 +420,11 @@ fn in_a_step_the_new_token_is_hidden_before_it_is_written_anywhere() {
     assert_eq!(scene.read("work/token"), second);
     assert!(scene.read("work/jf.env").contains(&second) && !scene.read("work/jf.env").contains(&first));
     assert!(scene.read("env").contains(&second));
+    // Asked for it, it says where the new token went.
+    let ran = scene.run_at(DUE, &["refresh"]);
+    assert!(ran.code == 0 && ran.stderr.contains("the variable TOKEN_OF_THE_JOB"), "{}", ran.stderr);
+    let second = issued(&scene, 3);
+    assert!(scene.read("env").contains(&second));
     // A step whose log knows nothing of it hears of it too.
     let ran = scene.run_at(DUE, &["get"]);
     assert!(ran.stderr.contains(&format!("::add-mask::{second}\n")) && ran.stdout.trim() == second, "{}", ran.stderr);
@@ -434,6 +439,28 @@ fn a_fresh_token_that_the_action_had_hidden_is_printed_without_another_word() {
     }
     let ran = scene.run(&["get"]);
     assert_eq!((ran.stdout.trim(), ran.stderr.as_str()), (issued(&scene, 1).as_str(), ""));
+}
+
+#[test]
+fn outside_a_ci_a_session_that_is_not_there_is_told_with_those_that_are() {
+    let scene = session(&[]);
+    tells!("get_no_session_but_others", scene.run(&["get"]));
+}
+
+#[test]
+fn a_token_that_has_ended_by_itself_is_revoked_though_the_platform_is_away() {
+    let scene = session(&[]);
+    scene.sandbox.pause();
+    let began = Instant::now();
+    let ran = scene.run_at(OVER, &["revoke", "--session", "s"]);
+    assert!(ran.code == 0 && ran.stderr.contains(" by itself (revoking it was tried: "), "{}", ran.stderr);
+    assert!(began.elapsed() < Duration::from_secs(5) && scene.files().is_empty(), "{:?}", scene.files());
+    // With a refresh token it can still become another.
+    scene.sandbox.resume();
+    create(&scene, &["--refreshable"]);
+    scene.sandbox.pause();
+    let ran = scene.run_at(OVER, &["revoke", "--session", "s", "--retry-for", "0"]);
+    assert!(ran.code != 0 && ran.stderr.contains("could not be revoked"), "{}", ran.stderr);
 }
 
 #[test]
