@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sandbox::Fault;
 
-use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, command, commit, keepers, recipe, search_the_disk, tool, used, write, write_publish_script};
 use crate::support::{BINARY, Scene};
 
 /// A job whose first step is a witness: its own post step, the last of all, tells what is left of the others.
@@ -171,16 +171,6 @@ fn the_readmes_recipe_works_as_it_stands_there() {
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
-}
-
-/// The processes of ours that are left of this scene's job.
-fn keepers(scene: &Scene) -> usize {
-    let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    let folder = scene.path("").display().to_string();
-    processes
-        .map(|line| String::from_utf8_lossy(&line).into_owned())
-        .filter(|line| line.contains("keep\0") && line.contains(&folder))
-        .count()
 }
 
 /// Uses the token of the file and the one that `get` prints, for longer than a token lives.

@@ -1,29 +1,37 @@
 //! The README's recipe in GitLab pipelines, as gitlab-ci-local runs them.
 
-use crate::peers::{Running, command, commit, recipe, search_the_disk, system, tool, used, write, write_publish_script};
+use crate::peers::{
+    Ended, Running, USE, command, commit, keepers, recipe, recipes, search_the_disk, system, tool, used, write, write_publish_script,
+};
 use crate::support::{Scene, leaks};
 
-/// Runs the recipe to its end. `last` ends publish.sh, after it has used the token.
-fn pipeline(recipe: &str, last: &str, arguments: &[&str]) -> bool {
+/// Runs the recipe to its end. `last` ends publish.sh, after it has used the token. Nothing may be left.
+fn run(scene: &Scene, recipe: &str, last: &str, arguments: &[&str]) -> Ended {
     // gitlab-ci-local copies the tree with it.
     system("rsync");
-    let scene = Scene::new();
-    write(&scene, "work/.gitlab-ci.yml", recipe);
-    write_publish_script(&scene, last);
-    commit(&scene);
-    let mut runner = command(&scene, &tool("gitlab-ci-local"));
+    write(scene, "work/.gitlab-ci.yml", recipe);
+    write_publish_script(scene, last);
+    commit(scene);
+    let mut runner = command(scene, &tool("gitlab-ci-local"));
     runner.args(["--force-shell-executor", "--variable", &format!("JF_URL={}", scene.sandbox.url())]);
     runner.args(["--variable", &format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token())]).args(arguments);
     let ended = Running::start(runner, &scene.path("log")).end();
 
     ended.says("answer 200");
+    assert!(scene.secrets().iter().all(|secret| !leaks(&ended.log, secret)), "the log shows a secret:\n{}", ended.log);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ended.log);
+    assert!(["jf.env", "token"].iter().all(|file| !scene.path("work").join(file).exists()) && !scene.path("work.tmp").exists());
+    assert_eq!(scene.path("tmp").read_dir().unwrap().count(), 0);
+    search_the_disk(scene);
+    ended
+}
+
+fn pipeline(recipe: &str, last: &str, arguments: &[&str]) -> bool {
+    let scene = Scene::new();
+    let ended = run(&scene, recipe, last, arguments);
     let issued = scene.sandbox.issued();
     assert_eq!(issued.len(), 1);
     assert_eq!(used(&scene), [(issued[0].access_token.clone(), false)], "the small token was used, and is dead now");
-    assert!(scene.secrets().iter().all(|secret| !leaks(&ended.log, secret)), "the log shows a secret:\n{}", ended.log);
-    assert!(!scene.path("work/jf.env").exists() && !scene.path("work.tmp").exists());
-    assert_eq!(scene.path("tmp").read_dir().unwrap().count(), 0);
-    search_the_disk(&scene);
     ended.success
 }
 
@@ -52,4 +60,20 @@ fn the_one_line_recipe_publishes_hides_the_token_and_leaves_nothing() {
     let recipe = format!("publish:\n  script:\n{line}\n");
     assert!(pipeline(&recipe, "echo \"it is $JF_ACCESS_TOKEN\"", &[]));
     assert!(!pipeline(&recipe, "exit 1", &[]));
+}
+
+/// The README's recipe for long jobs, with a token of three seconds.
+#[test]
+fn the_recipe_for_long_jobs_outlives_its_token_and_leaves_nothing() {
+    let recipe = recipes("Long jobs").nth(1).unwrap().replace("--expiry 1h", "--expiry 3");
+    let uses = "for i in 1 2 3 4 5 6 7 8; do TOKEN=$(cat token); USE; TOKEN=$(jf-token get); USE; sleep 1; done".replace("USE", USE);
+    for (last, publishes) in [("", true), ("\nexit 1", false)] {
+        let scene = Scene::new();
+        let ended = run(&scene, &recipe, &format!("{uses}{last}"), &[]);
+        assert_eq!(ended.success, publishes, "{}", ended.log);
+        assert!(scene.sandbox.issued().len() >= 4, "{}", ended.log);
+        // What the script is given without asking is nothing: the credential was taken out.
+        assert_eq!((used(&scene).len(), ended.log.matches("answer 401").count()), (17, 1), "{}", ended.log);
+        assert_eq!(keepers(&scene), 0, "{}", ended.log);
+    }
 }

@@ -62,8 +62,14 @@ pub fn write(scene: &Scene, path: &str, text: &str) -> PathBuf {
 
 /// The first YAML under this heading of the README.
 pub fn recipe(heading: &str) -> &'static str {
+    recipes(heading).next().unwrap()
+}
+
+/// All of a section's.
+pub fn recipes(heading: &str) -> impl Iterator<Item = &'static str> {
     let (_, section) = include_str!("../../README.md").split_once(&format!("\n## {heading}\n")).unwrap();
-    section.split_once("```yaml\n").unwrap().1.split_once("```").unwrap().0
+    let section = section.split_once("\n## ").unwrap().0;
+    section.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0)
 }
 
 /// For the README's recipes: what is done with the token. The platform's answer shows in the log.
@@ -84,6 +90,16 @@ pub fn used(scene: &Scene) -> Vec<(String, bool)> {
     let tokens = requests.flat_map(|request| request.headers).filter(|(name, _)| name == "authorization");
     let tokens = tokens.map(|(_, value)| value.trim_start_matches("Bearer ").to_owned());
     tokens.map(|token| (token.clone(), scene.sandbox.is_live(&token))).collect()
+}
+
+/// The processes of ours that are left of this scene's job.
+pub fn keepers(scene: &Scene) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+    let folder = scene.path("").display().to_string();
+    processes
+        .map(|line| String::from_utf8_lossy(&line).into_owned())
+        .filter(|line| line.contains("keep\0") && line.contains(&folder))
+        .count()
 }
 
 /// No file of the job's, of its home or of the temporary folder holds any part of a secret.
