@@ -297,7 +297,13 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         };
         match (refresh, mint) {
             (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => {
-                let next = "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.";
+                let next = if state.trouble.is_some() {
+                    let log = self.session.log();
+                    let log = if log.exists() { format!(": {} says why", log.display()) } else { String::new() };
+                    format!("The keeper's last try failed, and it tries again{log}.")
+                } else {
+                    "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.".into()
+                };
                 Err(Error::new(Kind::NoCredential, "only its keeper has what renews it", next))
             }
             (None, Err(why)) => Err(no_means(by, held, why)),

@@ -355,6 +355,16 @@ fn who_can_not_renew_is_sent_to_the_keeper_that_can() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, "jf-token: the session 's' has a keeper already, which goes on as it was started\n"));
     tells!("refresh_beside_a_keeper", scene.run(&["refresh", "--session", "s"]));
     revoke(&scene);
+    // Where the keeper can't either, it is said where to look.
+    let mut scene = session("3", &[]);
+    assert_eq!(keep(&scene, &[]).code, 0);
+    scene.sandbox.pause();
+    scene.unset("JF_ACCESS_TOKEN");
+    wait_until("a failure", || log(&scene).contains("refused"));
+    let ran = scene.run(&["refresh", "--session", "s"]);
+    assert!(ran.code == 3 && ran.stderr.contains("it tries again: ") && ran.stderr.contains("s.log says why"), "{}", ran.stderr);
+    scene.sandbox.resume();
+    revoke(&scene);
 }
 
 #[test]
