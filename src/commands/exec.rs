@@ -75,7 +75,7 @@ fn attend_to(job: &mut Job) -> Result<u8> {
     };
     let credential = job.credential().ok().flatten().map(|found| found.secret);
     // What is called so in a session may be its own token, which the program gets anyway.
-    let credential = credential.filter(|secret| !state.tokens.iter().flat_map(|held| held.grant.secrets()).any(|ours| ours == secret));
+    let credential = credential.filter(|secret| !state.secrets().any(|ours| ours == secret));
     let process = process(job, &program, &session, &name, &held, credential.as_ref());
     let watch = Watch::new(session.clone(), credential);
     let ended = start(job, process, watch, runtime, signals).map(|running| running.attend(job, &session, by));

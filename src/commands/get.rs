@@ -18,13 +18,9 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     if !held.masked {
         job.console.mask(held.grant.secrets());
     }
-    if !refresh_token {
-        // The next renewal needs it: nobody else is to spend it.
-        held.grant.refresh_token = None;
-    }
     // Who keeps the answer for `expires_in` counts from now on, not from the mint.
     let (end, now) = (held.grant.expires_at(), clock::seconds((job.now)()));
     held.grant.expires_in = end.map(|end| end.saturating_sub(now));
     held.grant.issued_at = now;
-    Ok(job.console.data(&format.print(&held.grant, &held.platform, refresh_token)?)?)
+    job.print(held, format, refresh_token)
 }

@@ -113,7 +113,7 @@ impl Launch {
         keeper.env(HOME, session.home());
         let own = [options::SESSION.name, UNTIL_PID.name, FOREGROUND.name, LOG_FILE.name, options::ACCESS_TOKEN_STDIN.name];
         for (name, text) in job.inputs.flags().filter(|(name, _)| !own.contains(name)) {
-            let known = options::ALL.iter().find(|option| option.name == name && option.commands.contains(&Command::Keep));
+            let known = options::of(Command::Keep).find(|option| option.name == name);
             if known.is_some_and(|option| !matches!(option.value, Value::Secret(_))) {
                 keeper.arg(format!("--{name}={text}"));
             }

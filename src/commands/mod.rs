@@ -21,6 +21,7 @@ use crate::ci::Ci;
 use crate::clock::{self, Millis};
 use crate::console::Console;
 use crate::credential::{self, Found};
+use crate::deliver::Format;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::options::{self, INSECURE_HTTP, RETRY_FOR, URL, VERBOSE, Value};
 use crate::inputs::{Command, Inputs, PlatformUrl, seconds};
@@ -126,6 +127,12 @@ impl<'a, 'c> Job<'a, 'c> {
         self.inputs.environment.iter().filter(move |(name, value)| {
             !names.iter().any(|secret| *name == OsStr::new(secret)) && !credential.is_some_and(|credential| holds(value, credential))
         })
+    }
+
+    /// Prints a session's token, its refresh token only if `refresh_token` says so: the next renewal needs it, and nobody else is to spend it.
+    fn print(&self, mut held: Held, format: Format, refresh_token: bool) -> anyhow::Result<()> {
+        held.grant.refresh_token = held.grant.refresh_token.filter(|_| refresh_token);
+        Ok(self.console.data(&format.print(&held.grant, &held.platform, refresh_token)?)?)
     }
 
     fn millis(&self) -> Millis {

@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 use crate::inputs::options::ACCESS_TOKEN_STDIN;
 use crate::os;
 use crate::redact::{Patterns, Redactor, Secret};
-use crate::session::Session;
+use crate::session::{Session, State};
 
 /// A folder that changed so shortly ago may have changed again within the same tick of its clock.
 const RACY: Duration = Duration::from_millis(100);
@@ -68,7 +68,7 @@ impl Watch {
         }
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
         let states: Vec<_> = self.session.all().filter_map(|session| session.read().ok()).collect();
-        let known = || states.iter().flat_map(|state| &state.tokens).flat_map(|held| held.grant.secrets());
+        let known = || states.iter().flat_map(State::secrets);
         let new: Vec<_> = known().filter(|secret| !self.secrets.contains(secret)).cloned().collect();
         let found = !new.is_empty();
         self.secrets.extend(new);

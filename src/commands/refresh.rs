@@ -21,12 +21,7 @@ pub fn run(mut job: Job) -> anyhow::Result<()> {
     renewer.renew(&mut locked, patience, REQUEST)?;
     let held = locked.state.tokens.last().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
     if let Some(format) = format {
-        let mut grant = held.grant.clone();
-        if !refresh_token {
-            // The next renewal needs it: nobody else is to spend it.
-            grant.refresh_token = None;
-        }
-        return Ok(job.console.data(&format.print(&grant, &held.platform, refresh_token)?)?);
+        return job.print(held.clone(), format, refresh_token);
     }
     let mut places: Vec<_> = held.files.iter().map(|file| Place::File(file.path.clone())).collect();
     let set = held.variable.iter().filter(|name| job.ci.check_variable(name).is_ok());

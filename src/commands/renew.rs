@@ -281,8 +281,6 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
         let by = self.by.unwrap_or(held.renew_by);
         let refresh = held.grant.refresh_token.clone().filter(|_| by != RenewBy::Mint);
         let credential = if by == RenewBy::Refresh { None } else { self.job.credential()?.map(|found| found.secret) };
-        // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
-        let is_ours = |secret: &Secret| state.tokens.iter().any(|held| held.grant.secrets().any(|ours| ours == secret));
         let mint = match credential {
             None if by == RenewBy::Refresh => Err("--renew-by refresh leaves that out"),
             None => Err("there is no credential here to mint a new one with"),
@@ -290,25 +288,28 @@ impl<'r, 'a, 'c> Renewer<'r, 'a, 'c> {
             Some(_) if self.job.platform()?.as_ref() != Some(&held.platform) => {
                 Err("the URL here is not the platform's that minted it, so the credential here can't mint a new one")
             }
-            Some(secret) if is_ours(&secret) => {
+            // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
+            Some(secret) if state.secrets().any(|ours| *ours == secret) => {
                 Err("what stands here as the credential is the session's own token, which can't mint a new one")
             }
             Some(secret) => Ok(secret),
         };
         match (refresh, mint) {
-            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => {
-                let next = if state.trouble.is_some() {
-                    let log = self.session.log();
-                    let log = if log.exists() { format!(": {} says why", log.display()) } else { String::new() };
-                    format!("The keeper's last try failed, and it tries again{log}.")
-                } else {
-                    "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.".into()
-                };
-                Err(Error::new(Kind::NoCredential, "only its keeper has what renews it", next))
-            }
+            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
             (None, Err(why)) => Err(no_means(by, held, why)),
             (refresh, mint) => Ok(Means { refresh, mint }),
         }
+    }
+
+    /// Nothing here can renew the token, but its keeper can.
+    fn left_to_the_keeper(&self, state: &State) -> Error {
+        let log = self.session.log();
+        let next = match &state.trouble {
+            None => "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.".into(),
+            Some(_) if log.exists() => format!("The keeper's last try failed, and it tries again: {} says why.", log.display()),
+            Some(_) => "The keeper's last try failed, and it tries again.".into(),
+        };
+        Error::new(Kind::NoCredential, "only its keeper has what renews it", next)
     }
 
     fn current<'s>(&self, state: &'s State) -> Result<&'s Held> {

@@ -96,10 +96,10 @@ pub fn end_session(job: &mut Job, session: &Session, when: When, quiet: bool) ->
     for tokens in by_platform(ending) {
         let left = if job.ci.is_action() { IN_ACTION.saturating_sub(started.elapsed()) } else { patience.0.max(REQUEST) };
         // For those that can do nothing any more, one try is enough.
-        let patience = if tokens.iter().all(|held| is_over(job, held)) { Duration::ZERO } else { patience.0 };
+        let patience = Patience(if tokens.iter().all(|held| is_over(job, held)) { Duration::ZERO } else { patience.0.min(left) });
         // The credential is for one platform, and goes to no other.
         let credential = credential.as_ref().filter(|_| tokens.first().map(|held| &held.platform) == its_platform.as_ref());
-        for (held, ended) in end_all(job, tokens, credential, Patience(patience.min(left)), left) {
+        for (held, ended) in end_all(job, tokens, credential, patience, left) {
             let name = held.grant.name().to_owned();
             match ended {
                 Ok(Revoked::Done) if held.replaced => earlier += 1,

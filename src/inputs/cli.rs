@@ -6,7 +6,7 @@ use clap::builder::OsStringValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::options::{ALL, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::options::{self, ALL, OUTPUT_FILE, Opt, USERNAME, Value};
 use super::{Command, Flags, shown};
 use crate::error::{Error, Result};
 
@@ -96,7 +96,7 @@ pub fn tree() -> clap::Command {
 }
 
 fn args(command: Command) -> impl Iterator<Item = Arg> {
-    ALL.iter().filter(move |option| option.commands.contains(&command)).map(move |option| arg(option, command))
+    options::of(command).map(move |option| arg(option, command))
 }
 
 fn arg(option: &Opt, command: Command) -> Arg {
@@ -154,7 +154,7 @@ pub fn parse(mut args: Vec<OsString>) -> Result<Asked> {
 
 fn flags(command: Option<Command>, found: &ArgMatches) -> Result<Flags> {
     let mut flags = Flags::new();
-    for option in ALL.iter().filter(|option| command.is_some_and(|command| option.commands.contains(&command))) {
+    for option in command.into_iter().flat_map(options::of) {
         if let Some(value) = found.get_one::<OsString>(option.name) {
             let Some(text) = value.to_str() else {
                 return Err(Error::input(format!("--{} is not UTF-8 text", option.name), "Give plain text."));
@@ -176,7 +176,7 @@ fn explain(error: &clap::Error, args: &[String], names_program: bool) -> Error {
     let flag = |arg: &&String| arg.starts_with("--").then(|| arg.split('=').next().unwrap_or_default().trim_start_matches('-').to_owned());
     let command =
         Command::ALL.into_iter().find(|command| args.first().is_some_and(|word| word == command.name())).unwrap_or(Command::Create);
-    let known = |name: &String| ALL.iter().any(|option| option.name == name && option.commands.contains(&command));
+    let known = |name: &String| options::of(command).any(|option| option.name == name);
     if args.first().is_some_and(|arg| arg.starts_with('-')) {
         return Error::input("options stand behind a command", "Write jf-token create --option VALUE, or give all by variables.");
     }
@@ -222,8 +222,7 @@ fn no_program() -> Error {
 }
 
 fn nearest(name: &str, command: Command) -> String {
-    let options = ALL.iter().filter(|option| option.commands.contains(&command));
-    match options.map(|option| (super::distance(name, option.name), option.name)).min() {
+    match options::of(command).map(|option| (super::distance(name, option.name), option.name)).min() {
         Some((1..=3, option)) => format!("Did you mean --{option}?"),
         _ => "jf-token COMMAND --help shows the options of a command.".into(),
     }

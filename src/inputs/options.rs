@@ -40,6 +40,11 @@ impl Opt {
     }
 }
 
+/// The options that a command knows.
+pub fn of(command: Command) -> impl Iterator<Item = &'static Opt> {
+    ALL.iter().copied().filter(move |option| option.commands.contains(&command))
+}
+
 macro_rules! options {
     ($($id:ident $name:literal $variable:literal $value:expr, $commands:expr, $in_action:literal, $help:literal;)*) => {
         $(#[doc = $help] pub const $id: Opt = Opt {

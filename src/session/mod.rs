@@ -100,7 +100,7 @@ impl Session {
     pub fn others(&self) -> Vec<String> {
         let mut names = self.names();
         // Those of exec are for its program, which is told the name.
-        names.retain(|name| *name != self.name && !name.starts_with(&format!("{OF_EXEC}-")));
+        names.retain(|name| *name != self.name && !is_execs(name));
         names.sort_unstable();
         names
     }
@@ -140,7 +140,7 @@ impl Session {
     /// When the name can't be read.
     pub fn is_of_exec(inputs: &Inputs) -> Result<bool> {
         let named = inputs.text(&SESSION)?;
-        Ok(named.is_some_and(|given| matches!(given.source, Source::Variable(_)) && given.text.starts_with(&format!("{OF_EXEC}-"))))
+        Ok(named.is_some_and(|given| matches!(given.source, Source::Variable(_)) && is_execs(&given.text)))
     }
 
     /// Its name.
@@ -407,6 +407,11 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file("write", path, &error)),
     }
+}
+
+/// Whether `exec` gave this name to a session of its own.
+fn is_execs(name: &str) -> bool {
+    name.strip_prefix(OF_EXEC).is_some_and(|rest| rest.starts_with('-'))
 }
 
 fn is_name(name: &str) -> bool {

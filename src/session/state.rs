@@ -7,6 +7,7 @@ use crate::access::Grant;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::inputs::{Order, PlatformUrl};
+use crate::redact::Secret;
 
 /// Tokens that were replaced and have ended are kept for the redactor, up to so many.
 const MOST_ENDED: usize = 16;
@@ -104,6 +105,11 @@ impl State {
 
     pub(super) fn is_empty(&self) -> bool {
         self.tokens.is_empty()
+    }
+
+    /// Every secret that is remembered.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.tokens.iter().flat_map(|held| held.grant.secrets())
     }
 
     /// Puts a token in the place of the current one, which lives on as long as the platform lets it.

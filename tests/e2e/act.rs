@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sandbox::Fault;
 
-use crate::peers::{Ended, Running, USE, command, commit, keepers, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
 use crate::support::{BINARY, Scene};
 
 /// A job whose first step is a witness: its own post step, the last of all, tells what is left of the others.
@@ -183,7 +183,7 @@ fn kept_to_the_end(scene: &Scene, ended: &Ended) {
     let (issued, revoked) = (scene.sandbox.issued(), revoked(scene));
     assert!(issued.len() >= 4, "{} tokens\n{}", issued.len(), ended.log);
     assert!(issued.iter().all(|issued| revoked.contains(&issued.token_id) && !issued.live), "{}", ended.log);
-    assert_eq!(keepers(scene), 0, "{}", ended.log);
+    assert_eq!(scene.keepers(), 0, "{}", ended.log);
     ended.says("left behind: nothing");
 }
 
@@ -225,7 +225,7 @@ fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
     // What the script is given without asking is empty here: the recipe sets no variable.
     assert_eq!(used(&scene).into_iter().filter(|(used, _)| *used == token).count(), 2, "{}", ended.log);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
-    assert_eq!(keepers(&scene), 0, "{}", ended.log);
+    assert_eq!(scene.keepers(), 0, "{}", ended.log);
 }
 
 #[test]

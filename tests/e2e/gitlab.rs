@@ -1,7 +1,7 @@
 //! The README's recipe in GitLab pipelines, as gitlab-ci-local runs them.
 
 use crate::peers::{
-    Ended, Running, USE, command, commit, keepers, recipe, recipes, search_the_disk, system, tool, used, write, write_publish_script,
+    Ended, Running, USE, command, commit, recipe, recipes, search_the_disk, system, tool, used, write, write_publish_script,
 };
 use crate::support::{Scene, leaks};
 
@@ -74,6 +74,6 @@ fn the_recipe_for_long_jobs_outlives_its_token_and_leaves_nothing() {
         assert!(scene.sandbox.issued().len() >= 4, "{}", ended.log);
         // What the script is given without asking is nothing: the credential was taken out.
         assert_eq!((used(&scene).len(), ended.log.matches("answer 401").count()), (17, 1), "{}", ended.log);
-        assert_eq!(keepers(&scene), 0, "{}", ended.log);
+        assert_eq!(scene.keepers(), 0, "{}", ended.log);
     }
 }

@@ -92,16 +92,6 @@ pub fn used(scene: &Scene) -> Vec<(String, bool)> {
     tokens.map(|token| (token.clone(), scene.sandbox.is_live(&token))).collect()
 }
 
-/// The processes of ours that are left of this scene's job.
-pub fn keepers(scene: &Scene) -> usize {
-    let processes = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    let folder = scene.path("").display().to_string();
-    processes
-        .map(|line| String::from_utf8_lossy(&line).into_owned())
-        .filter(|line| line.contains("keep\0") && line.contains(&folder))
-        .count()
-}
-
 /// No file of the job's, of its home or of the temporary folder holds any part of a secret.
 pub fn search_the_disk(scene: &Scene) {
     let ours = ["home", "tmp", "work", "work.tmp"].map(|folder| scene.path(folder));

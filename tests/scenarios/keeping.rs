@@ -115,20 +115,11 @@ fn a_session_has_one_keeper() {
     }
     wait_for_keeper(&scene);
     wait_until("a renewal", || minted(&scene) == 2);
-    let keepers = |scene: &Scene| {
-        let home = format!("TMPDIR={}", scene.path("tmp").display());
-        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-        // A process's own file names its arguments even where its memory is closed.
-        processes
-            .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|line| line.split(|b| *b == 0).any(|word| word == b"keep")))
-            .filter(|path| fs::read(path.join("cmdline")).is_ok_and(|line| String::from_utf8_lossy(&line).contains(&home[7..])))
-            .count()
-    };
-    wait_until("one alone", || keepers(&scene) == 1);
+    wait_until("one alone", || scene.keepers() == 1);
     let ran = keep(&scene, &[]);
     assert!(ran.code == 0 && ran.stderr.contains("has a keeper already, which goes on as it was started"), "{}", ran.stderr);
     revoke(&scene);
-    wait_until("its end", || keepers(&scene) == 0);
+    wait_until("its end", || scene.keepers() == 0);
 }
 
 #[test]

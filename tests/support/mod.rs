@@ -283,6 +283,17 @@ impl Scene {
         Ran { code, stdout, stderr, story: self.tidy(&story) }
     }
 
+    /// How many processes of this scene are keepers, or are starting one, on Linux.
+    pub fn keepers(&self) -> usize {
+        // A process's own file names its arguments even where its memory is closed.
+        let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
+        let folder = self.folder.path().display().to_string();
+        lines
+            .map(|line| String::from_utf8_lossy(&line).into_owned())
+            .filter(|line| line.contains("keep\0") && line.contains(&folder))
+            .count()
+    }
+
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
