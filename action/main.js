@@ -14,7 +14,7 @@ exports.run = (command) => {
     process.exitCode = 1;
     return;
   }
-  const child = spawn(binary, [command], { stdio: 'inherit' });
+  const child = spawn(binary, ['action', command], { stdio: 'inherit' });
   // The runner stops this process only; the binary has a token to put in order first.
   // (On Windows kill would end it outright, and it gets the Ctrl-C itself.)
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.platform === 'win32' || child.kill(signal));

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jf_token::redact::{Patterns, Redactor, Secret};
+use redact::{Patterns, Redactor, Secret};
 
 const LENGTH: usize = 8 << 20;
 const ROOM: usize = 64 * 1024;

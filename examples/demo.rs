@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use jf_token::{World, run};
@@ -58,7 +59,7 @@ fn main() -> ExitCode {
     println!("  session {}, in $RUNNER_TEMP/jf-token:", state[0].1);
     let session = std::fs::read_to_string(folder.path().join(format!("jf-token/{}.json", state[0].1))).unwrap();
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
-    for (name, value) in session["tokens"][0]["grant"].as_object().unwrap() {
+    for (name, value) in session["current"]["token"].as_object().unwrap() {
         let value = value.to_string();
         println!("  {name:<16} {}", if name.ends_with("_token") { format!("{}…", &value[..9]) } else { value });
     }
@@ -76,12 +77,10 @@ fn main() -> ExitCode {
     let step = job.iter().filter(|(name, _)| !name.starts_with("INPUT_") && **name != "GITHUB_STATE");
     let mut step: HashMap<_, _> = step.map(|(name, value)| (*name, value.clone())).collect();
     step.insert("JF_TOKEN_SESSION", state[0].1.clone().into());
-    let mut stdout = Vec::new();
-    let code = start(&step, "get", later, &mut stdout, &mut std::io::sink());
+    let (code, renewed, _) = start(&step, &["get"], later);
     if code != ExitCode::SUCCESS {
         return code;
     }
-    let renewed = String::from_utf8(stdout).unwrap();
     println!("  It is due, so it is refreshed, and both tokens are replaced: {}", short(renewed.trim()));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
     println!("  and with the old one: {}", get(&sandbox, token));
@@ -101,21 +100,38 @@ fn title(text: &str) {
 
 /// The program itself, with the job's environment handed in; returns what the log gets.
 fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (ExitCode, String) {
-    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let code = start(job, command, SystemTime::now, &mut stdout, &mut stderr);
+    let (code, stdout, stderr) = start(job, &["action", command], SystemTime::now);
     assert!(stdout.is_empty(), "no secret, and nothing else, is on standard output");
-    (code, String::from_utf8(stderr).unwrap())
+    (code, stderr)
 }
 
-fn start(
-    job: &HashMap<&str, OsString>,
-    command: &str,
-    now: fn() -> SystemTime,
-    stdout: &mut dyn Write,
-    stderr: &mut dyn Write,
-) -> ExitCode {
+/// Returns what it printed to standard output and standard error.
+fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime) -> (ExitCode, String, String) {
     let environment = job.iter().map(|(name, value)| (*name, value)).collect();
-    run(World { args: vec!["jf-token".into(), command.into()], environment, stdin: &mut std::io::empty(), stdout, stderr, now })
+    let (stdout, stderr) = (Printed::default(), Printed::default());
+    let args = ["jf-token"].iter().chain(words).map(Into::into).collect();
+    let (stdin, out, err) = (Box::new(std::io::empty()), Box::new(stdout.clone()), Box::new(stderr.clone()));
+    let code = run(World { args, environment, stdin, stdout: out, stderr: err, now });
+    (code, stdout.text(), stderr.text())
+}
+
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Printed {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn later() -> SystemTime {

@@ -62,62 +62,89 @@ impl Kind {
 
 /// What became of a request that failed: this, and whether it changes anything, decides the retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum Outcome {
     /// Nothing was sent: again is safe.
     NotSent,
     /// 429 or 503: the work was not done; again, but not before the server says.
     Busy(Option<Duration>),
     /// Sent, and nobody knows whether the work was done.
-    Lost,
+    Unknown,
     /// Again would end the same way.
     Final,
+}
+
+/// Why the platform said no, as far as its status and its words tell. Classified in one place, `api::refusal`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 400: `Token not revocable`.
+    NotRevocable,
+    /// 400, otherwise: an input.
+    BadRequest,
+    /// 401: the bearer has expired.
+    Expired,
+    /// 401: the bearer was revoked.
+    Revoked,
+    /// 401: the bearer was signed with another key.
+    Signature,
+    /// 401: the bearer is for other services.
+    Audience,
+    /// 401, otherwise.
+    Unauthorized,
+    /// 403.
+    Forbidden,
+    /// 404: no such refresh token; it was used before.
+    SpentRefreshToken,
+    /// 404, otherwise.
+    NotFound,
+    /// Any other status.
+    Other,
 }
 
 /// A failure: what happened to what, and what to do next. Holds no secret and no raw server page.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
-    fate: Fate,
+    outcome: Outcome,
     status: Option<u16>,
-    said: Option<String>,
+    refusal: Option<Refusal>,
     what: String,
-    next: String,
+    help: String,
 }
 
 impl Error {
     /// A failure that trying again does not help.
-    pub fn new(kind: Kind, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { kind, fate: Fate::Final, status: None, said: None, what: what.into(), next: next.into() }
+    pub fn new(kind: Kind, what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { kind, outcome: Outcome::Final, status: None, refusal: None, what: what.into(), help: help.into() }
     }
 
     /// An input is wrong: what is wrong with it, and what would be right.
-    pub fn input(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::new(Kind::Input, what, next)
+    pub fn input(what: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::new(Kind::Input, what, help)
     }
 
     /// A file operation failed.
     pub fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
-        let next = match error.kind() {
+        let help = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "Check who may write there.",
             std::io::ErrorKind::NotFound => "Check that the folder exists.",
             std::io::ErrorKind::StorageFull => "Free some space on that disk.",
             _ => "",
         };
-        Self::new(Kind::Local, format!("can't {doing} {}: {error}", path.display()), next)
+        Self::new(Kind::Local, format!("can't {doing} {}: {error}", path.display()), help)
     }
 
     /// The same failure with what is known of the request.
     #[must_use]
-    pub fn with_fate(mut self, fate: Fate) -> Self {
-        self.fate = fate;
+    pub fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = outcome;
         self
     }
 
-    /// The same failure with the HTTP status, and the platform's own words if it was the platform that answered.
+    /// The same failure with the HTTP status, and why the platform refused, if it was the platform that answered.
     #[must_use]
-    pub fn answered(mut self, status: u16, said: Option<String>) -> Self {
+    pub fn answered(mut self, status: u16, refusal: Option<Refusal>) -> Self {
         self.status = Some(status);
-        self.said = said;
+        self.refusal = refusal;
         self
     }
 
@@ -130,18 +157,18 @@ impl Error {
 
     /// The same failure with other advice.
     #[must_use]
-    pub fn with_next(mut self, next: &str) -> Self {
-        next.clone_into(&mut self.next);
+    pub fn with_help(mut self, help: &str) -> Self {
+        help.clone_into(&mut self.help);
         self
     }
 
     /// The same failure with one more sentence of advice.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
-        if !self.next.is_empty() {
-            self.next.push(' ');
+        if !self.help.is_empty() {
+            self.help.push(' ');
         }
-        self.next.push_str(advice);
+        self.help.push_str(advice);
         self
     }
 
@@ -153,8 +180,8 @@ impl Error {
 
     /// What became of the request.
     #[must_use]
-    pub fn fate(&self) -> Fate {
-        self.fate
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
     }
 
     /// The HTTP status of the answer, if one came.
@@ -163,16 +190,29 @@ impl Error {
         self.status
     }
 
-    /// The platform's own words in lower case, if it was the platform that answered.
+    /// Why the platform refused, if it was the platform that answered: what stands in front of it has the same statuses.
     #[must_use]
-    pub fn said(&self) -> Option<String> {
-        self.said.as_ref().map(|said| said.to_lowercase())
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// Whether what was asked for may have been done, though no answer told so: it was lost, or something else's page came instead.
+    #[must_use]
+    pub fn may_be_done(&self) -> bool {
+        self.outcome == Outcome::Unknown || (self.kind == Kind::Unusable && self.status.is_none())
+    }
+
+    /// Whether the same may work later, with nothing changed. What stands in front of a platform that is being restarted says 404 and 403 too.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let from_elsewhere = self.status.is_some() && self.refusal.is_none();
+        self.outcome != Outcome::Final || from_elsewhere || matches!(self.kind, Kind::Unreachable | Kind::Unusable | Kind::Local)
     }
 
     /// What the user should do next; may be empty.
     #[must_use]
-    pub fn next(&self) -> &str {
-        &self.next
+    pub fn help(&self) -> &str {
+        &self.help
     }
 }
 

@@ -1,84 +1,103 @@
 //! jf-token gives a CI job a JFrog access token for exactly as long as the job needs it: minted, hidden from the log,
 //! handed over, revoked. `ARCHITECTURE.md` tells the way of a token through these modules.
 
-pub mod access;
+mod api;
 mod ci;
-mod clock;
-mod commands;
-mod console;
+pub mod commands;
 mod credential;
 mod deliver;
-mod draft;
-mod environment;
 mod error;
-pub mod inputs;
+mod io;
+mod lifecycle;
+pub mod options;
 mod os;
-mod random;
 mod session;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use inputs::cli::{self, Asked};
-use inputs::{Command, Inputs, options};
+use ci::{Action, Ci};
+use error::Error;
+use io::{Console, FirstLine};
+use lifecycle::{Context, OWN_FAILURE};
+use options::command_line::{self, Parsed};
+use options::{Inputs, Operands, Options, Syntax};
 
-pub use environment::Environment;
-pub use redact;
+pub use io::Environment;
 
 /// The outside, handed in, so that a test or the demo can set it.
-pub struct World<'a> {
+pub struct World {
     /// The arguments, the program's name first.
     pub args: Vec<OsString>,
     /// The environment variables.
     pub environment: Environment,
     /// Standard input.
-    pub stdin: &'a mut dyn Read,
+    pub stdin: Box<dyn Read + Send>,
     /// Standard output: data.
-    pub stdout: &'a mut dyn Write,
+    pub stdout: Box<dyn Write + Send>,
     /// Standard error: talk.
-    pub stderr: &'a mut dyn Write,
+    pub stderr: Box<dyn Write + Send>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
 
 /// The whole program.
 pub fn run(world: World) -> ExitCode {
-    let ci = ci::detect(&world.environment);
-    let console = console::Console::new(world.stdout, world.stderr, ci.as_ref());
-    let runs_another = world.args.get(1).is_some_and(|word| word == Command::Exec.name());
-    let done = cli::parse(world.args).map_err(anyhow::Error::new).and_then(|asked| {
-        let (command, flags, program) = match asked {
-            Asked::Help(text) => return Ok(console.data(&text).map(|()| 0)?),
-            Asked::Run(command, flags, program) => (command, flags, program),
-        };
-        let inputs = Inputs::new(flags, program, world.environment, ci.is_action());
-        if let Some(name) = inputs.secret_on_argument_list() {
-            console.warn(&format!(
-                "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
-            ));
-        }
-        for (name, nearest) in inputs.unknown_variables() {
-            console.warn(&format!("the variable {name} is not known; did you mean {nearest}?"));
-        }
-        if command.is_none() && inputs.text(&options::URL)?.is_none() {
-            return Err(error::Error::input(
-                "there is nothing to do",
-                "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help.",
-            )
-            .into());
-        }
-        commands::Job::new(&inputs, world.stdin, &console, ci.as_ref(), world.now).run(command.unwrap_or(Command::Create))
+    let World { mut args, environment, stdin, stdout, stderr, now } = world;
+    let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
+    let console = Console::new(stdout, stderr, ci.clone());
+    let action = args.get(1).is_some_and(|word| word == command_line::ACTION).then(|| {
+        args.remove(1);
+        Action::new(&environment)
     });
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(failure) if runs_another => {
-            console.failure(&failure);
-            ExitCode::from(commands::OWN_FAILURE)
+    let commands = commands::syntaxes();
+    let failure_code = command_line::command_of(&args, &commands).filter(|syntax| syntax.operands == Operands::Program);
+    let failure_code = failure_code.map(|_| OWN_FAILURE);
+    let parsed = parse(args, &commands, &environment, action.is_some(), &console);
+    let (syntax, options) = match parsed {
+        Ok(Some(parsed)) => parsed,
+        Ok(None) => return ExitCode::SUCCESS,
+        Err(error) => {
+            let code = ci::report(&error.into(), ci.as_ref(), &console);
+            return ExitCode::from(failure_code.unwrap_or(code));
         }
-        Err(failure) => ExitCode::from(console.failure(&failure)),
+    };
+    // What a program is to read must not be read before it.
+    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
+    let cx = Context::new(options, environment, console, ci, action, now, stdin);
+    let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
+    ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| ci::report(&failure, cx.ci.as_ref(), &cx.console)))
+}
+
+/// What is to be done. None: a text was asked for, and is printed.
+fn parse(
+    args: Vec<OsString>,
+    commands: &[&'static Syntax],
+    environment: &Environment,
+    in_action: bool,
+    console: &Console,
+) -> error::Result<Option<(&'static Syntax, Options)>> {
+    let asked = match command_line::parse(args, commands)? {
+        Parsed::Help(text) => return console.data(&text).map(|()| None),
+        Parsed::Run(asked) => asked,
+    };
+    let syntax = asked.command.unwrap_or(commands[0]);
+    let inputs = Inputs { syntax, flags: &asked.flags, environment, in_action };
+    if let Some(name) = inputs.secret_on_argument_list() {
+        console.warn(&format!(
+            "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
+        ));
     }
+    for (name, nearest) in inputs.unknown_variables() {
+        console.warn(&format!("the variable {name} is not known; did you mean {nearest}?"));
+    }
+    if asked.command.is_none() && inputs.text(&options::table::URL)?.is_none() {
+        return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
+    }
+    Ok(Some((syntax, Options::parse(&inputs, asked.program)?)))
 }
 
 /// The program as it is started: with the process's own environment, streams and clock.
@@ -88,9 +107,9 @@ pub fn main() -> ExitCode {
     run(World {
         args: std::env::args_os().collect(),
         environment: std::env::vars_os().collect(),
-        stdin: &mut std::io::stdin(),
-        stdout: &mut std::io::stdout(),
-        stderr: &mut std::io::stderr(),
+        stdin: Box::new(std::io::stdin()),
+        stdout: Box::new(std::io::stdout()),
+        stderr: Box::new(std::io::stderr()),
         now: SystemTime::now,
     })
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::Ci;
-use crate::environment::Environment;
+use super::{Ci, IdToken, JobHome};
+use crate::io::{Environment, LogStyle};
 
 #[derive(Default, Deserialize)]
 struct GitLab {
@@ -19,20 +19,25 @@ pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
     Some(Box::new(environment.read::<GitLab>()))
 }
 
+impl LogStyle for GitLab {}
+
 impl Ci for GitLab {
     fn name(&self) -> &'static str {
         "GitLab CI"
     }
 
-    /// Only a real runner makes it.
-    fn may_lack_folder_above(&self) -> bool {
-        true
+    /// `after_script` may run in a new container, with only the builds volume carried over. `$CI_PROJECT_DIR.tmp` is the
+    /// runner's own temporary folder on it, outside the working tree and so outside every artifact. Only a real runner makes it.
+    fn job(&self) -> JobHome {
+        let folder = || {
+            let (project, job) = (self.ci_project_dir.as_ref()?, self.ci_job_id.as_ref()?);
+            Path::new(project).is_absolute().then(|| PathBuf::from(format!("{project}.tmp")).join(format!("jf-token-{job}")))
+        };
+        JobHome { folder: folder(), may_lack_folder_above: true, id: None }
     }
 
-    /// `after_script` may run in a new container, with only the builds volume carried over. `$CI_PROJECT_DIR.tmp` is the
-    /// runner's own temporary folder on it, outside the working tree and so outside every artifact.
-    fn home(&self) -> Option<PathBuf> {
-        let (project, job) = (self.ci_project_dir.as_ref()?, self.ci_job_id.as_ref()?);
-        Path::new(project).is_absolute().then(|| PathBuf::from(format!("{project}.tmp")).join(format!("jf-token-{job}")))
+    /// The job's `id_tokens` name the variable and fix the audience, so it is an input: nothing here can ask for one.
+    fn id_token(&self, _audience: Option<&str>) -> IdToken {
+        IdToken::Unavailable("GitLab puts an identity token into the variable that the job's id_tokens block names".into())
     }
 }

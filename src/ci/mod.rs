@@ -1,13 +1,18 @@
-//! What each CI needs: how it is recognised, how it masks, how a job hands values on. One file a CI, one line in `KNOWN`.
+//! What each CI needs: how it is recognised, how it masks, how a job hands values on, who vouches for it. One file a CI, one line in `KNOWN`.
 
+mod action;
 mod github;
 mod gitlab;
 mod none;
 
 use std::path::{Path, PathBuf};
 
-use crate::environment::Environment;
-use crate::error::{Error, Result};
+use redact::Secret;
+
+use crate::error::{Error, Kind, Result};
+use crate::io::{Console, Environment, LogStyle};
+
+pub use action::Action;
 
 /// The CI, if the environment is its.
 type Detect = fn(&Environment) -> Option<Box<dyn Ci>>;
@@ -21,23 +26,74 @@ pub fn detect(environment: &Environment) -> Box<dyn Ci> {
     KNOWN.iter().find_map(|detect| detect(environment)).unwrap_or_else(none::outside)
 }
 
-/// No CI at all: where what is printed goes to a file or a person.
+/// Whether a CI has a way to do what it was asked.
 #[must_use]
-pub fn outside() -> Box<dyn Ci> {
-    none::outside()
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It was done.
+    Done,
+    /// There is no such thing here.
+    Unsupported,
 }
 
-/// How bad a message for the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// The job can go on.
-    Warning,
-    /// What was asked did not happen.
-    Error,
+/// Something that outlives the command, for others to read.
+#[derive(Clone, Copy)]
+pub enum Export<'a> {
+    /// A variable for the job's later steps.
+    Variable {
+        /// Its name.
+        name: &'a str,
+        /// Its value.
+        value: &'a str,
+    },
+    /// The step's outputs, all or none.
+    Outputs(&'a [(&'a str, String)]),
+    /// A value for the end of the same use of an action.
+    State {
+        /// Its name.
+        name: &'a str,
+        /// Its value.
+        value: &'a str,
+    },
+    /// A folder of programs, for the job's later steps.
+    Path(&'a Path),
+    /// Markdown for the page that shows the step.
+    Summary(&'a str),
+}
+
+/// Where a job keeps what lasts until its last command.
+#[derive(Default)]
+pub struct JobHome {
+    /// A folder of the job's own that is no artifact.
+    pub folder: Option<PathBuf>,
+    /// Whether the folder above it may not have been there before, so that it goes too when it is empty.
+    pub may_lack_folder_above: bool,
+    /// Where there is no such folder: what tells this job from others on the same machine; fit for a file's name.
+    pub id: Option<String>,
+}
+
+/// The CI's word for who the job is: an identity token, or the way to one.
+#[derive(Debug)]
+pub enum IdToken {
+    /// There is none, and why: what to change in the job.
+    Unavailable(String),
+    /// It is there.
+    Value(Secret),
+    /// The CI is to be asked for it, with a GET.
+    Fetch {
+        /// The whole address, the audience in it.
+        url: String,
+        /// What the CI knows the job by.
+        bearer: Secret,
+        /// The field of the answer that holds it.
+        field: &'static str,
+    },
+    /// A program of the CI's prints it.
+    Run(Vec<String>),
 }
 
 /// A CI. What it can't do, the defaults say.
-pub trait Ci: Sync {
+pub trait Ci: LogStyle + Send + Sync {
     /// Its name for people.
     fn name(&self) -> &'static str;
 
@@ -46,95 +102,54 @@ pub trait Ci: Sync {
         true
     }
 
-    /// Whether the program was started as an action, whose end another process of ours sees.
-    fn is_action(&self) -> bool {
-        false
+    /// What is the job's own.
+    fn job(&self) -> JobHome {
+        JobHome::default()
     }
 
-    /// A folder that is the job's own, lasts until its last command, and is no artifact.
-    fn home(&self) -> Option<PathBuf> {
-        None
-    }
-
-    /// Whether the folder above that one may not have been there before, so that it goes too when it is empty.
-    fn may_lack_folder_above(&self) -> bool {
-        false
-    }
-
-    /// What tells this job from others on the same machine, where there is no such folder; fit for a file's name.
-    fn job(&self) -> Option<String> {
-        None
-    }
-
-    /// The session that an earlier step of the same use saved.
-    fn saved_session(&self) -> Option<String> {
-        None
-    }
-
-    /// The line that has the log masker hide a value.
-    fn mask(&self, _value: &str) -> Option<String> {
-        None
-    }
-
-    /// The line that shows a message where the job's result is shown.
-    fn annotation(&self, _level: Level, _title: &str, _text: &str) -> Option<String> {
-        None
-    }
-
-    /// Checks, before a token exists, that its values could be handed on.
+    /// Has the job's log hide every form of these secrets, by a line for `log` or by a program of the CI's.
     ///
     /// # Errors
-    /// When a file of the CI can't be written.
-    fn check(&self) -> Result<()> {
-        Ok(())
+    /// When a secret may not be hidden.
+    fn mask(&self, _secrets: &[&Secret], _log: &dyn Fn(&str)) -> Result<Support> {
+        Ok(Support::Unsupported)
     }
 
-    /// Saves a value for the end of the same use.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    fn save_state(&self, _name: &str, _value: &str) -> Result<()> {
-        Ok(())
-    }
-
-    /// Sets outputs of the step, all or none. False: there are none here.
-    ///
-    /// # Errors
-    /// When they can't be written.
-    fn set_outputs(&self, _pairs: &[(&str, String)]) -> Result<bool> {
-        Ok(false)
-    }
-
-    /// Whether a variable of this name can be set for the job's later steps.
+    /// Checks, before a token exists, that all of this could be handed on. The values are not looked at.
     ///
     /// # Errors
     /// When it can't, with what to do instead.
-    fn check_variable(&self, _name: &str) -> Result<()> {
-        let what = format!("{} has no way to set a variable for later steps", self.name());
-        Err(Error::input(what, "Write a file with --output-file, and read it in the later command: . FILE"))
-    }
-
-    /// Sets a variable for the job's later steps.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    fn set_variable(&self, _name: &str, _value: &str) -> Result<()> {
+    fn prepare(&self, exports: &[Export]) -> Result<()> {
+        if exports.iter().any(|export| matches!(export, Export::Variable { .. })) {
+            let what = format!("{} has no way to set a variable for later steps", self.name());
+            return Err(Error::input(what, "Write a file with --output-file, and read it in the later command: . FILE"));
+        }
         Ok(())
     }
 
-    /// Lets the job's later steps find the programs in this folder.
+    /// Hands a value on.
     ///
     /// # Errors
-    /// When it can't be written.
-    fn add_to_path(&self, _folder: &Path) -> Result<()> {
-        Ok(())
+    /// When it can't be written; then nothing of it is.
+    fn export(&self, _export: Export) -> Result<Support> {
+        Ok(Support::Unsupported)
     }
 
-    /// Adds to the page that the CI shows of the step, in Markdown.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    fn summarize(&self, _markdown: &str) -> Result<()> {
-        Ok(())
+    /// The job's identity token. Where an audience can't be chosen, one that is asked for makes it unavailable.
+    fn id_token(&self, _audience: Option<&str>) -> IdToken {
+        IdToken::Unavailable(format!("{} gives a job no identity token that is known here", self.name()))
     }
+}
+
+/// Prints a failure, where the job's result is shown too. Returns the exit code.
+pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> u8 {
+    let error = failure.downcast_ref::<Error>();
+    let kind = error.map_or(Kind::Local, Error::kind);
+    let what = failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let help = error.map(Error::help).unwrap_or_default();
+    let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
+    console.error(kind.title(), &text);
+    // A summary that can't be written must not hide the failure itself.
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));
+    kind.exit_code()
 }

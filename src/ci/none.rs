@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Ci;
-use crate::environment::Environment;
+use super::{Ci, JobHome};
+use crate::io::{Environment, LogStyle};
 
 /// What other CIs set in each job. Those that tell one job from another keep two on one machine from sharing a session.
 const SIGNS: [&str; 17] = [
@@ -48,6 +48,8 @@ pub fn outside() -> Box<dyn Ci> {
     Box::new(Unknown { in_ci: false, job: None })
 }
 
+impl LogStyle for Unknown {}
+
 impl Ci for Unknown {
     fn name(&self) -> &'static str {
         if self.in_ci { "this CI" } else { "a machine without a CI" }
@@ -57,7 +59,7 @@ impl Ci for Unknown {
         self.in_ci
     }
 
-    fn job(&self) -> Option<String> {
-        self.job.clone()
+    fn job(&self) -> JobHome {
+        JobHome { id: self.job.clone(), ..JobHome::default() }
     }
 }

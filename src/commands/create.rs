@@ -1,97 +1,128 @@
-//! Mint, mask, remember, deliver: in this order.
+//! Issue, mask, remember, deliver: in this order.
 
-use super::mint::{Minted, Wanted, mint};
-use super::{Job, LOCK, keep};
-use crate::clock;
-use crate::deliver::{Delivery, Format, Place, for_people, for_the_step};
+use std::time::Duration;
+
+use super::CommandSpec;
+use crate::api::TokenRequest;
+use crate::ci::{Action, Export};
+use crate::deliver::{self, Place, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
-use crate::inputs::Order;
-use crate::inputs::options::{self, DRY_RUN, EXPIRY, KEEP_FRESH, SESSION};
+use crate::io::clock;
+use crate::lifecycle::issue::Rollback;
+use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
+use crate::options::table::{HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
+use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
-use crate::session::Session;
+use crate::session::{Session, is_of_exec};
 
-/// Tokens of a shorter life (in seconds) are not revocable, unless the platform is configured otherwise.
-const USUAL_THRESHOLD: u64 = 21600;
+pub const COMMAND: CommandSpec = CommandSpec {
+    syntax: Syntax {
+        name: "create",
+        aliases: &["atc", "access-token-create"],
+        usage: "jf-token create [OPTIONS] [USERNAME]",
+        about: "Mint an access token, hide it from the log, hand it over, remember it",
+        operands: Operands::Username,
+        groups: &[Group::Connection, Group::Token, Group::HandOver],
+        options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
+    },
+    run,
+};
 
-pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let order = Order::new(job.inputs)?;
-    if job.inputs.switch(&DRY_RUN)? {
-        job.platform()?;
-        return Ok(job.console.data(&format!("{}\n", order.body()))?);
+/// Tokens of a shorter life are not revocable, unless the platform is configured otherwise.
+const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
+
+fn run(cx: &Context) -> anyhow::Result<u8> {
+    let request = TokenRequest::new(&cx.options.token)?;
+    if cx.options.diagnostics.dry_run {
+        cx.platform()?;
+        cx.console.data(&format!("{}\n", request.body()))?;
+        return Ok(0);
     }
-    let mut wanted = Wanted::new(&job, order)?;
-    let mut delivery = Delivery::prepare(job.inputs, job.ci)?;
-    let session = remembered(&job)?;
-    if session.is_none() && delivery.goes_nowhere() {
-        return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too.").into());
+    Ok(create(cx, request).map(|()| 0)?)
+}
+
+fn create(cx: &Context, request: TokenRequest) -> Result<()> {
+    let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
+    let session = remembered(cx)?;
+    if session.is_none() && targets.goes_nowhere() {
+        return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }
-    let keeper = match (job.inputs.switch(&KEEP_FRESH)?, &session) {
-        (true, None) => return Err(Error::input("--keep-fresh: nothing remembers the token", "Give it a name with --session.").into()),
-        (true, Some(_)) => Some(keep::Launch::new(&job)?),
+    let keeper = match (cx.options.renewal.keep_fresh, &session) {
+        (true, None) => return Err(Error::input("--keep-fresh: nothing remembers the token", "Give it a name with --session.")),
+        (true, Some(_)) => Some(Launch::new(cx)?),
         (false, _) => None,
     };
-    wanted.find_credential(&mut job)?;
-    advise(&mut job, &wanted.order)?;
+    let new = NewToken::new(cx, request)?;
+    advise(cx, new.issuing.request());
 
-    let locked = session.map(|session| session.lock(LOCK)).transpose()?;
-    if let Some(locked) = &locked {
-        job.ci.save_state("SESSION", locked.name())?;
+    let mut guard = session.as_ref().map(|session| session.lock(LOCK)).transpose()?;
+    if let (Some(guard), Some(_)) = (&guard, &cx.action) {
+        Action::save_session(cx.ci.as_ref(), guard.name())?;
     }
-    let minted = mint(&job, &wanted, locked, &mut delivery)?;
-    let handed_over = hand_over(&job, delivery, &minted).and_then(|()| match (keeper, &minted.locked) {
-        (Some(keeper), Some(locked)) => keeper.start(&mut job, locked.session()),
-        _ => Ok(()),
-    });
-    Ok(handed_over.or_else(|error| minted.undo(&job, &wanted, error))?)
+    cx.block_on(async {
+        let mut rollback = issue(cx, guard.as_mut(), &new, &mut targets).await?;
+        let handed_over = hand_over(cx, targets, &mut rollback, session.as_ref()).and_then(|()| match (keeper, &session) {
+            (Some(keeper), Some(session)) => keeper.start(cx, session),
+            _ => Ok(()),
+        });
+        match handed_over {
+            Ok(()) => {
+                rollback.commit();
+                Ok(())
+            }
+            Err(error) => Err(rollback.undo(error).await),
+        }
+    })
 }
 
 /// In a CI every token is remembered; elsewhere only where a name or a folder was given, else it is only printed, as by jf.
-fn remembered(job: &Job) -> Result<Option<Session>> {
-    let named = job.inputs.text(&SESSION)?.is_some() || job.inputs.environment.get(options::HOME)?.is_some();
-    let wanted = job.ci.is_ci() || (named && !Session::is_of_exec(job.inputs)?);
-    wanted.then(|| Session::for_mint(job.inputs, job.ci)).transpose()
+fn remembered(cx: &Context) -> Result<Option<Session>> {
+    let name = cx.options.session.name.as_ref();
+    let named = name.is_some() || cx.environment.get(HOME)?.is_some();
+    let wanted = cx.ci.is_ci() || (named && !is_of_exec(name));
+    wanted.then(|| Session::for_new_token(cx.place())).transpose()
 }
 
-fn advise(job: &mut Job, order: &Order) -> Result<()> {
-    if order.expires_in == Some(0) && job.ci.is_ci() {
-        let source = job.inputs.text(&EXPIRY)?.map(|given| given.source.to_string()).unwrap_or_default();
-        job.console.warn(&format!("{source} is 0: the token has no end, and outlives the job if it is not revoked"));
+fn advise(cx: &Context, request: &TokenRequest) {
+    if request.expires_in == Some(Duration::ZERO) && cx.ci.is_ci() {
+        let source = cx.options.token.expiry.as_ref().map(|given| given.source.to_string()).unwrap_or_default();
+        cx.console.warn(&format!("{source} is 0: the token has no end, and outlives the job if it is not revoked"));
     }
-    let short = order.expires_in.is_some_and(|life| (1..USUAL_THRESHOLD).contains(&life));
-    if short && !order.force_revocable && job.ci.is_ci() {
-        job.console.say("so short-lived a token can usually not be revoked when the job ends; force-revocable makes it revocable");
+    let short = request.expires_in.is_some_and(|life| !life.is_zero() && life < USUAL_THRESHOLD);
+    if short && !request.force_revocable && cx.ci.is_ci() {
+        cx.console.say("so short-lived a token can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
-    if job.inputs.text(&options::PASSWORD)?.is_some() {
-        job.console.warn("the password is not used: the access token is the credential");
+    if cx.options.credential.password.is_some() {
+        cx.console.warn("the password is not used: the access token is the credential");
     }
-    Ok(())
 }
 
-fn hand_over(job: &Job, delivery: Delivery, minted: &Minted) -> Result<()> {
-    let grant = &minted.held.grant;
-    let platform = &minted.held.platform;
-    let session = minted.locked.as_ref().map(|locked| locked.name().to_owned());
-    let format = delivery.format.filter(|format| *format != Format::None);
-    let refresh_token = delivery.refresh_token;
+fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: Option<&Session>) -> Result<()> {
+    let (stored, written) = (&rollback.stored, &mut rollback.written);
+    let (token, platform) = (&stored.token, &stored.platform);
+    let format = targets.format.filter(|format| *format != Format::None);
+    let refresh_token = targets.refresh_token;
     let print = || match format {
-        Some(format) => job.console.data(&format.print(grant, platform, refresh_token)?),
+        Some(format) => cx.console.data(&deliver::print(format, token, platform, refresh_token)?),
         None => Ok(()),
     };
-    let mut places = delivery.deliver(&minted.held, session.as_deref(), job.ci, print)?;
-    if let Some(folder) = os::own_folder().filter(|_| job.ci.is_action()) {
-        job.ci.add_to_path(&folder)?;
+    let mut places = targets.deliver(stored, session.map(Session::name), cx.ci.as_ref(), print, written)?;
+    if let Some(folder) = os::own_folder().filter(|_| cx.action.is_some()) {
+        let _ = cx.ci.export(Export::Path(&folder))?;
     }
-    if format.is_some() && !job.ci.is_ci() {
+    if format.is_some() && !cx.ci.is_ci() {
         // Nobody reads a summary: the time zone's file need not be read for one.
         return Ok(());
     }
-    places.extend(session.map(Place::Session));
-    let now = clock::seconds((job.now)());
-    let zone = clock::zone(&job.inputs.environment);
+    places.extend(session.map(|session| Place::Session(session.name().to_owned())));
+    let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     if format.is_none() {
-        job.console.say(&for_people(grant, platform, &places, now, &zone));
+        cx.console.say(&for_people(token, platform, &places, now, &zone));
     }
     // The token is in place: a page that can't be written must not take it back.
-    job.ci.summarize(&for_the_step(grant, platform, &places, now, &zone)).unwrap_or_else(|error| job.console.warn(&error.to_string()));
+    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(token, platform, &places, now, &zone))) {
+        cx.console.warn(&error.to_string());
+    }
     Ok(())
 }

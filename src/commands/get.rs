@@ -1,26 +1,34 @@
 //! The session's token, good for as long as is asked; renewed first when it must.
 
-use super::Job;
-use super::renew::Renewer;
-use crate::clock;
-use crate::deliver::Format;
-use crate::inputs::options::{FORMAT, MIN_TTL, OUTPUT_REFRESH_TOKEN, RENEW_BY};
-use crate::inputs::seconds;
-use crate::session::{RenewBy, Session};
+use super::{CommandSpec, print};
+use crate::lifecycle::{Context, TokenSource};
+use crate::options::table::{FORMAT, MIN_TTL, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
+use crate::options::{Format, Group, Operands, Syntax};
 
-pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let format = job.inputs.own_word(&FORMAT, &Format::WORDS[..Format::PRINTED])?.unwrap_or(Format::Token);
-    let min_ttl = job.inputs.text(&MIN_TTL)?.map(|given| seconds(&given)).transpose()?.map(|least| least * 1000);
-    let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
-    let refresh_token = job.inputs.switch(&OUTPUT_REFRESH_TOKEN)?;
-    let session = Session::of_job(job.inputs, job.ci)?;
-    let mut held = Renewer::new(&mut job, session, by).usable(min_ttl)?;
-    if !held.masked {
-        job.console.mask(held.grant.secrets());
+pub const COMMAND: CommandSpec = CommandSpec {
+    syntax: Syntax {
+        name: "get",
+        aliases: &[],
+        usage: "jf-token get [OPTIONS]",
+        about: "Print the session's token, renewed first if it must be",
+        operands: Operands::None,
+        groups: &[Group::Connection],
+        options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &MIN_TTL, &SESSION, &VERBOSE],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference],
+    },
+    run,
+};
+
+fn run(cx: &Context) -> anyhow::Result<u8> {
+    let format = cx.options.hand_over.format.unwrap_or(Format::Token);
+    let session = cx.session_of_job()?;
+    let mut stored = cx.block_on(TokenSource::new(cx, session).token(cx.options.renewal.min_ttl))?;
+    if !stored.masked {
+        cx.mask(stored.token.secrets())?;
     }
-    // Who keeps the answer for `expires_in` counts from now on, not from the mint.
-    let (end, now) = (held.grant.expires_at(), clock::seconds((job.now)()));
-    held.grant.expires_in = end.map(|end| end.saturating_sub(now));
-    held.grant.issued_at = now;
-    job.print(held, format, refresh_token)
+    // Who keeps the answer for `expires_in` counts from now on, not from the issue.
+    let (end, now) = (stored.token.expires_at(), cx.now().whole_second());
+    stored.token.expires_in = end.map(|end| end.since(now));
+    stored.token.issued_at = now;
+    print(cx, stored, format).map(|()| 0)
 }

@@ -1,33 +1,44 @@
 //! Renew the session's token now.
 
-use super::renew::Renewer;
-use super::{Job, LOCK, REQUEST};
-use crate::clock;
-use crate::deliver::{Format, Place, for_people};
+use super::{CommandSpec, print};
+use crate::ci::Export;
+use crate::deliver::{Place, for_people};
 use crate::error::{Error, Kind};
-use crate::inputs::options::{FORMAT, OUTPUT_REFRESH_TOKEN, RENEW_BY};
-use crate::session::{RenewBy, Session};
+use crate::io::clock;
+use crate::lifecycle::{Context, LOCK, TokenSource};
+use crate::options::table::{FORMAT, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
+use crate::options::{Format, Group, Operands, Syntax};
 
-pub fn run(mut job: Job) -> anyhow::Result<()> {
-    let format = job.inputs.own_word(&FORMAT, &Format::WORDS)?.filter(|format| *format != Format::None);
-    let by = job.inputs.word(&RENEW_BY, &RenewBy::WORDS)?;
-    let refresh_token = job.inputs.switch(&OUTPUT_REFRESH_TOKEN)?;
-    let patience = job.patience()?;
-    let session = Session::of_job(job.inputs, job.ci)?;
-    let mut renewer = Renewer::new(&mut job, session, by);
+pub const COMMAND: CommandSpec = CommandSpec {
+    syntax: Syntax {
+        name: "refresh",
+        aliases: &[],
+        usage: "jf-token refresh [OPTIONS]",
+        about: "Renew the session's token now",
+        operands: Operands::None,
+        groups: &[Group::Connection],
+        options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &VERBOSE],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
+    },
+    run,
+};
+
+fn run(cx: &Context) -> anyhow::Result<u8> {
+    let format = cx.options.hand_over.format.filter(|format| *format != Format::None);
+    let mut source = TokenSource::new(cx, cx.session_of_job()?);
     // Nothing is made on the disk for a session that is not there.
-    renewer.check_means()?;
-    let mut locked = renewer.session.lock(LOCK)?;
-    renewer.renew(&mut locked, patience, REQUEST)?;
-    let held = locked.state.tokens.last().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
+    source.check_means()?;
+    let mut guard = source.session.lock(LOCK)?;
+    cx.block_on(source.renew(&mut guard, cx.limits()))?;
+    let stored = guard.state.current.as_ref().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
     if let Some(format) = format {
-        return job.print(held.clone(), format, refresh_token);
+        return print(cx, stored.clone(), format).map(|()| 0);
     }
-    let mut places: Vec<_> = held.files.iter().map(|file| Place::File(file.path.clone())).collect();
-    let set = held.variable.iter().filter(|name| job.ci.check_variable(name).is_ok());
+    let mut places: Vec<_> = stored.files.iter().map(|file| Place::File(file.path.clone())).collect();
+    let set = stored.variable.iter().filter(|name| cx.ci.prepare(&[Export::Variable { name, value: "" }]).is_ok());
     places.extend(set.map(|name| Place::Variable(name.clone())));
-    places.push(Place::Session(locked.name().to_owned()));
-    let (now, zone) = (clock::seconds((job.now)()), clock::zone(&job.inputs.environment));
-    job.console.say(&for_people(&held.grant, &held.platform, &places, now, &zone));
-    Ok(())
+    places.push(Place::Session(guard.name().to_owned()));
+    let zone = clock::zone(&cx.environment);
+    cx.console.say(&for_people(&stored.token, &stored.platform, &places, cx.now(), &zone));
+    Ok(0)
 }

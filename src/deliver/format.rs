@@ -1,61 +1,26 @@
+use redact::Secret;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use crate::access::Grant;
-use crate::clock::rfc3339;
+use crate::api::{IssuedToken, PlatformUrl};
 use crate::error::{Error, Kind, Result};
-use crate::inputs::PlatformUrl;
-use crate::redact::Secret;
+use crate::io::clock::Timestamp;
+use crate::options::Format;
 
-/// What standard output gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// The platform's answer as jf prints it, with `username` and `expires_at`.
-    Json,
-    /// The bare access token.
-    Token,
-    /// `NAME=VALUE` lines.
-    Env,
-    /// `export NAME='VALUE'` lines.
-    Shell,
-    /// The `Authorization` header.
-    Header,
-    /// The bare reference token.
-    Reference,
-    /// Nothing.
-    None,
-}
-
-impl Format {
-    /// Every format and its name.
-    pub const WORDS: [(&str, Format); 7] = [
-        ("json", Format::Json),
-        ("token", Format::Token),
-        ("env", Format::Env),
-        ("shell", Format::Shell),
-        ("header", Format::Header),
-        ("reference", Format::Reference),
-        ("none", Format::None),
-    ];
-
-    /// So many of them print something: all but the last.
-    pub const PRINTED: usize = Self::WORDS.len() - 1;
-
-    /// The text for standard output.
-    ///
-    /// # Errors
-    /// As the dotenv form, and when there is no reference token.
-    pub fn print(self, grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
-        Ok(match self {
-            Format::Json => json(grant),
-            Format::Token => line("", &grant.access_token),
-            Format::Header => line("Authorization: Bearer ", &grant.access_token),
-            Format::Reference => line("", grant.reference_token.as_ref().ok_or_else(no_reference_token)?),
-            Format::Env => dotenv(grant, platform, refresh_token)?,
-            Format::Shell => shell(grant, platform, refresh_token),
-            Format::None => String::new().into(),
-        })
-    }
+/// The text for standard output.
+///
+/// # Errors
+/// As the dotenv form, and when there is no reference token.
+pub fn print(format: Format, token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
+    Ok(match format {
+        Format::Json => json(token),
+        Format::Token => line("", &token.access_token),
+        Format::Header => line("Authorization: Bearer ", &token.access_token),
+        Format::Reference => line("", token.reference_token.as_ref().ok_or_else(no_reference_token)?),
+        Format::Env => dotenv(token, platform, refresh_token)?,
+        Format::Shell => shell(token, platform, refresh_token),
+        Format::Table | Format::None => String::new().into(),
+    })
 }
 
 fn line(before: &str, secret: &Secret) -> Zeroizing<String> {
@@ -88,17 +53,17 @@ struct Printed<'a> {
     expires_at: Option<String>,
 }
 
-fn json(grant: &Grant) -> Zeroizing<String> {
+fn json(token: &IssuedToken) -> Zeroizing<String> {
     let printed = Printed {
-        scope: &grant.scope,
-        access_token: &grant.access_token,
-        expires_in: grant.expires_in,
-        refresh_token: grant.refresh_token.as_ref(),
-        reference_token: grant.reference_token.as_ref(),
-        token_type: &grant.token_type,
-        token_id: &grant.token_id,
-        username: grant.username(),
-        expires_at: grant.expires_at().map(rfc3339),
+        scope: &token.scope,
+        access_token: &token.access_token,
+        expires_in: token.expires_in.map(|life| life.as_secs()),
+        refresh_token: token.refresh_token.as_ref(),
+        reference_token: token.reference_token.as_ref(),
+        token_type: &token.token_type,
+        token_id: &token.token_id,
+        username: token.username(),
+        expires_at: token.expires_at().map(Timestamp::rfc3339),
     };
     Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
 }
@@ -108,30 +73,30 @@ fn json(grant: &Grant) -> Zeroizing<String> {
 ///
 /// # Errors
 /// When the token itself, or the platform's URL, would need quotes.
-pub(super) fn dotenv(grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
+pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     let plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b));
-    if !plain(grant.access_token.expose()) || !plain(platform.as_str()) {
+    if !plain(token.access_token.expose()) || !plain(platform.as_str()) {
         let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
         return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
     }
-    Ok(lines(grant, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
+    Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }
 
-fn shell(grant: &Grant, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
-    lines(grant, platform, refresh_token, |name, value| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
+    lines(token, platform, refresh_token, |name, value| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
 }
 
-fn lines(grant: &Grant, platform: &PlatformUrl, refresh_token: bool, line: impl Fn(&str, &str) -> String) -> Zeroizing<String> {
+fn lines(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool, line: impl Fn(&str, &str) -> String) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::new());
     let mut add = |name: &str, value: Option<&str>| {
         text.push_str(&value.filter(|value| !value.is_empty()).map(|value| line(name, value)).unwrap_or_default());
     };
     add("JF_URL", Some(platform.as_str()));
-    add("JF_USER", grant.username().as_deref());
-    add("JF_ACCESS_TOKEN", Some(grant.access_token.expose()));
-    add("JF_ACCESS_TOKEN_ID", Some(&grant.token_id));
-    add("JF_ACCESS_TOKEN_EXPIRES_AT", grant.expires_at().map(rfc3339).as_deref());
-    add("JF_REFERENCE_TOKEN", grant.reference_token.as_ref().map(Secret::expose));
-    add("JF_REFRESH_TOKEN", grant.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
+    add("JF_USER", token.username().as_deref());
+    add("JF_ACCESS_TOKEN", Some(token.access_token.expose()));
+    add("JF_ACCESS_TOKEN_ID", Some(&token.token_id));
+    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().map(Timestamp::rfc3339).as_deref());
+    add("JF_REFERENCE_TOKEN", token.reference_token.as_ref().map(Secret::expose));
+    add("JF_REFRESH_TOKEN", token.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
     text
 }

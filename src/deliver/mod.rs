@@ -5,20 +5,21 @@ mod summary;
 
 use std::path::{Path, PathBuf};
 
-use crate::access::Grant;
-use crate::ci::Ci;
-use crate::clock::rfc3339;
-use crate::draft::Draft;
-use crate::error::{Error, Result};
-use crate::inputs::options::{ENV_VAR, FORMAT, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, TOKEN_FILE};
-use crate::inputs::{Given, Inputs};
-use crate::session::{Content, Held, WrittenFile, remove_all};
+use zeroize::Zeroizing;
 
-pub use format::Format;
+use crate::api::IssuedToken;
+use crate::ci::{Action, Ci, Export, Support};
+use crate::error::{Error, Kind, Result};
+use crate::io::AtomicFile;
+use crate::io::clock::Timestamp;
+use crate::options::{Format, HandOver, InputValue};
+use crate::session::{Content, StoredToken, WrittenFile};
+
+pub use format::print;
 pub use summary::{Place, for_people, for_the_step};
 
 /// Where the token is to go; checked, and its files begun, before there is a token.
-pub struct Delivery {
+pub struct Targets {
     /// What standard output gets.
     pub format: Option<Format>,
     output_file: Option<Planned>,
@@ -33,37 +34,40 @@ const PREFIX: &str = ".jf-token-";
 /// More than a file with all three tokens has.
 const ROOM: usize = 8 << 10;
 
-impl Delivery {
-    /// Reads and checks the inputs that say where the token is to go.
+impl Targets {
+    /// Checks what was asked, and that the CI can hand it on.
     ///
     /// # Errors
-    /// When one is wrong, or what it names can't be written.
-    pub fn prepare(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let format = inputs.word(&FORMAT, &Format::WORDS)?;
-        let env_var = inputs.text(&ENV_VAR)?.map(variable).transpose()?;
-        if let Some(given) = &env_var {
-            ci.check_variable(&given.text).map_err(|error| given.wrong(&error, error.next()))?;
+    /// When an input is wrong, or what it names can't be written.
+    pub fn new(options: &HandOver, ci: &dyn Ci, action: Option<&Action>) -> Result<Self> {
+        let env_var = options.env_var.as_ref().map(variable).transpose()?;
+        if let (Some(name), Some(given)) = (env_var, &options.env_var) {
+            ci.prepare(&[Export::Variable { name, value: "" }]).map_err(|error| match error.kind() {
+                Kind::Input => given.wrong(&error, error.help()),
+                _ => error,
+            })?;
         }
-        ci.check()?;
-        let files = Self::files_only(inputs)?;
-        let env_var = env_var.map(|given| given.text);
-        Ok(Self { format: format.or((!ci.is_ci()).then_some(Format::Json)), env_var, ..files })
+        ci.prepare(&[Export::Outputs(&[])])?;
+        if action.is_some() {
+            ci.prepare(&[Export::State { name: "", value: "" }])?;
+        }
+        let env_var = env_var.map(str::to_owned);
+        Ok(Self { format: options.format.or((!ci.is_ci()).then_some(Format::Json)), env_var, ..Self::files_only(options)? })
     }
 
-    /// Reads and checks the inputs that name files.
+    /// Checks the files that were asked for.
     ///
     /// # Errors
-    /// When one is wrong, or what it names can't be written.
-    pub fn files_only(inputs: &Inputs) -> Result<Self> {
-        let planned = |option| inputs.text(option)?.as_ref().map(Planned::new).transpose();
-        let (output_file, token_file) = (planned(&OUTPUT_FILE)?, planned(&TOKEN_FILE)?);
+    /// When an input is wrong, or what it names can't be written.
+    pub fn files_only(options: &HandOver) -> Result<Self> {
+        let planned = |given: &Option<InputValue>| given.as_ref().map(Planned::new).transpose();
+        let (output_file, token_file) = (planned(&options.output_file)?, planned(&options.token_file)?);
         if let (Some(output), Some(token)) = (&output_file, &token_file)
             && output.path == token.path
         {
             return Err(Error::input("--token-file and --output-file name the same file", "Give each its own."));
         }
-        let refresh_token = inputs.switch(&OUTPUT_REFRESH_TOKEN)?;
-        Ok(Self { format: None, output_file, token_file, env_var: None, refresh_token })
+        Ok(Self { format: None, output_file, token_file, env_var: None, refresh_token: options.refresh_token })
     }
 
     /// The files that will hold a token.
@@ -92,63 +96,44 @@ impl Delivery {
         self.format == Some(Format::None) && self.output_file.is_none() && self.token_file.is_none()
     }
 
-    /// Hands the token over: files, standard output, outputs, a variable for later steps. Returns where it went, for people.
+    /// Hands the token over: files, standard output, outputs, a variable for later steps. Returns where it went, for people;
+    /// `written` gets the files, also those that were written before something failed.
     ///
     /// # Errors
-    /// When one of them can't be written; then none of the files is left.
-    pub fn deliver(self, held: &Held, session: Option<&str>, ci: &dyn Ci, print: impl FnOnce() -> Result<()>) -> Result<Vec<Place>> {
-        let mut files = Vec::new();
-        let places = self.put(held, session, ci, print, &mut files);
-        if places.is_err() {
-            remove_all(&files);
-        }
-        places
-    }
-
-    fn put(
+    /// When one of them can't be written.
+    pub fn deliver(
         self,
-        held: &Held,
+        stored: &StoredToken,
         session: Option<&str>,
         ci: &dyn Ci,
         print: impl FnOnce() -> Result<()>,
-        files: &mut Vec<PathBuf>,
+        written: &mut Vec<PathBuf>,
     ) -> Result<Vec<Place>> {
-        let Held { grant, .. } = held;
+        let token = &stored.token;
         let token_path = self.token_file.as_ref().map(|planned| planned.path.display().to_string()).unwrap_or_default();
         let (variable, refresh_token) = (self.env_var.clone(), self.refresh_token);
-        self.put_files(held, files)?;
+        self.write_files(stored, written)?;
         print()?;
-        let mut places: Vec<Place> = files.iter().cloned().map(Place::File).collect();
-        if ci.set_outputs(&outputs(grant, token_path, session, refresh_token))? {
+        let mut places: Vec<Place> = written.iter().cloned().map(Place::File).collect();
+        if ci.export(Export::Outputs(&outputs(token, token_path, session, refresh_token)))? == Support::Done {
             places.insert(0, Place::Outputs);
         }
         if let Some(name) = variable {
-            ci.set_variable(&name, grant.access_token.expose())?;
+            let _ = ci.export(Export::Variable { name: &name, value: token.access_token.expose() })?;
             places.insert(0, Place::Variable(name));
         }
         Ok(places)
     }
-}
 
-impl Delivery {
-    /// Only writes the files.
+    /// Only writes the files; `written` gets them.
     ///
     /// # Errors
-    /// When one can't be written; then none is left.
-    pub fn finish_files(self, held: &Held) -> Result<()> {
-        let mut files = Vec::new();
-        let put = self.put_files(held, &mut files);
-        if put.is_err() {
-            remove_all(&files);
-        }
-        put
-    }
-
-    fn put_files(self, held: &Held, files: &mut Vec<PathBuf>) -> Result<()> {
+    /// When one can't be written.
+    pub fn write_files(self, stored: &StoredToken, written: &mut Vec<PathBuf>) -> Result<()> {
         let env = self.env_content();
         for (planned, content) in [(self.token_file, Content::Token), (self.output_file, env)] {
             if let Some(planned) = planned {
-                files.push(planned.finish(&content_of(content, held)?)?);
+                written.push(planned.finish(&content_of(content, stored)?)?);
             }
         }
         Ok(())
@@ -159,11 +144,11 @@ impl Delivery {
     }
 }
 
-fn content_of(content: Content, held: &Held) -> Result<zeroize::Zeroizing<String>> {
+fn content_of(content: Content, stored: &StoredToken) -> Result<Zeroizing<String>> {
     match content {
-        Content::Token => Ok(zeroize::Zeroizing::new(held.grant.access_token.expose().to_owned())),
-        Content::Env => format::dotenv(&held.grant, &held.platform, false),
-        Content::EnvAndRefreshToken => format::dotenv(&held.grant, &held.platform, true),
+        Content::Token => Ok(Zeroizing::new(stored.token.access_token.expose().to_owned())),
+        Content::Env => format::dotenv(&stored.token, &stored.platform, false),
+        Content::EnvAndRefreshToken => format::dotenv(&stored.token, &stored.platform, true),
     }
 }
 
@@ -171,58 +156,58 @@ fn content_of(content: Content, held: &Held) -> Result<zeroize::Zeroizing<String
 ///
 /// # Errors
 /// When it can't be written; what was there stays.
-pub fn rewrite(file: &WrittenFile, held: &Held) -> Result<()> {
-    let content = content_of(file.content, held)?;
-    if std::fs::read(&file.path).is_ok_and(|there| *zeroize::Zeroizing::new(there) == *content.as_bytes()) {
+pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
+    let content = content_of(file.content, stored)?;
+    if std::fs::read(&file.path).is_ok_and(|there| *Zeroizing::new(there) == *content.as_bytes()) {
         return Ok(());
     }
-    Draft::new(&file.path, PREFIX)?.finish(&content).map(drop)
+    AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
 }
 
 /// A file that is wanted.
 struct Planned {
     path: PathBuf,
-    draft: Option<Draft>,
+    draft: Option<AtomicFile>,
 }
 
 impl Planned {
     /// Checks that it could be written, and leaves nothing yet: there may be long to wait before it is.
-    fn new(given: &Given) -> Result<Self> {
-        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), error.next());
-        let path = Draft::new(Path::new(&given.text), PREFIX).map_err(wrong)?.path().to_owned();
+    fn new(given: &InputValue) -> Result<Self> {
+        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), error.help());
+        let path = AtomicFile::new(Path::new(&given.text), PREFIX).map_err(wrong)?.path().to_owned();
         Ok(Self { path, draft: None })
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.draft = Some(Draft::new(&self.path, PREFIX)?.reserve(ROOM)?);
+        self.draft = Some(AtomicFile::new(&self.path, PREFIX)?.reserve(ROOM)?);
         Ok(())
     }
 
     fn finish(self, content: &str) -> Result<PathBuf> {
         match self.draft {
             Some(draft) => draft.finish(content),
-            None => Draft::new(&self.path, PREFIX)?.finish(content),
+            None => AtomicFile::new(&self.path, PREFIX)?.finish(content),
         }
     }
 }
 
 /// The outputs of the GitHub Action.
-fn outputs(grant: &Grant, token_file: String, session: Option<&str>, refresh_token: bool) -> Vec<(&'static str, String)> {
+fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refresh_token: bool) -> Vec<(&'static str, String)> {
     let text = |value: Option<String>| value.unwrap_or_default();
     let secret = |secret: &Option<redact::Secret>| text(secret.as_ref().map(|secret| secret.expose().to_owned()));
     let mut outputs = vec![
-        ("access-token", grant.access_token.expose().to_owned()),
-        ("reference-token", secret(&grant.reference_token)),
-        ("token-id", grant.token_id.clone()),
-        ("username", text(grant.username())),
-        ("scope", grant.scope.clone()),
-        ("expires-at", text(grant.expires_at().map(rfc3339))),
-        ("expires-in", text(grant.expires_in.map(|life| life.to_string()))),
+        ("access-token", token.access_token.expose().to_owned()),
+        ("reference-token", secret(&token.reference_token)),
+        ("token-id", token.token_id.clone()),
+        ("username", text(token.username())),
+        ("scope", token.scope.clone()),
+        ("expires-at", text(token.expires_at().map(Timestamp::rfc3339))),
+        ("expires-in", text(token.expires_in.map(|life| life.as_secs().to_string()))),
         ("token-file", token_file),
         ("session", session.unwrap_or_default().to_owned()),
     ];
     if refresh_token {
-        outputs.push(("refresh-token", secret(&grant.refresh_token)));
+        outputs.push(("refresh-token", secret(&token.refresh_token)));
     }
     outputs
 }
@@ -231,10 +216,10 @@ fn outputs(grant: &Grant, token_file: String, session: Option<&str>, refresh_tok
 ///
 /// # Errors
 /// When no shell could read one of that name.
-pub fn variable(given: Given) -> Result<Given> {
+pub fn variable(given: &InputValue) -> Result<&str> {
     let name = given.text.as_str();
     if name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
         return Err(given.wrong("that can't be the name of a variable", "Use letters, digits and underscores, no digit first."));
     }
-    Ok(given)
+    Ok(name)
 }

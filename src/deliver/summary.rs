@@ -1,12 +1,12 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use redact::one_line;
 use tz::TimeZone;
 
-use crate::access::Grant;
-use crate::clock::{Seconds, local_and_relative};
-use crate::inputs::{PlatformUrl, shown};
-use crate::redact::one_line;
+use crate::api::{IssuedToken, PlatformUrl};
+use crate::io::clock::{Timestamp, local_and_relative};
+use crate::options::shown;
 
 /// Where a token was put.
 pub enum Place {
@@ -33,9 +33,9 @@ impl Place {
 
 /// Who, what for, until when, where: for standard error.
 #[must_use]
-pub fn for_people(grant: &Grant, platform: &PlatformUrl, places: &[Place], now: Seconds, zone: &TimeZone) -> String {
-    let mut text = format!("an access token for {} at {}", who(grant), platform.as_str());
-    for (name, value) in facts(grant, places, now, zone) {
+pub fn for_people(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
+    let mut text = format!("an access token for {} at {}", who(token), platform.as_str());
+    for (name, value) in facts(token, places, now, zone) {
         let _ = write!(text, "\n  {name:<7} {value}");
     }
     text
@@ -43,23 +43,23 @@ pub fn for_people(grant: &Grant, platform: &PlatformUrl, places: &[Place], now: 
 
 /// The same as a small table in Markdown.
 #[must_use]
-pub fn for_the_step(grant: &Grant, platform: &PlatformUrl, places: &[Place], now: Seconds, zone: &TimeZone) -> String {
+pub fn for_the_step(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
-    let mut text = format!("### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n", cell(&who(grant)), cell(platform.as_str()));
-    for (name, value) in facts(grant, places, now, zone) {
+    let mut text = format!("### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n", cell(&who(token)), cell(platform.as_str()));
+    for (name, value) in facts(token, places, now, zone) {
         let _ = writeln!(text, "| {name} | {} |", cell(&value));
     }
     text
 }
 
-fn who(grant: &Grant) -> String {
-    grant.username().map_or_else(|| "a user the token does not name".into(), |name| shown(&name))
+fn who(token: &IssuedToken) -> String {
+    token.username().map_or_else(|| "a user the token does not name".into(), |name| shown(&name))
 }
 
-fn facts(grant: &Grant, places: &[Place], now: Seconds, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let until = grant.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
+fn facts(token: &IssuedToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+    let until = token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
     let put: Vec<_> = places.iter().map(Place::name).collect();
-    let mut facts = vec![("scope", one_line(&grant.scope)), ("until", until)];
+    let mut facts = vec![("scope", one_line(&token.scope)), ("until", until)];
     if !put.is_empty() {
         facts.push(("put in", put.join(", ")));
     }

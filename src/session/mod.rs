@@ -1,34 +1,38 @@
 //! What is remembered of a job's tokens, so that they can be used again, and revoked.
 
-mod renewal;
-mod revocation;
+mod guard;
+mod salvage;
+mod schedule;
 mod state;
+mod version_1;
+mod watch;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::ci::Ci;
-use crate::draft::Draft;
-use crate::environment::Environment;
+use redact::Secret;
+use zeroize::Zeroizing;
+
+use crate::api::PlatformUrl;
+use crate::ci::{Action, Ci};
 use crate::error::{Error, Kind, Result};
-use crate::inputs::options::{HOME, SESSION};
-use crate::inputs::{Inputs, Source};
+use crate::io::{Environment, random};
+use crate::options::table::HOME;
+use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
 
-pub use renewal::{Need, RenewBy, Trouble, due_at, need};
-pub use revocation::end;
-pub use state::{Content, Held, State, WrittenFile};
+pub use guard::SessionGuard;
+pub use schedule::{Backoff, Freshness, due_at, freshness};
+pub use state::{AtEnd, Content, Owner, State, StoredToken, WrittenFile};
+pub use watch::Watch;
 
 /// The session that is meant when none is named.
 const DEFAULT: &str = "default";
 
 /// How the names of `exec`'s own sessions begin.
 pub const OF_EXEC: &str = "exec";
-
-/// More than the next version of a state file adds to this one: a token in its three forms, with what was asked for.
-const ROOM: u64 = 16 << 10;
 
 /// The place where one session is remembered. Nothing is made until it is locked.
 #[derive(Clone)]
@@ -39,31 +43,36 @@ pub struct Session {
     name: String,
 }
 
-/// A session that this process alone may change, until dropped.
-pub struct Locked {
-    session: Session,
-    _lock: File,
-    /// What is remembered.
-    pub state: State,
+/// What decides which session is meant.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// The name that was given.
+    pub options: &'a SessionOptions,
+    /// Where the folders are.
+    pub environment: &'a Environment,
+    /// Whose job it is.
+    pub ci: &'a dyn Ci,
+    /// The use of our action, if it is one.
+    pub action: Option<&'a Action>,
 }
 
 impl Session {
-    /// The session that the inputs, an earlier step of the same use, or else the default names.
+    /// The session that the options, an earlier step of the same use, or else the default names.
     ///
     /// # Errors
     /// When the name could not be a file's.
-    pub fn find(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let name = match inputs.text(&SESSION)? {
-            Some(given) if is_name(&given.text) => given.text,
+    pub fn find(place: Place) -> Result<Self> {
+        let name = match &place.options.name {
+            Some(given) if is_name(&given.text) => given.text.clone(),
             Some(given) => {
                 return Err(given.wrong(
                     "that can't be the name of a session",
                     "Use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first.",
                 ));
             }
-            None => ci.saved_session().filter(|name| is_name(name)).unwrap_or_else(|| DEFAULT.into()),
+            None => place.action.and_then(Action::saved_session).filter(|name| is_name(name)).unwrap_or(DEFAULT).to_owned(),
         };
-        let (home, takes_folder_above) = home(&inputs.environment, ci)?;
+        let (home, takes_folder_above) = home(place.environment, place.ci)?;
         Ok(Self { home, takes_folder_above, name })
     }
 
@@ -71,10 +80,10 @@ impl Session {
     ///
     /// # Errors
     /// As `find`, and when it could be any of several.
-    pub fn of_job(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let mut session = Self::find(inputs, ci)?;
+    pub fn of_job(place: Place) -> Result<Self> {
+        let mut session = Self::find(place)?;
         // Elsewhere any other may be another program's.
-        if ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
+        if place.ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
             let names = session.others();
             match &names[..] {
                 [] => {}
@@ -119,28 +128,19 @@ impl Session {
     /// A session of its own, named at random.
     #[must_use]
     pub fn of_its_own(&self, kind: &str) -> Self {
-        self.named(&format!("{kind}-{:08x}", crate::random::number() >> 32))
+        self.named(&format!("{kind}-{:08x}", random::number() >> 32))
     }
 
     /// For a new token: each use of an action gets a session of its own, so that its end revokes its own tokens only.
     ///
     /// # Errors
     /// As `find`.
-    pub fn for_mint(inputs: &Inputs, ci: &dyn Ci) -> Result<Self> {
-        let mut session = Self::find(inputs, ci)?;
-        if Self::is_of_exec(inputs)? {
+    pub fn for_new_token(place: Place) -> Result<Self> {
+        let mut session = Self::find(place)?;
+        if is_of_exec(place.options.name.as_ref()) {
             DEFAULT.clone_into(&mut session.name);
         }
-        Ok(if ci.is_action() && inputs.text(&SESSION)?.is_none() { session.of_its_own("use") } else { session })
-    }
-
-    /// Whether the session that is named is one of `exec`'s own, as its program hears of it: a new token has no place in there.
-    ///
-    /// # Errors
-    /// When the name can't be read.
-    pub fn is_of_exec(inputs: &Inputs) -> Result<bool> {
-        let named = inputs.text(&SESSION)?;
-        Ok(named.is_some_and(|given| matches!(given.source, Source::Variable(_)) && is_execs(&given.text)))
+        Ok(if place.action.is_some() && place.options.name.is_none() { session.of_its_own("use") } else { session })
     }
 
     /// Its name.
@@ -163,6 +163,13 @@ impl Session {
         State::read(&self.file())
     }
 
+    /// What can still be read of a file that `read` can't: its access tokens, and where they are good.
+    #[must_use]
+    pub fn salvage(&self) -> Vec<(PlatformUrl, Secret)> {
+        let text = Zeroizing::new(fs::read(self.file()).unwrap_or_default());
+        salvage::tokens(&Zeroizing::new(String::from_utf8_lossy(&text).into_owned()))
+    }
+
     /// When nothing is remembered under the default name: the session that was written last.
     #[must_use]
     pub fn or_latest(self) -> Self {
@@ -177,7 +184,7 @@ impl Session {
     ///
     /// # Errors
     /// When the folder can't be made or is not this user's alone, or the lock is not free in time.
-    pub fn lock(&self, patience: Duration) -> Result<Locked> {
+    pub fn lock(&self, patience: Duration) -> Result<SessionGuard> {
         let deadline = Instant::now() + patience;
         let mut round = 0_u32;
         loop {
@@ -196,19 +203,19 @@ impl Session {
     ///
     /// # Errors
     /// As `lock`.
-    pub fn try_lock(&self) -> Result<Option<Locked>> {
+    pub fn try_lock(&self) -> Result<Option<SessionGuard>> {
         self.lock_once(true)
     }
 
     /// None: another process has it, or takes the folder away at this very moment, as it `may_vanish`.
-    fn lock_once(&self, may_vanish: bool) -> Result<Option<Locked>> {
+    fn lock_once(&self, may_vanish: bool) -> Result<Option<SessionGuard>> {
         let path = self.path("lock");
         if make_home(&self.home, may_vanish)?
             && let Some(lock) = try_lock(&path)?
             && os::is_at(&lock, &path)
         {
             let state = self.read()?;
-            return Ok(Some(Locked { session: self.clone(), _lock: lock, state }));
+            return Ok(Some(SessionGuard::new(self.clone(), lock, state)));
         }
         Ok(None)
     }
@@ -301,99 +308,6 @@ impl Session {
     fn file(&self) -> PathBuf {
         self.path("json")
     }
-
-    /// What is left of a process that was killed; under the lock nobody else has any.
-    fn drafts(&self) -> impl Iterator<Item = PathBuf> {
-        let prefix = self.draft_prefix();
-        let entries = fs::read_dir(&self.home).into_iter().flatten().flatten();
-        entries.filter(move |entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix))).map(|entry| entry.path())
-    }
-
-    fn draft_prefix(&self) -> String {
-        // No name of a session holds a tilde, so that none takes another's drafts for its own.
-        format!(".{}~", self.name)
-    }
-}
-
-impl Locked {
-    /// The session's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.session.name
-    }
-
-    /// Whether a process was killed while it changed this session.
-    #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        self.session.drafts().next().is_some()
-    }
-
-    /// Starts the next version of the state file, while there is nothing to lose yet.
-    ///
-    /// # Errors
-    /// When the folder takes no file.
-    pub fn draft(&self) -> Result<Draft> {
-        let file = self.session.file();
-        let room = file.metadata().map_or(0, |found| found.len()) + ROOM;
-        Draft::new(&file, &self.session.draft_prefix())?.reserve(usize::try_from(room).unwrap_or_default())
-    }
-
-    /// Writes what is remembered.
-    ///
-    /// # Errors
-    /// When it can't be written.
-    pub fn save(&self, draft: Draft) -> Result<()> {
-        draft.finish(&self.state.to_json()?).map(drop)
-    }
-
-    /// The session itself.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// Writes what is left, or takes everything away when that is nothing.
-    ///
-    /// # Errors
-    /// When a file that may hold a token can't be removed.
-    pub fn settle(self) -> Result<()> {
-        if !self.state.is_empty() {
-            return self.save(self.draft()?);
-        }
-        let session = &self.session;
-        remove(&session.file())?;
-        for draft in session.drafts() {
-            remove(&draft)?;
-        }
-        for extension in ["keeper", "log", "users", "lock"] {
-            remove(&session.path(extension))?;
-        }
-        // The folders go with the last session in them; they stay when they hold anything else.
-        if fs::remove_dir(&session.home).is_ok()
-            && let Some(parent) = session.home.parent().filter(|_| session.takes_folder_above)
-        {
-            let _ = fs::remove_dir(parent);
-        }
-        Ok(())
-    }
-}
-
-/// Removes a file; one that is gone already is as good.
-///
-/// # Errors
-/// When it is there and stays.
-pub fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(Error::file("remove", path, &error)),
-        _ => Ok(()),
-    }
-}
-
-/// Removes what can be removed of these files, where another failure is being told already.
-pub fn remove_all(paths: &[PathBuf]) {
-    for path in paths {
-        let _ = remove(path);
-    }
 }
 
 /// None: somebody else has it, or the folder went away.
@@ -407,6 +321,12 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::file("write", path, &error)),
     }
+}
+
+/// Whether the session that is named is one of `exec`'s own, as its program hears of it: a new token has no place in there.
+#[must_use]
+pub fn is_of_exec(name: Option<&InputValue>) -> bool {
+    name.is_some_and(|given| matches!(given.source, Source::Variable(_)) && is_execs(&given.text))
 }
 
 /// Whether `exec` gave this name to a session of its own.
@@ -427,12 +347,13 @@ fn home(environment: &Environment, ci: &dyn Ci) -> Result<(PathBuf, bool)> {
         let home = std::path::absolute(home).map_err(|error| Error::file("find", home.as_ref(), &error))?;
         return Ok((home, false));
     }
-    if let Some(home) = ci.home() {
-        return Ok((home, ci.may_lack_folder_above()));
+    let job = ci.job();
+    if let Some(home) = job.folder {
+        return Ok((home, job.may_lack_folder_above));
     }
     let temp = environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from);
-    let job = ci.job().map(|job| format!("-{job}")).unwrap_or_default();
-    Ok((temp.join(format!("jf-token{}{job}", os::user())), false))
+    let id = job.id.map(|id| format!("-{id}")).unwrap_or_default();
+    Ok((temp.join(format!("jf-token{}{id}", os::user())), false))
 }
 
 /// False: it was taken away while it was being made, if that can be.

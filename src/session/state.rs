@@ -1,46 +1,99 @@
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
+use redact::Secret;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroizing;
 
-use super::renewal::{RenewBy, Trouble};
-use crate::access::Grant;
-use crate::clock::Millis;
+use super::schedule::Backoff;
+use super::version_1;
+use crate::api::{IssuedToken, PlatformUrl};
+use crate::credential::Issuing;
 use crate::error::{Error, Kind, Result};
-use crate::inputs::{Order, PlatformUrl};
-use crate::redact::Secret;
+use crate::io::clock::Timestamp;
+use crate::options::RenewBy;
 
 /// Tokens that were replaced and have ended are kept for the redactor, up to so many.
 const MOST_ENDED: usize = 16;
 
-/// The content of a session's file. It never holds the credential that minted the tokens.
+/// The content of a session's file. It never holds the credential that the tokens were issued for.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
-    /// Every token minted and not yet revoked, the current one last.
-    pub tokens: Vec<Held>,
+    version: Version,
+    /// Who ends the session.
+    #[serde(default, skip_serializing_if = "Owner::is_job")]
+    pub owner: Owner,
+    /// The token that is in use.
+    #[serde(default)]
+    pub current: Option<StoredToken>,
+    /// Tokens that were issued before under the same name and handed over; not yet revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<StoredToken>,
+    /// Tokens whose place a renewed one took; not yet revoked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<StoredToken>,
     /// What stands in the way of the next renewal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trouble: Option<Trouble>,
-    /// A token may be alive that nobody knows of.
+    pub backoff: Option<Backoff>,
+    /// An answer was lost: a token may be alive that nobody knows of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub left_behind: bool,
+    pub lost_a_token: bool,
     /// Why the keeper gave up, for the next command that the job's log shows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub keeper_gave_up: Option<String>,
+    pub keeper_failure: Option<String>,
+}
+
+/// The version of the file's format: 2, and no other.
+#[derive(Clone, Copy, Default)]
+struct Version;
+
+impl Version {
+    const NUMBER: u64 = 2;
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_u64(Self::NUMBER)
+    }
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        if u64::deserialize(deserializer)? == Self::NUMBER { Ok(Self) } else { Err(serde::de::Error::custom("another version")) }
+    }
+}
+
+/// Who ends a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// The job, by `revoke` or the action's post step.
+    #[default]
+    Job,
+    /// The last `exec` whose program uses it.
+    Exec,
+}
+
+impl Owner {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_job(&self) -> bool {
+        *self == Owner::Job
+    }
 }
 
 /// A token, and what is needed to use it, renew it and end it.
-#[expect(clippy::struct_excessive_bools, reason = "facts that don't depend on each other")]
 #[derive(Clone, Serialize, Deserialize)]
-pub struct Held {
+pub struct StoredToken {
     /// Where it is good.
     pub platform: PlatformUrl,
-    /// What was asked for.
-    pub order: Order,
+    /// How it was issued, and can be issued again.
+    pub issuing: Issuing,
     /// What came back.
-    pub grant: Grant,
-    /// False: its user wants it to live on after the job.
-    pub revoke: bool,
+    pub token: IssuedToken,
+    /// What happens to it when the session ends.
+    #[serde(default, skip_serializing_if = "AtEnd::is_revoked")]
+    pub at_end: AtEnd,
     /// Files that hold it, to be rewritten when it is renewed and removed with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<WrittenFile>,
     /// The variable that holds it for the job's later steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -54,12 +107,24 @@ pub struct Held {
     /// Every log of the job hides it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
-    /// `exec` has minted it: the last that uses the session ends it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub of_exec: bool,
-    /// A newer one took its place.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub replaced: bool,
+}
+
+/// What happens to a token when its session ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AtEnd {
+    /// It is revoked.
+    #[default]
+    Revoke,
+    /// Its user wants it to live on.
+    Keep,
+}
+
+impl AtEnd {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_revoked(&self) -> bool {
+        *self == AtEnd::Revoke
+    }
 }
 
 /// A file that holds a token.
@@ -84,48 +149,67 @@ pub enum Content {
 }
 
 impl State {
-    /// An absent file is an empty state.
+    /// An absent file is an empty state. One of the version before is read too.
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text = match std::fs::read(path) {
-            Ok(text) => zeroize::Zeroizing::new(text),
+            Ok(text) => Zeroizing::new(text),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(Error::file("read", path, &error)),
         };
         // serde's own words would show what it met.
-        serde_json::from_slice(&text).map_err(|_| {
+        serde_json::from_slice(&text).or_else(|_| version_1::read(&text)).map_err(|_| {
             let what = format!("the session file {} was not written by this version of jf-token", path.display());
             Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end.")
         })
     }
 
-    pub(super) fn to_json(&self) -> Result<zeroize::Zeroizing<String>> {
-        let text = serde_json::to_string(self).map(zeroize::Zeroizing::new);
+    pub(super) fn to_json(&self) -> Result<Zeroizing<String>> {
+        let text = serde_json::to_string(self).map(Zeroizing::new);
         text.map_err(|_| Error::new(Kind::Local, "the session can't be written as JSON", ""))
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.tokens.is_empty()
+    /// Whether no token is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens().next().is_none()
+    }
+
+    /// Every token that is remembered, the current one last.
+    pub fn tokens(&self) -> impl Iterator<Item = &StoredToken> {
+        self.replaced.iter().chain(&self.others).chain(&self.current)
     }
 
     /// Every secret that is remembered.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.tokens.iter().flat_map(|held| held.grant.secrets())
+        self.tokens().flat_map(|stored| stored.token.secrets())
+    }
+
+    /// Takes every token out: those that a renewed one replaced, and the others, the current one last.
+    pub fn take_tokens(&mut self) -> (Vec<StoredToken>, Vec<StoredToken>) {
+        let mut named = std::mem::take(&mut self.others);
+        named.extend(self.current.take());
+        (std::mem::take(&mut self.replaced), named)
+    }
+
+    /// Remembers a new token beside those that are there.
+    pub fn add(&mut self, stored: StoredToken) {
+        self.others.extend(self.current.replace(stored));
+        self.backoff = None;
     }
 
     /// Puts a token in the place of the current one, which lives on as long as the platform lets it.
-    pub fn replace(&mut self, held: Held, now: Millis) {
-        if let Some(last) = self.tokens.last_mut() {
-            last.replaced = true;
-            last.in_doubt = false;
-            last.files.clear();
+    pub fn replace(&mut self, stored: StoredToken, now: Timestamp) {
+        if let Some(mut old) = self.current.replace(stored) {
+            old.in_doubt = false;
+            old.files.clear();
+            self.replaced.push(old);
         }
-        self.tokens.push(held);
-        self.trouble = None;
-        let ended = |held: &Held| held.replaced && held.grant.ends_at().is_some_and(|end| end < now);
-        while self.tokens.iter().filter(|held| ended(held)).count() > MOST_ENDED
-            && let Some(oldest) = self.tokens.iter().position(ended)
+        self.backoff = None;
+        let ended = |stored: &StoredToken| stored.token.expires_at().is_some_and(|end| end < now);
+        while self.replaced.iter().filter(|stored| ended(stored)).count() > MOST_ENDED
+            && let Some(oldest) = self.replaced.iter().position(ended)
         {
-            self.tokens.remove(oldest);
+            self.replaced.remove(oldest);
         }
     }
 }

@@ -93,7 +93,7 @@ const BAD: &[Bad] = &[
     (&["create", "--expiry", "9999999999"], &[]),
     (&["create", "--expiry", "9999999d"], &[]),
     (&["create"], &[("JF_TOKEN_EXPIRY", "soon")]),
-    (&["create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", ""), ("INPUT_EXPIRY", "soon")]),
+    (&["action", "create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_EXPIRY", "soon")]),
     (&["create", "--retry-for", "never"], &[]),
     // The rest of what is asked for
     (&["create", "two words"], &[]),
@@ -111,7 +111,7 @@ const BAD: &[Bad] = &[
     (&["create"], &[("JF_PROJECT", "my_project")]),
     (&["create", "--refreshable=maybe"], &[]),
     (&["create"], &[("JF_TOKEN_REFRESHABLE", "on")]),
-    (&["create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", "y")]),
+    (&["action", "create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", "y")]),
     (&["create"], &[("JF_TOKEN_GRANT_ADMIN", "2")]),
     // Where it is to go
     (&["create", "--format", "yaml"], &[]),
@@ -188,7 +188,7 @@ fn text_that_is_not_utf8_is_named_and_not_shown() {
         let mut command = std::process::Command::new(crate::support::BINARY);
         command.env_clear();
         if name.starts_with("INPUT_") {
-            command.env("GITHUB_ACTIONS", "true").env("INPUT_FORCE-REVOCABLE", "");
+            command.env("GITHUB_ACTIONS", "true").arg("action");
         }
         command.env("JF_URL", scene.sandbox.url()).env("JF_ACCESS_TOKEN", scene.sandbox.admin_token()).arg("create");
         match argument {

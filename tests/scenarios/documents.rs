@@ -1,7 +1,8 @@
 use std::fs;
 
-use jf_token::inputs::cli::tree;
-use jf_token::inputs::options::{ALL, Value};
+use jf_token::commands::syntaxes;
+use jf_token::options::command_line::tree;
+use jf_token::options::table::{ALL, Opt, Value};
 
 use crate::support::Scene;
 use crate::tells;
@@ -18,6 +19,10 @@ fn holds(path: &str, start: &str, end: &str, expected: &str) {
     assert_eq!(found, expected, "{path} differs from the table of options: UPDATE_DOCUMENTS=1 cargo test");
 }
 
+fn knows(command: &str, option: &Opt) -> bool {
+    syntaxes().iter().any(|syntax| syntax.name == command && syntax.knows(option))
+}
+
 #[test]
 fn the_readmes_table_is_the_table_of_options() {
     let mut table = String::from("\n| option | input | variable | meaning |\n|---|---|---|---|\n");
@@ -28,7 +33,7 @@ fn the_readmes_table_is_the_table_of_options() {
             Value::Text(value) | Value::Secret(value) => format!("`--{} {value}`", option.name),
         };
         let input = if option.in_action { format!("`{}`", option.name) } else { "–".into() };
-        let commands: Vec<_> = option.commands.iter().map(|command| command.name()).collect();
+        let commands: Vec<_> = syntaxes().iter().map(|syntax| syntax.name).filter(|name| knows(name, option)).collect();
         let only = if commands.contains(&"create") { String::new() } else { format!(" ({})", commands.join(", ")) };
         table += &format!("| {flag} | {input} | `{}` | {}{only} |\n", option.variable, option.help);
     }
@@ -44,7 +49,7 @@ fn the_actions_inputs_are_the_table_of_options() {
 
 #[test]
 fn the_help_shows_every_option_of_the_table_and_no_other() {
-    let mut tree = tree();
+    let mut tree = tree(&syntaxes(), |_| true);
     tree.build();
     for command in tree.get_subcommands() {
         let mut shown: Vec<_> = command
@@ -52,8 +57,7 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
             .map(|argument| argument.get_id().as_str())
             .filter(|name| !matches!(*name, "help" | "program"))
             .collect();
-        let mut known: Vec<_> =
-            ALL.iter().filter(|option| option.commands.iter().any(|known| known.name() == command.get_name())).collect();
+        let mut known: Vec<_> = ALL.iter().filter(|option| knows(command.get_name(), option)).collect();
         shown.sort_unstable();
         known.sort_unstable_by_key(|option| option.name);
         assert_eq!(shown, known.iter().map(|option| option.name).collect::<Vec<_>>());
@@ -103,5 +107,5 @@ fn the_actions_two_scripts_have_no_logic() {
     };
     assert!(lines("main.js") + lines("post.js") < 40);
     let main = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action/main.js")).unwrap();
-    assert!(main.contains("spawn(binary, [command], "), "nothing but the command is on the argument list");
+    assert!(main.contains("spawn(binary, ['action', command], "), "nothing but the command is on the argument list");
 }

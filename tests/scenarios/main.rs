@@ -29,3 +29,4 @@ mod redactor;
 mod renewing;
 mod sessions;
 mod signals;
+mod state_file;

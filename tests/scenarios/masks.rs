@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jf_token::redact::{Secret, masks};
+use redact::{Secret, masks};
 use sandbox::Sandbox;
 
 /// As a runner does it: every stretch of a line that some mask covers is hidden.

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
 
-use jf_token::redact::{Patterns, Redactor, Secret};
 use proptest::prelude::{any, prop};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
+use redact::{Patterns, Redactor, Secret};
 
 use crate::redaction::{Model, base64, forms, text_of};
 

@@ -76,7 +76,7 @@ fn a_token_that_is_due_is_refreshed_and_both_tokens_are_replaced_before_anything
     scene.unset("JF_ACCESS_TOKEN");
     let ran = get(&scene, DUE);
     assert_eq!((ran.stdout.trim(), live(&scene)), (issued(&scene, 2).as_str(), vec![false, true]));
-    assert_eq!(scene.state("s")["tokens"][1]["grant"]["refresh_token"], scene.sandbox.issued()[1].refresh_token.clone().unwrap());
+    assert_eq!(scene.state("s")["current"]["token"]["refresh_token"], scene.sandbox.issued()[1].refresh_token.clone().unwrap());
     tells!(ran);
 }
 
@@ -252,7 +252,7 @@ fn what_was_never_sent_casts_no_doubt() {
     let mut scene = session(&["--refreshable"]);
     scene.set("http_proxy", "ftp://127.0.0.1:1");
     assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 2);
-    assert_eq!(scene.state("s")["tokens"][0].get("in_doubt"), None);
+    assert_eq!(scene.state("s")["current"].get("in_doubt"), None);
 }
 
 #[test]
@@ -272,7 +272,7 @@ fn a_refresh_that_was_never_done_is_done_by_the_next_one() {
     assert_ne!(scene.run(&["refresh", "--session", "s"]).code, 0);
     let ran = scene.run(&["get", "--session", "s"]);
     assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
-    assert_eq!(scene.state("s")["tokens"][1].get("in_doubt"), None);
+    assert_eq!(scene.state("s")["current"].get("in_doubt"), None);
 }
 
 #[test]
@@ -434,10 +434,7 @@ fn in_a_step_the_new_token_is_hidden_before_it_is_written_anywhere() {
 fn a_fresh_token_that_the_action_had_hidden_is_printed_without_another_word() {
     let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
     assert_eq!(scene.run(&["create"]).code, 0);
-    for name in ["INPUT_FORCE-REVOCABLE", "INPUT_URL", "INPUT_ACCESS-TOKEN"] {
-        scene.unset(name);
-    }
-    let ran = scene.run(&["get"]);
+    let ran = scene.leave_action().run(&["get"]);
     assert_eq!((ran.stdout.trim(), ran.stderr.as_str()), (issued(&scene, 1).as_str(), ""));
 }
 

@@ -11,12 +11,14 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::io::{Cursor, Write};
 #[cfg(unix)]
 use std::os::unix::process::ExitStatusExt;
 #[cfg(windows)]
 use std::os::windows::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use regex::Regex;
@@ -32,6 +34,26 @@ fn moved_clock() -> SystemTime {
     if ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
 }
 
+/// What a run within this process prints.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<u8>>>);
+
+impl Printed {
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Write for Printed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_jf-token");
 
 pub struct Scene {
@@ -41,6 +63,8 @@ pub struct Scene {
     stdin: String,
     /// Files that may hold a token because the scenario asked for them, by the end of their path.
     asked_for: Vec<String>,
+    /// Whether the action's scripts start the program, as they do their main and post step.
+    is_action: bool,
 }
 
 pub struct Ran {
@@ -63,7 +87,8 @@ impl Scene {
         for name in ["work", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut scene = Self { sandbox, folder, environment: BTreeMap::new(), stdin: String::new(), asked_for: Vec::new() };
+        let mut scene =
+            Self { sandbox, folder, environment: BTreeMap::new(), stdin: String::new(), asked_for: Vec::new(), is_action: false };
         let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
         scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
         if !scene.sandbox.ca_pem().is_empty() {
@@ -100,15 +125,16 @@ impl Scene {
     pub fn action(inputs: &[(&str, &str)]) -> Self {
         let mut scene = Self::github();
         scene.inputs(inputs);
+        scene.is_action = true;
         scene
     }
 
     pub fn inputs(&mut self, inputs: &[(&str, &str)]) -> &mut Self {
-        for option in jf_token::inputs::options::ALL.iter().filter(|option| option.in_action) {
+        for option in jf_token::options::table::ALL.iter().filter(|option| option.in_action) {
             let value = inputs.iter().find(|(name, _)| *name == option.name).map_or("", |(_, value)| value);
             self.set(&option.input_variable(), value);
         }
-        let declared = |name: &str| jf_token::inputs::options::ALL.iter().any(|option| option.in_action && option.name == name);
+        let declared = |name: &str| jf_token::options::table::ALL.iter().any(|option| option.in_action && option.name == name);
         assert!(inputs.iter().all(|(name, _)| declared(name)), "an input that action.yml does not declare");
         self
     }
@@ -176,9 +202,20 @@ impl Scene {
         blocks
     }
 
+    /// A later step of the same job, which starts the program itself.
+    pub fn leave_action(&mut self) -> &mut Self {
+        self.is_action = false;
+        self
+    }
+
+    /// The arguments as whoever starts the program gives them.
+    fn given<'t>(&self, arguments: &[&'t str]) -> Vec<&'t str> {
+        [&["action"][..usize::from(self.is_action)], arguments].concat()
+    }
+
     pub fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = assert_cmd::Command::new(BINARY);
-        command.args(arguments).env_clear().envs(&self.environment).current_dir(self.path("work"));
+        command.args(self.given(arguments)).env_clear().envs(&self.environment).current_dir(self.path("work"));
         let output = command.write_stdin(self.stdin.clone()).timeout(Duration::from_secs(90)).output().unwrap();
         self.ran(arguments, output)
     }
@@ -186,15 +223,16 @@ impl Scene {
     /// Runs the program within this process, on this thread, by a clock that is so many milliseconds ahead.
     pub fn run_at(&self, ahead: i64, arguments: &[&str]) -> Ran {
         AHEAD.set(ahead);
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let (stdout, stderr) = (Printed::default(), Printed::default());
         let code = jf_token::run(jf_token::World {
-            args: ["jf-token"].iter().chain(arguments).map(Into::into).collect(),
+            args: ["jf-token"].iter().chain(&self.given(arguments)).map(Into::into).collect(),
             environment: self.environment.iter().collect(),
-            stdin: &mut self.stdin.as_bytes(),
-            stdout: &mut stdout,
-            stderr: &mut stderr,
+            stdin: Box::new(Cursor::new(self.stdin.clone())),
+            stdout: Box::new(stdout.clone()),
+            stderr: Box::new(stderr.clone()),
             now: moved_clock,
         });
+        let (stdout, stderr) = (stdout.take(), stderr.take());
         // Which of the others it is can't be told of an ExitCode.
         let status = ExitStatus::from_raw(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 << 8 });
         self.ran(arguments, std::process::Output { status, stdout, stderr })
@@ -231,14 +269,14 @@ impl Scene {
     /// Lets the current token of a session seem so many seconds older.
     pub fn ages(&self, session: &str, seconds: u64) {
         let mut state = self.state(session);
-        let issued_at = &mut state["tokens"].as_array_mut().unwrap().last_mut().unwrap()["grant"]["issued_at"];
-        *issued_at = (issued_at.as_u64().unwrap() - seconds).into();
+        let issued_at = &mut state["current"]["token"]["issued_at"];
+        *issued_at = (issued_at.as_u64().unwrap() - seconds * 1000).into();
         fs::write(self.state_file(session), state.to_string()).unwrap();
     }
 
     /// A process to send signals to.
     pub fn spawn(&self, arguments: &[&str]) -> std::process::Child {
-        self.command(BINARY, arguments).spawn().unwrap()
+        self.command(BINARY, &self.given(arguments)).spawn().unwrap()
     }
 
     /// Any program in the scene's folder and environment, with what it prints to be caught.

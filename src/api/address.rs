@@ -1,0 +1,119 @@
+use std::net::IpAddr;
+
+use reqwest::Url;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::options::InputValue;
+
+/// The URL of a JFrog platform, without a trailing slash and without a service's path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PlatformUrl(String);
+
+/// Why a text is not the address of a platform, and what would be right.
+struct Wrong(String, &'static str);
+
+const RIGHT: &str = "Give the platform's URL, such as https://acme.jfrog.io.";
+
+impl PlatformUrl {
+    /// Reads what people paste: with and without a slash, with `/artifactory/` or `/access/` behind.
+    ///
+    /// # Errors
+    /// When it is no URL, holds a password, a query or a fragment, or would send tokens in clear to another machine.
+    pub fn new(given: &InputValue, insecure_http: bool) -> Result<Self> {
+        let text = given.text.trim();
+        if !text.contains("://") {
+            let why = if text.contains(' ') { "is not a URL" } else { "has no scheme" };
+            return Err(given.wrong(why, format!("{RIGHT} It starts with https://.")));
+        }
+        let url = parse(text).map_err(|Wrong(why, right)| given.wrong(why, right))?;
+        if url.scheme() == "http" && !insecure_http && !is_loopback(&url) {
+            let right = "Use https://. If this network really is yours alone, give --insecure-http.";
+            return Err(given.wrong("plain http would send the tokens in clear over the network", right));
+        }
+        let mut platform = url.as_str().trim_end_matches('/');
+        for service in ["/artifactory", "/access", "/ui"] {
+            platform = platform.strip_suffix(service).unwrap_or(platform).trim_end_matches('/');
+        }
+        Ok(Self(platform.to_owned()))
+    }
+
+    /// The URL without a trailing slash.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether requests go over TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+}
+
+impl TryFrom<String> for PlatformUrl {
+    type Error = String;
+
+    /// An address that was checked when it was given, and is read again: from a file, which could hold anything.
+    fn try_from(text: String) -> std::result::Result<Self, String> {
+        parse(&text).map(|_| Self(text)).map_err(|Wrong(why, _)| why)
+    }
+}
+
+fn parse(text: &str) -> std::result::Result<Url, Wrong> {
+    let url = Url::parse(text).map_err(|error| Wrong(format!("is not a URL ({error})"), RIGHT))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Wrong(format!("the scheme '{}' is not known", url.scheme()), RIGHT));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        let right = "Take the part before the @ out, and give the access token by JF_ACCESS_TOKEN or --access-token-file.";
+        return Err(Wrong("holds a user name or password".into(), right));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Wrong("has a query (?) or a fragment (#)".into(), RIGHT));
+    }
+    Ok(url)
+}
+
+/// Whether the host is this machine itself.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::Source;
+
+    fn read(text: &str) -> Result<PlatformUrl> {
+        PlatformUrl::new(&InputValue { text: text.into(), source: Source::Flag("--url".into()) }, false)
+    }
+
+    #[test]
+    fn every_way_to_write_the_platform_means_the_same() {
+        for text in [
+            "https://x.io",
+            "https://x.io/",
+            "https://X.io//",
+            "https://x.io/artifactory/",
+            "https://x.io/access",
+            " https://x.io:443/ui/ ",
+        ] {
+            assert_eq!(read(text).unwrap().as_str(), "https://x.io", "{text}");
+        }
+        assert_eq!(read("https://x.io/jfrog/artifactory").unwrap().as_str(), "https://x.io/jfrog");
+    }
+
+    #[test]
+    fn plain_http_goes_to_this_machine_only() {
+        for text in ["http://127.0.0.1:8081", "http://localhost", "http://[::1]:80"] {
+            assert!(read(text).is_ok(), "{text}");
+        }
+        for text in ["http://x.io", "http://localhost.x.io", "http://10.0.0.1", "http://[::2]"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

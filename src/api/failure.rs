@@ -1,0 +1,182 @@
+//! One message a failure: what was asked of which host, what came back, what to do.
+
+use std::error::Error as _;
+use std::time::Duration;
+
+use rustls::CertificateError as Certificate;
+use serde_json::Value;
+
+use super::refusal::{advice, classify, is_the_platforms, words_of};
+use super::request::{ApiRequest, ApiResponse, Operation};
+use crate::error::{Error, Kind, Outcome};
+use crate::options::shown;
+
+/// "`METHOD URL`: what came", and what to do.
+fn fail(request: &ApiRequest, kind: Kind, outcome: Outcome, came: &str, help: &str) -> Error {
+    let error = Error::new(kind, format!("{} {}: {came}", request.method, request.url), help).with_outcome(outcome);
+    if request.operation == Operation::Refresh && outcome == Outcome::Unknown {
+        return error.with_advice("The refresh token works once: if the platform did the work, it is spent, and the old token is dead.");
+    }
+    error
+}
+
+/// Nothing, or not all, came back.
+pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwest::Error) -> Error {
+    let outcome = if error.is_connect() { Outcome::NotSent } else { Outcome::Unknown };
+    let unreachable = |outcome, came: &str, help: &str| fail(request, Kind::Unreachable, outcome, came, help);
+    let proxy = proxy.map(|name| format!(" Requests go through the proxy in {name}; NO_PROXY takes a host out.")).unwrap_or_default();
+    let words = chain(error);
+    let says = |text: &str| words.contains(text);
+
+    if let Some(wrong) = certificate(error) {
+        // The same certificate will be there the next time.
+        let wrong_certificate = |came: &str, next: &str| unreachable(Outcome::Final, came, &format!("{next}{proxy}"));
+        return match wrong {
+            Certificate::UnknownIssuer | Certificate::BadSignature => wrong_certificate(
+                "the TLS certificate is from a CA that this machine does not know",
+                "Set SSL_CERT_FILE to a PEM file that holds the CA, or add it to the system's.",
+            ),
+            Certificate::Expired | Certificate::ExpiredContext { .. } => {
+                wrong_certificate("the TLS certificate has expired", "Renew it on the server; if it is fresh, set this machine's clock.")
+            }
+            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
+                wrong_certificate("the TLS certificate is not valid yet", "Set this machine's clock, or the server's certificate.")
+            }
+            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                wrong_certificate("the TLS certificate is for another host name", "Use the name that the certificate is for in --url.")
+            }
+            _ => wrong_certificate(
+                "the TLS certificate is not valid",
+                "A self-signed one that is a CA is not taken as a server's: sign the server's by a CA of its own. openssl s_client -connect HOST:PORT shows it.",
+            ),
+        };
+    }
+    if says("refused") {
+        return unreachable(outcome, "the connection was refused", &format!("Is the platform up, and the port in --url right?{proxy}"));
+    }
+    if says("proxy auth") || says("tunnel") || says("unsuccessful") {
+        let next = format!("Check the proxy's address, user and password.{proxy}");
+        return unreachable(outcome, "the proxy did not let the request through", &next);
+    }
+    if error.is_timeout() {
+        let came = if error.is_connect() { "no connection within 10 seconds" } else { "no answer in time" };
+        return unreachable(outcome, came, &format!("Is the platform up? A firewall may swallow packets.{proxy}"));
+    }
+    if says("dns error") || says("lookup address") {
+        return unreachable(outcome, "the host name is not known", &format!("Check --url, and this machine's DNS.{proxy}"));
+    }
+    if error.is_connect() {
+        return unreachable(outcome, "no TLS connection came about", &format!("Does that port speak https?{proxy}"));
+    }
+    unreachable(
+        outcome,
+        "the connection broke before the whole answer was here",
+        &format!("The network, a load balancer or a proxy cut it.{proxy}"),
+    )
+}
+
+/// An answer with a status that is no success.
+pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Duration>, response: &ApiResponse) -> Error {
+    let status = response.status;
+    let words = words_of(request, response);
+    let from_platform = words.is_some() && is_the_platforms(response);
+    let refusal = classify(status.as_u16(), words.as_deref().unwrap_or_default());
+    let (kind, outcome, help) = match status.as_u16() {
+        407 => (Kind::Unreachable, Outcome::Final, "The proxy wants a user and a password: put them into the proxy's URL."),
+        429 | 503 => (
+            Kind::Unusable,
+            Outcome::Busy(wait),
+            "The platform is busy or being restarted: try again later, or give more time with --retry-for.",
+        ),
+        500 | 502 | 504 => (
+            Kind::Unusable,
+            Outcome::Unknown,
+            "The fault is on the platform's side or in front of it: try again later, and look at its log.",
+        ),
+        500.. => (Kind::Unusable, Outcome::Final, "The fault is on the platform's side or in front of it: look at its log."),
+        _ => (Kind::Refused, Outcome::Final, advice(request.operation, refusal, from_platform)),
+    };
+    let repeats_the_status = words.as_deref() == status.canonical_reason();
+    let later = wait.map(|wait| format!(", to be asked again in {} s", wait.as_secs())).unwrap_or_default();
+    let said = words.clone().unwrap_or_else(|| {
+        if response.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is no JFrog error".into() }
+    });
+    let mut error = fail(
+        request,
+        kind,
+        outcome,
+        &if repeats_the_status { format!("{status}{later}") } else { format!("{status}, {said}{later}") },
+        help,
+    );
+    if let Some(proxy) = proxy
+        && words.is_none()
+    {
+        error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));
+    }
+    error.answered(status.as_u16(), from_platform.then_some(refusal))
+}
+
+/// A redirect that the credential must not follow.
+pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
+    let to = shown(to);
+    fail(
+        request,
+        Kind::Refused,
+        Outcome::Final,
+        &format!("redirected to {to}"),
+        "The credential is not sent on to another host: if that is the platform, give it as --url.",
+    )
+}
+
+/// More redirects than any platform needs.
+pub(super) fn circle(request: &ApiRequest) -> Error {
+    fail(
+        request,
+        Kind::Refused,
+        Outcome::Final,
+        "redirected again and again",
+        "Check --url, and the redirects of what stands in front of the platform.",
+    )
+}
+
+/// 200, and a body that is no JSON object with a token.
+pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
+    if serde_json::from_str::<Value>(&response.text).is_err() {
+        return not_json(request, response);
+    }
+    fail(request, Kind::Unusable, Outcome::Final, "the answer holds no access token", "Is this the URL of a JFrog platform?")
+}
+
+/// 200, and a body that is no JSON.
+pub(super) fn not_json(request: &ApiRequest, response: &ApiResponse) -> Error {
+    let kind = if response.text.trim_start().starts_with('<') { "an HTML page" } else { "not JSON" };
+    let next = "A login page or a proxy may stand in front of the platform: check --url, and that nothing intercepts it.";
+    fail(request, Kind::Unusable, Outcome::Final, &format!("the answer is {kind}"), next)
+}
+
+fn chain(error: &reqwest::Error) -> String {
+    let mut words = String::new();
+    let mut source = error.source();
+    while let Some(error) = source {
+        words.push_str(&error.to_string().to_lowercase());
+        words.push('\n');
+        source = error.source();
+    }
+    words
+}
+
+/// What rustls has against the server's certificate, wherever it sits in the chain.
+fn certificate(error: &reqwest::Error) -> Option<Certificate> {
+    let mut source = error.source();
+    while let Some(mut error) = source {
+        // An io::Error hides what it wraps from the chain.
+        while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            error = inner;
+        }
+        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
+            return Some(wrong.clone());
+        }
+        source = error.source();
+    }
+    None
+}

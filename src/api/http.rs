@@ -1,0 +1,205 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use hyper_util::client::proxy::matcher::Matcher;
+use redact::{HIDDEN, Secret, without};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Proxy, Response, Url, redirect};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_platform_verifier::BuilderVerifierExt;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::address::{PlatformUrl, is_loopback};
+use super::failure;
+use super::request::{ApiRequest, ApiResponse, Operation};
+use crate::error::{Error, Kind, Result};
+use crate::io::clock::{Timestamp, retry_after};
+use crate::io::{Console, Environment};
+
+/// Time for a connection, TLS included.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Answers of the token API are a few kilobytes.
+const LONGEST_ANSWER: usize = 1 << 20;
+const MOST_REDIRECTS: usize = 5;
+const SECRET_FIELDS: [&str; 3] = ["access_token", "refresh_token", "reference_token"];
+
+/// How to reach one platform: TLS and proxy, decided once.
+pub struct Http {
+    client: Client,
+    /// The variable that names the proxy in use.
+    proxy: Option<&'static str>,
+    now: fn() -> SystemTime,
+}
+
+/// A connection that was idle for longer may have been closed at the other end, and what is sent on it be lost.
+const IDLE: Duration = Duration::from_millis(500);
+
+impl Http {
+    /// A client for this platform.
+    ///
+    /// # Errors
+    /// When this machine has no CA certificates (https only), or a proxy variable is no URL.
+    pub fn new(platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
+        let (variable, proxy) = proxy_of(platform, environment)?.unzip();
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(tls(platform)?)
+            .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
+            .no_proxy();
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(proxy);
+        }
+        let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
+        Ok(Self { client, proxy: variable, now })
+    }
+
+    /// Sends the request and reads the whole answer, following redirects that stay on the host. `timeout` bounds each hop,
+    /// and `trace` shows it.
+    pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
+        let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
+        let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "somewhere that is no URL"))?;
+        for _ in 0..=MOST_REDIRECTS {
+            let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
+            trace(&|| {
+                format!(
+                    "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
+                    asked.method,
+                    asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
+                )
+            });
+            let mut response =
+                self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, self.proxy, &error))?;
+            let status = response.status();
+            let text = match read(&mut response).await {
+                Ok(text) => text,
+                // A proxy that refuses may hang up on the body it did not read; its status says all the same that nothing was done.
+                Err(_) if status.is_client_error() => Zeroizing::default(),
+                Err(error) => return Err(failure::transport(asked, self.proxy, &error)),
+            };
+            trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, asked.bearer)));
+            let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+            if status.is_redirection()
+                && let Some(location) = header(LOCATION.as_str())
+            {
+                url = same_host(&url, location).ok_or_else(|| failure::moved(asked, location))?;
+                continue;
+            }
+            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+            let answer = ApiResponse { status, asked_at, text, content_type };
+            if status.is_success() {
+                return Ok(answer);
+            }
+            let wait = header("retry-after").and_then(|header| retry_after(header, (self.now)()));
+            return Err(failure::status(asked, self.proxy, wait, &answer));
+        }
+        Err(failure::circle(asked))
+    }
+
+    async fn send_to(&self, asked: &ApiRequest<'_>, url: Url, timeout: Duration) -> reqwest::Result<Response> {
+        let mut headers = HeaderMap::new();
+        // A Secret is printable ASCII, which every header takes.
+        let mut bearer =
+            HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", asked.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
+        bearer.set_sensitive(true);
+        headers.insert(reqwest::header::AUTHORIZATION, bearer);
+        let mut request = self.client.request(asked.method.clone(), url).timeout(timeout);
+        if let Some(body) = asked.body {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.body_type));
+            request = request.body(body.to_owned());
+        }
+        request.headers(headers).send().await
+    }
+}
+
+/// Reading the system's certificates takes longer than a whole request over plain http, which needs none.
+fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
+    let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions().map_err(no_tls)?;
+    if !platform.is_https() {
+        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+    }
+    let trusting = builder.with_platform_verifier().map_err(|_| {
+        let next = "Install the system's ca-certificates, or set SSL_CERT_FILE to a file of PEM certificates.";
+        Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
+    })?;
+    Ok(trusting.with_no_client_auth())
+}
+
+/// The proxy that the environment asks for, and the variable that says so.
+fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<(&'static str, Proxy)>> {
+    let names: &[&'static str] = if platform.is_https() {
+        &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    } else if environment.has("REQUEST_METHOD") {
+        // In a CGI program HTTP_PROXY is the caller's Proxy header.
+        &["http_proxy", "all_proxy", "ALL_PROXY"]
+    } else {
+        &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+    };
+    for name in names {
+        let Some(proxy) = environment.get(name)? else { continue };
+        let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?).unwrap_or_default();
+        // As others write them: *.example.com, [::1].
+        let plain = |host: &str| host.trim().trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
+        let exceptions: Vec<_> = exceptions.split(',').map(plain).collect();
+        let wrong = || {
+            let next = "Set it to a URL such as http://proxy.example:3128.";
+            Error::input(format!("{name} is not the URL of an http or https proxy"), next)
+        };
+        // As elsewhere, a proxy without a scheme is an http one. Whether it is socks decides nothing yet.
+        let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
+        let its_url = Url::parse(&address).map_err(|_| wrong())?;
+        let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
+        let applies = Matcher::builder().all(address).no(exceptions.join(",")).build();
+        // A proxy elsewhere can't reach this machine's own address, and must not get the credential that was meant for it.
+        let out_of_reach = is_loopback(&platform_url) && !is_loopback(&its_url);
+        if out_of_reach || platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {
+            return Ok(None);
+        }
+        // reqwest would take socks5 and then not speak it.
+        if proxy.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
+            return Err(wrong());
+        }
+        return Ok(Some((name, Proxy::all(proxy).map_err(|_| wrong())?)));
+    }
+    Ok(None)
+}
+
+async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    while let Some(chunk) = response.chunk().await? {
+        if bytes.len() + chunk.len() > LONGEST_ANSWER {
+            break;
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// The redirect's target, if the credential may go there.
+fn same_host(from: &Url, location: &str) -> Option<Url> {
+    let to = from.join(location).ok()?;
+    (to.origin() == from.origin() && to.username().is_empty() && to.password().is_none()).then_some(to)
+}
+
+/// A request's body as `--verbose` may show it: a mint's as it is sent, a refresh's without its tokens.
+fn shown_body(asked: &ApiRequest, text: &str) -> String {
+    if asked.operation == Operation::Refresh { without_secrets(text, asked.bearer) } else { text.to_owned() }
+}
+
+/// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.
+fn without_secrets(text: &str, bearer: &Secret) -> String {
+    if text.trim().is_empty() {
+        return "(nothing)".into();
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
+    for name in SECRET_FIELDS {
+        if let Some(field) = value.get_mut(name) {
+            *field = HIDDEN.into();
+        }
+    }
+    without(&value.to_string(), bearer)
+}

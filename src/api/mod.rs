@@ -1,0 +1,222 @@
+//! The JFrog Access client: one request at a time, its answer, its errors, its retries.
+
+mod address;
+mod failure;
+mod http;
+mod refusal;
+mod request;
+mod retry;
+mod scope;
+mod token;
+mod token_request;
+
+use std::time::Duration;
+
+use redact::Secret;
+use reqwest::{Method, StatusCode, Url};
+use serde::Serialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::Console;
+use request::{ApiRequest, ApiResponse, Operation};
+use retry::{InFlight, RetryPolicy};
+
+pub use address::PlatformUrl;
+pub use http::Http;
+pub use retry::{LEFT_BEHIND, RetryBudget};
+pub use token::{Claims, IssuedToken, claims, user_name};
+pub use token_request::TokenRequest;
+
+const TOKENS: &str = "/access/api/v1/tokens";
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// What a revocation came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revoked {
+    /// The token is dead.
+    Done,
+    /// It was dead before, or is none (204, 404).
+    NotFound,
+    /// Too short-lived for the platform to revoke (400 `Token not revocable`): it lives out its time.
+    NotRevocable,
+}
+
+/// What the platform knows of a token (`GET /access/api/v1/tokens/{id}`).
+pub type Known = serde_json::Map<String, Value>;
+
+/// How long a command may be asked for, and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How long new tries may begin.
+    pub budget: RetryBudget,
+    /// Time for one request as a whole.
+    pub timeout: Duration,
+}
+
+/// JFrog Access on one platform, asked for one purpose.
+pub struct Client<'a> {
+    http: &'a Http,
+    platform: &'a PlatformUrl,
+    limits: Limits,
+    console: &'a Console,
+    verbose: bool,
+    in_flight: InFlight,
+}
+
+impl<'a> Client<'a> {
+    /// A client of this platform. The console gets a line for each retry and, if it is to be `verbose`, each request and response.
+    #[must_use]
+    pub fn new(http: &'a Http, platform: &'a PlatformUrl, limits: Limits, console: &'a Console, verbose: bool) -> Self {
+        Self { http, platform, limits, console, verbose, in_flight: InFlight::default() }
+    }
+
+    /// `POST /access/api/v1/tokens`. Repeated only where that can't leave a second token behind,
+    /// or where the one that may be left lives for an hour at most.
+    ///
+    /// # Errors
+    /// When no token came back.
+    pub async fn mint(&self, wanted: &TokenRequest, credential: &Secret) -> Result<IssuedToken> {
+        let body = wanted.body();
+        let asked = self.request(Operation::Mint, Method::POST, TOKENS, credential, Some((&body, JSON)));
+        let answer = self.ask(&asked, if wanted.ends_within_the_hour() { RetryPolicy::ShortMint } else { RetryPolicy::LongMint }).await?;
+        self.issued(&asked, &answer).map_err(|error| if self.lost_an_answer() { error.with_advice(LEFT_BEHIND) } else { error })
+    }
+
+    /// The same endpoint with `grant_type=refresh_token`: the pair is replaced by a new one, and the old access token ends.
+    /// Sent as jf sends it (JSON, recorded); a platform that takes no JSON here gets the form of JFrog's documentation.
+    /// Never repeated once it may have been done, for a refresh token works once.
+    ///
+    /// # Errors
+    /// When no new pair came back. With `Outcome::Unknown` the refresh token may be spent, with `Refusal::SpentRefreshToken` it is.
+    pub async fn refresh(&self, old: &IssuedToken, refresh_token: &Secret, expires_in: Option<Duration>) -> Result<IssuedToken> {
+        let wanted = Renewal {
+            grant_type: "refresh_token",
+            access_token: &old.access_token,
+            refresh_token,
+            refreshable: true,
+            expires_in: expires_in.map(|life| life.as_secs()),
+            include_reference_token: old.reference_token.as_ref().map(|_| true),
+        };
+        let body = Zeroizing::new(serde_json::to_string(&wanted).unwrap_or_default());
+        let form;
+        let asked = self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((&body, JSON)));
+        let (asked, answer) = match self.ask(&asked, RetryPolicy::Refresh).await {
+            Err(error) if error.status() == Some(415) => {
+                form = wanted.as_form();
+                let asked = self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((&form, FORM)));
+                let answer = self.ask(&asked, RetryPolicy::Refresh).await;
+                (asked, answer)
+            }
+            answer => (asked, answer),
+        };
+        self.issued(&asked, &answer?)
+    }
+
+    /// The token in an answer. What holds none, but is JSON, may still be the answer to work that was done.
+    fn issued(&self, asked: &ApiRequest<'_>, answer: &ApiResponse) -> Result<IssuedToken> {
+        IssuedToken::read(&answer.text, answer.asked_at).ok_or_else(|| {
+            let error = failure::no_token(asked, answer);
+            if serde_json::from_str::<Value>(&answer.text).is_err() {
+                return error;
+            }
+            self.in_flight.lost.set(true);
+            error.with_outcome(Outcome::Unknown)
+        })
+    }
+
+    /// From now on no request is begun; one that was is still awaited. Returns whether there is one.
+    pub fn stop(&self) -> bool {
+        self.in_flight.stopped.set(true);
+        self.in_flight.sending.get()
+    }
+
+    /// Whether the answer to some request to mint was lost, so that a token may exist that nobody knows of.
+    #[must_use]
+    pub fn lost_an_answer(&self) -> bool {
+        self.in_flight.lost.get()
+    }
+
+    /// `DELETE /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
+    ///
+    /// # Errors
+    /// When the token may still be alive.
+    pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
+        let asked = self.request(Operation::Revoke, Method::DELETE, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+        match self.ask(&asked, RetryPolicy::Always).await {
+            Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
+            Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
+            Ok(_) => Ok(Revoked::Done),
+            // What stands in front of a platform that is down says 404 too, and nothing of the token.
+            Err(error) if error.refusal().is_some() && error.status() == Some(404) => Ok(Revoked::NotFound),
+            Err(error) if error.refusal() == Some(Refusal::NotRevocable) => Ok(Revoked::NotRevocable),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `GET /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
+    ///
+    /// # Errors
+    /// When the platform does not know the token, or does not say.
+    pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
+        let asked = self.request(Operation::LookUp, Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+        let answer = self.ask(&asked, RetryPolicy::Always).await?;
+        serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
+    }
+
+    async fn ask(&self, asked: &ApiRequest<'_>, policy: RetryPolicy) -> Result<ApiResponse> {
+        let send = || self.http.send(asked, self.limits.timeout, self.verbose.then_some(self.console));
+        self.limits.budget.retry(policy, &self.in_flight, self.console, send).await
+    }
+
+    fn request<'b>(
+        &self,
+        operation: Operation,
+        method: Method,
+        path: &str,
+        bearer: &'b Secret,
+        body: Option<(&'b str, &'static str)>,
+    ) -> ApiRequest<'b> {
+        let (body, body_type) = body.unzip();
+        let url = format!("{}{path}", self.platform.as_str());
+        ApiRequest { operation, method, url, bearer, body, body_type: body_type.unwrap_or_default() }
+    }
+}
+
+/// The body of a refresh, in jf's order; the last two are jf-token's own.
+#[derive(Serialize)]
+struct Renewal<'a> {
+    grant_type: &'static str,
+    access_token: &'a Secret,
+    refresh_token: &'a Secret,
+    refreshable: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include_reference_token: Option<bool>,
+}
+
+impl Renewal<'_> {
+    /// The fields that the documentation's form has.
+    fn as_form(&self) -> Zeroizing<String> {
+        let mut pairs = vec![("grant_type", self.grant_type.to_owned()), ("refresh_token", self.refresh_token.expose().to_owned())];
+        pairs.extend(self.expires_in.map(|life| ("expires_in", life.to_string())));
+        pairs.extend(self.include_reference_token.map(|wanted| ("include_reference_token", wanted.to_string())));
+        let form = Url::parse_with_params("form:", pairs).ok();
+        form.and_then(|form| form.query().map(str::to_owned)).unwrap_or_default().into()
+    }
+}
+
+/// A token's id goes into a path and into messages: only what ids are made of.
+fn is_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn path_segment(id: &str) -> Result<&str> {
+    if is_id(id) {
+        return Ok(id);
+    }
+    Err(Error::new(Kind::Input, "that is no token id", "A token id has letters, digits and dashes only."))
+}

@@ -1,0 +1,79 @@
+//! What the platform says when it says no: read in one place, and what to do about it.
+
+use redact::{one_line, without};
+use serde_json::Value;
+
+use super::request::{ApiRequest, ApiResponse, Operation};
+use crate::error::Refusal;
+
+/// Why it was refused, from the status and the platform's words.
+pub(super) fn classify(status: u16, words: &str) -> Refusal {
+    let words = words.to_lowercase();
+    let says = |text: &str| words.contains(text);
+    match status {
+        400 if says("not revocable") => Refusal::NotRevocable,
+        400 => Refusal::BadRequest,
+        401 if says("expired") => Refusal::Expired,
+        401 if says("revoked") => Refusal::Revoked,
+        401 if says("signature") => Refusal::Signature,
+        401 if says("audience") => Refusal::Audience,
+        401 => Refusal::Unauthorized,
+        403 => Refusal::Forbidden,
+        404 if says("refresh token") => Refusal::SpentRefreshToken,
+        404 => Refusal::NotFound,
+        _ => Refusal::Other,
+    }
+}
+
+/// What the user can do about it. `from_platform`: the platform itself answered, and not what stands in front of it.
+pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool) -> &'static str {
+    match (operation, refusal) {
+        (Operation::Refresh, Refusal::SpentRefreshToken) if from_platform => "A refresh token works once, and this one was used before.",
+        (Operation::Refresh, _) => "The platform does not let this token be refreshed.",
+        (Operation::LookUp, Refusal::NotFound | Refusal::SpentRefreshToken) if from_platform => {
+            "The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored."
+        }
+        (_, Refusal::BadRequest | Refusal::NotRevocable) => "The platform did not take an input; its words above say which.",
+        (_, Refusal::Expired) => "The credential has expired: put a new access token into the secret it comes from.",
+        (_, Refusal::Signature) => {
+            "The credential was signed by another platform, or with a key that was changed since: check --url, and make a new access token."
+        }
+        (_, Refusal::Audience) => {
+            "The credential is not for this service: it needs the audience *@* or jfac@*, and must not be from the old /artifactory/api/security/token."
+        }
+        (_, Refusal::Unauthorized | Refusal::Revoked) => {
+            "The platform does not know the credential: is the access token whole, of this platform, and not revoked?"
+        }
+        (_, Refusal::Forbidden) => {
+            "The credential may not do this: only an admin's token may ask for another user, for groups or for admin rights; anyone else may ask for themselves with the scope applied-permissions/user."
+        }
+        (_, Refusal::NotFound | Refusal::SpentRefreshToken) => {
+            "Is this the URL of a JFrog platform? It is the part before /artifactory or /ui, and access tokens need Artifactory 7.21.1 or later."
+        }
+        (_, Refusal::Other) => "That is no answer of JFrog Access: check --url, and what stands in front of it.",
+    }
+}
+
+/// Whether the body is one that JFrog's services send: what stands in front of them has other ways to say 404.
+pub(super) fn is_the_platforms(response: &ApiResponse) -> bool {
+    let body: Value = serde_json::from_str(&response.text).unwrap_or_default();
+    body.get("errors").is_some_and(Value::is_array) || (body.get("code").is_some() && body.get("message").is_some())
+}
+
+/// The platform's own words, from the six shapes that have some; the seventh is HTML.
+pub(super) fn words_of(request: &ApiRequest, response: &ApiResponse) -> Option<String> {
+    let text = response.text.trim();
+    let words = match serde_json::from_str::<Value>(text) {
+        Ok(value) => {
+            let error = value.get("errors").and_then(|errors| errors.get(0)).unwrap_or(&value);
+            let part = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+            let words = part("message").or(part("error_description")).or(part("error"))?;
+            part("detail").map_or_else(|| words.to_owned(), |detail| format!("{words} ({detail})"))
+        }
+        Err(_) if response.content_type.contains("html") || text.contains('<') || text.lines().count() != 1 => return None,
+        Err(_) => text.to_owned(),
+    };
+    // A server may echo what it got: one line, not long, so that it is no workflow command either.
+    let line: String = one_line(&words).chars().take(300).collect();
+    Some(without(&line, request.bearer))
+}

@@ -1,0 +1,94 @@
+use std::cell::Cell;
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
+
+use super::request::ApiResponse;
+use crate::error::{Outcome, Result};
+use crate::io::{Console, random};
+
+/// What may be repeated when nobody knows whether the work was done.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum RetryPolicy {
+    /// A read or a revocation: everything.
+    Always,
+    /// A mint of a token that ends within the hour: everything, with a word of warning.
+    ShortMint,
+    /// A mint that could leave a second token behind for long: nothing.
+    LongMint,
+    /// A refresh, whose token may be spent: nothing.
+    Refresh,
+}
+
+impl RetryPolicy {
+    fn allows(self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::NotSent | Outcome::Busy(_) => true,
+            Outcome::Unknown => matches!(self, RetryPolicy::Always | RetryPolicy::ShortMint),
+            Outcome::Final => false,
+        }
+    }
+}
+
+/// What is known of the requests on their in_flight.
+#[derive(Default)]
+pub(super) struct InFlight {
+    /// One is being sent, or its answer awaited.
+    pub sending: Cell<bool>,
+    /// Some answer was lost.
+    pub lost: Cell<bool>,
+    /// No other is to be sent.
+    pub stopped: Cell<bool>,
+}
+
+/// How long to go on trying, from the first request on; zero is never.
+#[derive(Clone, Copy, Debug)]
+pub struct RetryBudget(pub Duration);
+
+impl RetryBudget {
+    /// Repeats what may be repeated, with growing pauses, until it works or the time is up.
+    pub(super) async fn retry<F: Future<Output = Result<ApiResponse>>>(
+        self,
+        policy: RetryPolicy,
+        in_flight: &InFlight,
+        console: &Console,
+        mut send: impl FnMut() -> F,
+    ) -> Result<ApiResponse> {
+        let deadline = tokio::time::Instant::now() + self.0;
+        let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(250)).with_max_delay(Duration::from_secs(8));
+        // Full jitter, which backon's own is not: jobs that failed together must not come back together.
+        let pauses = pauses.without_max_times().build().map(|pause| pause.mul_f64(random::fraction()));
+        let attempt = || {
+            let coming = send();
+            async {
+                in_flight.sending.set(true);
+                let answer = coming.await;
+                in_flight.sending.set(false);
+                answer
+            }
+        };
+        let result = attempt
+            .retry(pauses)
+            .when(|error| {
+                in_flight.lost.set(in_flight.lost.get() || error.outcome() == Outcome::Unknown);
+                policy.allows(error.outcome()) && !in_flight.stopped.get()
+            })
+            .adjust(|error, pause| {
+                let asked = if let Outcome::Busy(asked) = error.outcome() { asked } else { None };
+                let pause = pause.map(|pause| pause.max(asked.unwrap_or_default()))?;
+                (pause < deadline.saturating_duration_since(tokio::time::Instant::now())).then_some(pause)
+            })
+            .notify(|error, pause| {
+                let left = error.outcome() == Outcome::Unknown && policy == RetryPolicy::ShortMint;
+                let warning = if left { " One such token may be left behind; it ends by itself within the hour." } else { "" };
+                console.say(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
+            })
+            .await;
+        let mints = matches!(policy, RetryPolicy::ShortMint | RetryPolicy::LongMint);
+        result.map_err(|error| if in_flight.lost.get() && mints { error.with_advice(LEFT_BEHIND) } else { error })
+    }
+}
+
+/// What to do where a token may exist that nobody knows of.
+pub const LEFT_BEHIND: &str =
+    "A token may have been created all the same: look for it in the platform's list of tokens. Trying again blindly could leave more.";

@@ -1,0 +1,172 @@
+//! The grammar of a scope, as the platform reads it (JFrog's REST documentation, "Create Token").
+
+use std::ops::Range;
+
+use crate::error::Result;
+use crate::options::{InputValue, shown};
+
+/// What is wrong, where (bytes of the scope), and what would be right.
+struct Wrong(Range<usize>, &'static str, &'static str);
+
+const ACTIONS: &str = "Use some of r,w,d,a,m,x,s or *.";
+const KINDS: &str = "An entry is applied-permissions/user, applied-permissions/admin, applied-permissions/groups:a,b, \
+                     applied-permissions/roles:project:role, artifact:target:actions or system:what:actions.";
+const SYSTEM: [&str; 6] = ["metrics", "livelogs", "identities", "permissions", "info", "storage"];
+
+/// Checks a scope and marks what is wrong in it.
+///
+/// # Errors
+/// With the scope and a caret under the wrong part.
+pub fn check(given: &InputValue) -> Result<()> {
+    let scope = &given.text;
+    let Err(Wrong(at, why, right)) = parse(scope) else { return Ok(()) };
+    let before = scope[..at.start].chars().count();
+    let width = scope[at].chars().count().max(1);
+    let echo = shown(scope);
+    let marked = if echo == *scope { format!("\n  {echo}\n  {}{}", " ".repeat(before), "^".repeat(width)) } else { String::new() };
+    Err(given.wrong(format!("{why}{marked}"), right))
+}
+
+/// Group names as the API wants them: those with a space or a comma in double quotes.
+#[must_use]
+pub fn groups(names: &[String]) -> String {
+    let quoted = names.iter().map(|name| if name.contains([' ', ',']) { format!("\"{name}\"") } else { name.clone() });
+    format!("applied-permissions/groups:{}", quoted.collect::<Vec<_>>().join(","))
+}
+
+fn parse(scope: &str) -> std::result::Result<(), Wrong> {
+    let mut groups_seen = false;
+    for at in split(scope, 0..scope.len(), ' ')? {
+        let entry = &scope[at.clone()];
+        if let Some(permission) = entry.strip_prefix("applied-permissions/") {
+            let rest = at.end - permission.len();
+            match permission.split_once(':') {
+                None if matches!(permission, "user" | "admin") => {}
+                None if matches!(permission, "groups" | "roles") => {
+                    return Err(Wrong(rest..at.end, "a list is missing", "Put a colon and the names behind it."));
+                }
+                Some(("groups", names)) => {
+                    if groups_seen {
+                        return Err(Wrong(
+                            at,
+                            "a second groups entry",
+                            "Put all groups into one entry: with two, the platform later answers 403.",
+                        ));
+                    }
+                    groups_seen = true;
+                    list(scope, at.end - names.len()..at.end)?;
+                }
+                Some(("roles", roles)) => {
+                    let start = at.end - roles.len();
+                    let parts = split(scope, start..at.end, ':')?;
+                    let [project, roles] = &parts[..] else {
+                        return Err(Wrong(start..at.end, "roles need a project", "Write roles:project:role."));
+                    };
+                    if !is_project_key(&scope[project.clone()]) {
+                        return Err(Wrong(project.clone(), "not a project key", PROJECT_KEY));
+                    }
+                    list(scope, roles.clone())?;
+                }
+                _ => return Err(Wrong(rest..at.end, "an unknown permission", "Use user, admin, groups:… or roles:….")),
+            }
+        } else if entry.starts_with("artifact:") || entry.starts_with("system:") {
+            let parts = split(scope, at.clone(), ':')?;
+            let [kind, target, actions] = &parts[..] else {
+                return Err(Wrong(at, "a part is missing", "Write artifact:target:actions or system:what:actions."));
+            };
+            if scope[target.clone()].is_empty() {
+                return Err(Wrong(at, "the target is empty", "Name a repository (or *) between the colons."));
+            }
+            if &scope[kind.clone()] == "system" && !SYSTEM.contains(&&scope[target.clone()]) {
+                return Err(Wrong(
+                    target.clone(),
+                    "an unknown system target",
+                    "Use metrics, livelogs, identities, permissions, info or storage.",
+                ));
+            }
+            let text = &scope[actions.clone()];
+            if text != "*" {
+                for action in split(scope, actions.clone(), ',')? {
+                    if !matches!(&scope[action.clone()], "r" | "w" | "d" | "a" | "m" | "x" | "s") {
+                        return Err(Wrong(action, "an unknown action", ACTIONS));
+                    }
+                }
+            }
+        } else if entry.is_empty() {
+            return Err(Wrong(at, "an empty entry", "Put one space between entries."));
+        } else {
+            return Err(Wrong(at, "an unknown entry", KINDS));
+        }
+    }
+    Ok(())
+}
+
+/// A comma-separated list of names, quoted where they hold a space or a comma.
+fn list(scope: &str, at: Range<usize>) -> std::result::Result<(), Wrong> {
+    for name in split(scope, at, ',')? {
+        let text = &scope[name.clone()];
+        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+        if bare.is_empty() {
+            return Err(Wrong(name, "an empty name", "Name something between the commas."));
+        }
+        if bare.contains('"') {
+            return Err(Wrong(name, "a quote inside a name", "Put the double quotes around the whole name."));
+        }
+    }
+    Ok(())
+}
+
+/// The parts of `scope[at]` between separators that stand outside double quotes.
+fn split(scope: &str, at: Range<usize>, separator: char) -> std::result::Result<Vec<Range<usize>>, Wrong> {
+    let (mut parts, mut start, mut quote) = (Vec::new(), at.start, None);
+    for (index, c) in scope[at.clone()].char_indices().map(|(index, c)| (at.start + index, c)) {
+        if c == '"' {
+            quote = if quote.is_some() { None } else { Some(index) };
+        } else if c == separator && quote.is_none() {
+            parts.push(start..index);
+            start = index + 1;
+        }
+    }
+    if let Some(open) = quote {
+        return Err(Wrong(open..at.end, "a quote is not closed", "Close it with another \"."));
+    }
+    parts.push(start..at.end);
+    Ok(parts)
+}
+
+/// What a project key looks like, in words.
+pub const PROJECT_KEY: &str = "A project key has 2 to 32 lower-case letters, digits and dashes, and starts with a letter.";
+
+/// `^[a-z][a-z0-9-]{1,31}$`
+#[must_use]
+pub fn is_project_key(text: &str) -> bool {
+    (2..=32).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_platform_documents_is_right() {
+        for scope in [
+            "applied-permissions/user",
+            "applied-permissions/groups:readers,deployers applied-permissions/admin",
+            "applied-permissions/groups:\"group 2\",\"group,3\",x",
+            "applied-permissions/roles:p1:\"Project Admin\",Developer",
+            "artifact:generic-local/a/b:r,w artifact:*:*",
+            "system:metrics:r system:livelogs:r,w",
+        ] {
+            assert!(parse(scope).is_ok(), "{scope}");
+        }
+    }
+
+    #[test]
+    fn names_that_need_quotes_get_them() {
+        let names = ["a", "group 2", "group,3"].map(str::to_owned);
+        assert_eq!(groups(&names), "applied-permissions/groups:a,\"group 2\",\"group,3\"");
+        assert!(parse(&groups(&names)).is_ok());
+    }
+}

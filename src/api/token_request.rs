@@ -1,0 +1,168 @@
+//! What token is asked for.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::scope::{self, PROJECT_KEY, is_project_key};
+use crate::error::Result;
+use crate::io::clock;
+use crate::options::{InputValue, TokenOptions, shown, span, switch};
+
+/// The token that is wanted. Serialized, it is the body of the request, with the keys, order and presence of `jf`'s own
+/// (recorded from the real one), and `force_revocable`, which jf does not know, at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRequest {
+    /// Absent: the permissions of the user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Its life in whole seconds; 0 is for ever, absent is the platform's default.
+    #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<Duration>,
+    /// Whether a refresh token is wanted too.
+    pub refreshable: bool,
+    /// Services that accept the token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// Whether a reference token is wanted too.
+    pub include_reference_token: bool,
+    /// Absent: the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// The project that the token belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project_key: Option<String>,
+    /// Shown in the platform's list of tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Revocable even if it is short-lived.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force_revocable: bool,
+}
+
+impl TokenRequest {
+    /// Reads and checks all inputs that say what token is wanted.
+    ///
+    /// # Errors
+    /// With the first input that is wrong.
+    pub fn new(options: &TokenOptions) -> Result<Self> {
+        Ok(Self {
+            scope: scope_of(options)?,
+            expires_in: options.expiry.as_ref().map(span::read).transpose()?,
+            refreshable: options.refreshable,
+            audience: options.audience.as_ref().map(audience).transpose()?,
+            include_reference_token: options.reference,
+            username: options.username.as_ref().map(user_name).transpose()?,
+            project_key: options.project.as_ref().map(project).transpose()?,
+            description: options.description.as_ref().map(description).transpose()?,
+            force_revocable: options.force_revocable,
+        })
+    }
+
+    /// Whether a token that is left behind does little harm.
+    #[must_use]
+    pub fn ends_within_the_hour(&self) -> bool {
+        self.expires_in.is_some_and(|life| (1..=3600).contains(&life.as_secs()))
+    }
+
+    /// The body of the request.
+    #[must_use]
+    pub fn body(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+fn scope_of(options: &TokenOptions) -> Result<Option<String>> {
+    let (admin, groups) = (options.grant_admin, &options.groups);
+    if let Some(given) = &options.scope {
+        if admin || groups.is_some() {
+            let other = groups.as_ref().map_or_else(|| "--grant-admin".to_owned(), |groups| groups.source.to_string());
+            return Err(
+                given.wrong(format!("excludes {other}"), "Give the whole scope by one of them: --scope, or --groups and --grant-admin.")
+            );
+        }
+        limited(given, 500)?;
+        scope::check(given)?;
+        return Ok(Some(given.text.clone()));
+    }
+    let groups = groups.as_ref().map(|given| group_names(given).map(|names| scope::groups(&names))).transpose()?;
+    let scope: Vec<String> = groups.into_iter().chain(admin.then(|| "applied-permissions/admin".to_owned())).collect();
+    Ok(Some(scope.join(" ")).filter(|scope| !scope.is_empty()))
+}
+
+fn group_names(given: &InputValue) -> Result<Vec<String>> {
+    let right = "List the names with commas between them; put a name that holds a comma into double quotes.";
+    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
+    for c in given.text.chars().chain([',']) {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => names.push(std::mem::take(&mut name).trim().to_owned()),
+            c => name.push(c),
+        }
+    }
+    if quoted {
+        return Err(given.wrong("a quote is not closed", right));
+    }
+    if names.iter().any(String::is_empty) {
+        return Err(given.wrong("a group has no name", right));
+    }
+    if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
+        return Err(given.wrong(format!("'{}' holds a control character", shown(name)), right));
+    }
+    if scope::groups(&names).chars().count() > 500 {
+        return Err(given.wrong("is longer than the 500 characters of a scope", "Name fewer groups."));
+    }
+    Ok(names)
+}
+
+fn limited(given: &InputValue, most: usize) -> Result<()> {
+    let length = given.text.chars().count();
+    if length > most {
+        return Err(given.wrong(format!("has {length} characters"), format!("The platform takes at most {most}.")));
+    }
+    if given.text.contains(char::is_control) {
+        return Err(given.wrong("holds a control character", "Use plain text."));
+    }
+    Ok(())
+}
+
+fn description(given: &InputValue) -> Result<String> {
+    // The one text that may have lines.
+    limited(&InputValue { text: given.text.replace(['\n', '\t', '\r'], " "), ..given.clone() }, 1024)?;
+    Ok(given.text.clone())
+}
+
+fn user_name(given: &InputValue) -> Result<String> {
+    if switch(&given.text).is_some() {
+        return Err(given.wrong(
+            format!("'{}' is hardly a user", given.text),
+            "A switch takes its value with an equals sign, such as --refreshable=false.",
+        ));
+    }
+    if given.text.contains(char::is_whitespace) {
+        return Err(given.wrong("holds a space or a line break", "A user name has none."));
+    }
+    limited(given, 255)?;
+    Ok(given.text.to_lowercase())
+}
+
+fn audience(given: &InputValue) -> Result<String> {
+    let entry_is_right = |entry: &str| {
+        entry.split_once('@').is_some_and(|(kind, id)| {
+            !id.is_empty() && (kind == "*" || (kind.starts_with("jf") && kind.bytes().all(|b| b.is_ascii_lowercase())))
+        })
+    };
+    if given.text != "*" && !given.text.split(' ').all(entry_is_right) {
+        let right = "Write service@id or service@* with a space between entries, such as 'jfrt@* jfxr@*'.";
+        return Err(given.wrong(format!("'{}' is not an audience", shown(&given.text)), right));
+    }
+    limited(given, 255)?;
+    Ok(given.text.clone())
+}
+
+fn project(given: &InputValue) -> Result<String> {
+    if is_project_key(&given.text) {
+        return Ok(given.text.clone());
+    }
+    Err(given.wrong(format!("'{}' is not a project key", shown(&given.text)), PROJECT_KEY))
+}

@@ -1,0 +1,212 @@
+//! Times as people and files want them.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tz::{TimeZone, UtcDateTime};
+
+use super::Environment;
+
+/// A point in time, in whole milliseconds since 1970 (UTC). Calculations stop at both ends of its range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// So many milliseconds after the start of 1970.
+    #[must_use]
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// So many seconds after the start of 1970.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since 1970.
+    #[must_use]
+    pub const fn as_millis(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1000
+    }
+
+    /// The start of the second that this point is in: the platform counts whole seconds.
+    #[must_use]
+    pub const fn whole_second(self) -> Self {
+        Self::from_secs(self.as_secs())
+    }
+
+    /// This much later.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(millis_of(span)))
+    }
+
+    /// This much earlier.
+    #[must_use]
+    pub fn before(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(millis_of(span)))
+    }
+
+    /// The time from `earlier` to this point; zero if it is not earlier.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// RFC 3339 in UTC: `2026-11-22T03:04:05Z`.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        let at = self.as_secs();
+        let Ok(t) = UtcDateTime::from_timespec(i64::try_from(at).unwrap_or(i64::MAX), 0) else { return format!("@{at}") };
+        format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", t.year(), t.month(), t.month_day(), t.hour(), t.minute(), t.second())
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(millis_of(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+    }
+}
+
+fn millis_of(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// This part of a span; a fraction outside 0 to 1 counts as the nearest.
+#[must_use]
+pub fn part(span: Duration, fraction: f64) -> Duration {
+    // A span of any length has so many milliseconds at most, which floats can count.
+    let span = Duration::from_millis(millis_of(span));
+    Duration::from_millis(millis_of(span.mul_f64(fraction.clamp(0.0, 1.0))))
+}
+
+/// Whole seconds, for serde: `#[serde(with = "clock::seconds")]`.
+pub mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes whole seconds.
+    ///
+    /// # Errors
+    /// The serializer's.
+    #[expect(clippy::ref_option, reason = "as serde calls it")]
+    pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        span.map(|span| span.as_secs()).serialize(serializer)
+    }
+
+    /// Reads whole seconds.
+    ///
+    /// # Errors
+    /// When they are no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_secs))
+    }
+}
+
+/// Whole milliseconds, for serde.
+pub mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    /// Writes whole milliseconds.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        super::millis_of(*span).serialize(serializer)
+    }
+
+    /// Reads whole milliseconds.
+    ///
+    /// # Errors
+    /// When they are no number.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+/// The time zone of `TZ`, else this machine's, else UTC.
+#[must_use]
+pub fn zone(environment: &Environment) -> TimeZone {
+    let named = environment.get("TZ").ok().flatten().and_then(|name| TimeZone::from_posix_tz(name).ok());
+    named.or_else(|| TimeZone::local().ok()).unwrap_or_else(TimeZone::utc)
+}
+
+/// The time on this machine's clock, and how far off it is: `2026-11-22 04:04:05 +01:00 (in 60 minutes)`.
+#[must_use]
+pub fn local_and_relative(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
+    let offset = zone.find_local_time_type(seconds).map_or(0, tz::LocalTimeType::ut_offset);
+    let wall = Timestamp::from_secs(at.as_secs().saturating_add_signed(offset.into())).rfc3339();
+    let zone = match offset {
+        0 => "UTC".to_owned(),
+        _ => format!("{}{:02}:{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600, offset.abs() / 60 % 60),
+    };
+    format!("{} {zone} ({})", wall.replace('T', " ").trim_end_matches('Z'), relative(at.as_secs(), now.as_secs()))
+}
+
+fn relative(at: u64, now: u64) -> String {
+    let far = at.abs_diff(now);
+    let rounded = |unit: u64| far.saturating_add(unit / 2) / unit;
+    let (number, unit) = match (rounded(60), rounded(3600)) {
+        (0..2, _) => (far, "second"),
+        (minutes @ ..120, _) => (minutes, "minute"),
+        (_, hours @ ..48) => (hours, "hour"),
+        _ => (rounded(86400), "day"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    if at > now { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
+}
+
+/// What a `Retry-After` header asks for: seconds, or a date (RFC 9110, 10.2.3).
+#[must_use]
+pub fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = header.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(header.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_told_as_this_machine_tells_it_and_by_its_distance() {
+        let zone = TimeZone::fixed(-12600).unwrap();
+        let at = Timestamp::from_secs(1_000_000_000);
+        let told = local_and_relative(at, Timestamp::from_secs(999_996_401), &zone);
+        assert_eq!(told, "2001-09-08 22:16:40 -03:30 (in 60 minutes)");
+        let told = local_and_relative(at, Timestamp::from_secs(1_000_000_001), &TimeZone::utc());
+        assert_eq!(told, "2001-09-09 01:46:40 UTC (1 second ago)");
+    }
+
+    #[test]
+    fn the_ends_of_time_are_no_panic() {
+        let (first, last) = (Timestamp::default(), Timestamp::from_secs(u64::MAX));
+        assert_eq!(last.after(Duration::MAX), last);
+        assert_eq!(first.before(Duration::MAX), first);
+        assert_eq!((first.since(last), part(Duration::from_secs(1), 7.0)), (Duration::ZERO, Duration::from_secs(1)));
+        assert!(local_and_relative(last, first, &TimeZone::utc()).contains("(in "));
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_770);
+        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+}

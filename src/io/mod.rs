@@ -1,0 +1,15 @@
+//! The outside, handed in: what is printed, written, read, and what time it is.
+
+pub mod clock;
+mod console;
+mod environment;
+mod file;
+mod first_line;
+pub mod random;
+mod stream;
+
+pub use console::{Console, Level, LogStyle};
+pub use environment::Environment;
+pub use file::{AtomicFile, remove, remove_all};
+pub use first_line::FirstLine;
+pub use stream::{SecretSource, SharedRedactor, pass_on};

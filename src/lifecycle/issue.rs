@@ -1,0 +1,292 @@
+//! The one way in which a token comes to be: prepared, asked for, masked, remembered; and taken back when something fails before
+//! it is handed over. A first token and a renewed one go the same way.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use redact::Secret;
+
+use super::end::end;
+use super::{Context, Stop};
+use crate::api::{Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest};
+use crate::credential::Issuing;
+use crate::deliver::Targets;
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::io::{AtomicFile, remove_all};
+use crate::options::{RenewBy, Revoke};
+use crate::session::{AtEnd, Owner, SessionGuard, State, StoredToken};
+
+/// How long a token that is on its way is waited for when the job is stopped. GitHub's runner gives 7.5 s in all.
+const LAST_WAIT: Duration = Duration::from_secs(4);
+/// Time to revoke a token that nobody will get.
+const CLEAN_UP: Duration = Duration::from_secs(3);
+
+/// A first token: what is to be issued, checked before anything is made.
+pub struct NewToken {
+    /// Where.
+    pub platform: PlatformUrl,
+    /// How; and how it is issued again.
+    pub issuing: Issuing,
+    /// What the request bears.
+    pub bearer: Secret,
+    /// What happens to it at the end.
+    pub at_end: AtEnd,
+    /// How it is renewed.
+    pub renew_by: RenewBy,
+    /// Who ends the session.
+    pub owner: Owner,
+}
+
+impl NewToken {
+    /// Reads what was asked; the credential is the last of all.
+    ///
+    /// # Errors
+    /// When an input is wrong, or there is no credential.
+    pub fn new(cx: &Context, request: TokenRequest) -> Result<Self> {
+        let platform = cx.platform_or_fail()?;
+        let renewal = &cx.options.renewal;
+        if renewal.by == Some(RenewBy::Refresh) && !request.refreshable {
+            let given = renewal.by_source.as_ref().map(ToString::to_string).unwrap_or_default();
+            return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
+        }
+        let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
+        let credential = cx.credential_or_fail()?;
+        let bearer = cx.block_on(credential.authenticate())?;
+        let renew_by = renewal.by.unwrap_or_default();
+        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, owner: Owner::Job })
+    }
+}
+
+/// Issues a first token into a session, or for nobody to remember. The files that will hold it are begun before.
+///
+/// # Errors
+/// When there is no token, or it was taken back.
+pub async fn issue<'t>(
+    cx: &'t Context,
+    session: Option<&'t mut SessionGuard>,
+    new: &NewToken,
+    targets: &mut Targets,
+) -> Result<Rollback<'t>> {
+    let mut transaction = Transaction::begin(cx, session)?;
+    if let Some(session) = &mut transaction.session
+        && new.owner == Owner::Exec
+    {
+        session.state.owner = Owner::Exec;
+    }
+    let ask = Ask::Issue(&new.issuing, &new.bearer);
+    let asked = match targets.begin() {
+        Ok(()) => transaction.ask(&new.platform, ask, cx.limits(), Stop::Signal).await,
+        Err(error) => Err(error),
+    };
+    let answer = match asked {
+        Ok(answer) => answer,
+        Err(error) => return Err(transaction.abandon(error)),
+    };
+    let stored = StoredToken {
+        platform: new.platform.clone(),
+        issuing: new.issuing.clone(),
+        token: answer.token,
+        at_end: new.at_end,
+        files: targets.files(),
+        variable: targets.variable().cloned(),
+        renew_by: new.renew_by,
+        in_doubt: false,
+        // What an action prints is the log's; another's standard error may be caught.
+        masked: cx.action.is_some(),
+    };
+    let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
+    match answer.stopped {
+        None => Ok(rollback),
+        Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was on its way", "")).await),
+    }
+}
+
+/// What a new token is asked for with.
+#[derive(Clone, Copy)]
+pub enum Ask<'p> {
+    /// The credential, in the way that is remembered.
+    Issue(&'p Issuing, &'p Secret),
+    /// The refresh token of the current one.
+    Refresh(&'p StoredToken, &'p Secret),
+}
+
+impl Ask<'_> {
+    async fn send(self, client: &Client<'_>) -> Result<IssuedToken> {
+        match self {
+            Ask::Issue(issuing, bearer) => issuing.issue(client, bearer).await,
+            Ask::Refresh(old, refresh_token) => {
+                let life = old.issuing.request().expires_in.filter(|life| !life.is_zero());
+                client.refresh(&old.token, refresh_token, life).await
+            }
+        }
+    }
+
+    /// What is true when the answer was lost.
+    fn when_lost(self) -> &'static str {
+        match self {
+            Ask::Issue(..) => LEFT_BEHIND,
+            Ask::Refresh(..) => "The refresh token may be spent, and the old token dead.",
+        }
+    }
+}
+
+/// A new token on its way into a session, or to nobody's memory. What can go wrong with the disk does so when it begins.
+pub struct Transaction<'t> {
+    cx: &'t Context,
+    session: Option<&'t mut SessionGuard>,
+    draft: Option<AtomicFile>,
+}
+
+/// What came back, and the number of the signal that came meanwhile.
+pub struct Answer {
+    /// The token.
+    pub token: IssuedToken,
+    /// The job is being stopped.
+    pub stopped: Option<u8>,
+}
+
+impl<'t> Transaction<'t> {
+    /// Begins the next version of the state file, while there is nothing to lose.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub fn begin(cx: &'t Context, session: Option<&'t mut SessionGuard>) -> Result<Self> {
+        let mut begun = Self { cx, session, draft: None };
+        match begun.session.as_ref().map(|session| session.draft()).transpose() {
+            Ok(draft) => begun.draft = draft,
+            Err(error) => return Err(begun.abandon(error)),
+        }
+        Ok(begun)
+    }
+
+    /// There is no token: of a session that has none not even an empty folder stays.
+    fn abandon(self, error: Error) -> Error {
+        if let Some(session) = self.session.filter(|session| session.state.is_empty()) {
+            drop(self.draft);
+            let _ = session.settle();
+        }
+        error
+    }
+
+    /// Writes what is known before the answer is, or without one; and begins the next version.
+    ///
+    /// # Errors
+    /// When it can't be written, or there is no room for the next.
+    pub fn note(&mut self, change: impl FnOnce(&mut State)) -> Result<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        let next = session.draft();
+        change(&mut session.state);
+        match self.draft.take() {
+            Some(draft) => session.save(draft)?,
+            None => session.write()?,
+        }
+        self.draft = Some(next?);
+        Ok(())
+    }
+
+    /// Asks for the token. From the moment the request may have been sent, a request to stop waits for the answer: a token that
+    /// nobody knows of could not be revoked.
+    ///
+    /// # Errors
+    /// When no token came; it says so where one may exist all the same.
+    pub async fn ask(&self, platform: &PlatformUrl, ask: Ask<'_>, limits: Limits, stop: Stop<'_>) -> Result<Answer> {
+        self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await
+    }
+
+    /// Has the job's log hide the token, and remembers it: beside the others or, as a renewed one, in the place of the current.
+    ///
+    /// # Errors
+    /// When it can't be; then it was taken back.
+    pub async fn remember(self, stored: StoredToken, how: Remember, bearer: Option<&Secret>) -> Result<Rollback<'t>> {
+        let masked = if how.masks { self.cx.mask(stored.token.secrets()) } else { Ok(()) };
+        let before = self.session.as_ref().map(|session| session.state.clone());
+        let rollback = Rollback { cx: self.cx, session: self.session, before, stored, bearer: bearer.cloned(), written: Vec::new() };
+        let (mut rollback, draft) = (rollback, self.draft);
+        match masked.and_then(|()| rollback.save(draft, how.replaces)) {
+            Ok(()) => Ok(rollback),
+            Err(error) => Err(rollback.undo(error).await),
+        }
+    }
+}
+
+/// How a token is remembered.
+#[derive(Clone, Copy)]
+pub struct Remember {
+    /// Whether the job's log does what it is told from here.
+    pub masks: bool,
+    /// Whether it is in the place of the current one.
+    pub replaces: bool,
+}
+
+/// A token that exists and was not handed over yet: either it is, or all that was begun is undone.
+#[must_use]
+pub struct Rollback<'t> {
+    cx: &'t Context,
+    session: Option<&'t mut SessionGuard>,
+    before: Option<State>,
+    /// The token.
+    pub stored: StoredToken,
+    bearer: Option<Secret>,
+    /// Files that were written with it.
+    pub written: Vec<PathBuf>,
+}
+
+impl Rollback<'_> {
+    fn save(&mut self, draft: Option<AtomicFile>, replaces: bool) -> Result<()> {
+        let Some(session) = &mut self.session else { return Ok(()) };
+        if replaces {
+            session.state.replace(self.stored.clone(), self.cx.now());
+        } else {
+            session.state.add(self.stored.clone());
+        }
+        draft.map_or_else(|| session.write(), |draft| session.save(draft))
+    }
+
+    /// It is handed over, and stays.
+    pub fn commit(self) -> StoredToken {
+        self.stored
+    }
+
+    /// Nobody will get this token: its files go, and it is revoked at once. One that can't be stays remembered.
+    /// Returns the failure that brought us here, with what became of the token.
+    pub async fn undo(self, error: Error) -> Error {
+        remove_all(&self.written);
+        let (cx, stored, bearer) = (self.cx, &self.stored, self.bearer.as_ref());
+        let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
+        let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, bearer).await).await;
+        if let (Some(session), Some(before)) = (self.session, self.before) {
+            // The failure that brought us here is the one to tell.
+            let _ = if ended.is_ok() {
+                session.state = before;
+                session.settle()
+            } else {
+                session.write()
+            };
+        }
+        error.with_advice(&match ended {
+            Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
+            Ok(Revoked::NotRevocable) => "The new token is too short-lived to be revoked.".to_owned(),
+            Err(error) => format!("The new token, {}, could not be revoked: {error}", stored.token.name()),
+        })
+    }
+}
+
+async fn awaited(client: &Client<'_>, ask: Ask<'_>, stop: Stop<'_>) -> Result<Answer> {
+    let request = ask.send(client);
+    tokio::pin!(request);
+    let signal = tokio::select! {
+        token = &mut request => return Ok(Answer { token: token?, stopped: None }),
+        signal = stop.requested() => signal,
+    };
+    let stopped = |what: &str| Error::new(Kind::Interrupted(signal), what, "");
+    let lost = |what: &str| Err(Error::new(Kind::Interrupted(signal), what, ask.when_lost()).with_outcome(Outcome::Unknown));
+    if !client.stop() {
+        return if client.lost_an_answer() { lost("stopped between two tries") } else { Err(stopped("stopped between two tries")) };
+    }
+    match tokio::time::timeout(LAST_WAIT, request).await {
+        Ok(Ok(token)) => Ok(Answer { token, stopped: Some(signal) }),
+        Ok(Err(error)) if !client.lost_an_answer() => Err(stopped(&format!("stopped, and no token came: {error}"))),
+        Ok(Err(error)) => lost(&format!("stopped: {error}")),
+        Err(_) => lost("stopped while a connection or an answer was awaited"),
+    }
+}

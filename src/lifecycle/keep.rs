@@ -1,0 +1,317 @@
+//! Whoever keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
+
+use std::fs::OpenOptions;
+use std::io::{self, LineWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::renew::{Role, TokenSource};
+use super::{Context, LOCK, Stop};
+use crate::credential::Credential;
+use crate::deliver::{Targets, rewrite};
+use crate::error::{Error, Kind, Result};
+use crate::io::clock::Timestamp;
+use crate::io::random;
+use crate::options::table::{self, HOME};
+use crate::options::{Options, RenewBy};
+use crate::os;
+use crate::session::{Backoff, Freshness, Session, StoredToken, due_at, freshness};
+
+/// The command that a keeper in the background is.
+pub const KEEP: &str = "keep";
+
+/// How often a keeper looks whether the session is still there.
+pub const LOOK: Duration = Duration::from_millis(500);
+/// How long it waits where another process renews.
+const BUSY: Duration = Duration::from_millis(20);
+/// How long a keeper may take to be there.
+const START: Duration = Duration::from_secs(5);
+/// A longer log begins anew.
+const LONGEST_LOG: u64 = 64 << 10;
+
+/// A keeper at work.
+pub struct Keeper<'t> {
+    source: TokenSource<'t>,
+    late: f64,
+    /// The token that the session's files hold.
+    written: Option<(String, Timestamp, usize)>,
+    complained: bool,
+}
+
+impl<'t> Keeper<'t> {
+    /// A keeper that renews in this role until `stop` asks it to end.
+    #[must_use]
+    pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
+        let source = TokenSource::for_keeper(cx, session, role, stop);
+        Self { source, late: random::fraction(), written: None, complained: false }
+    }
+
+    /// A keeper's look at the session: renews the token if it is time. Returns for how long nothing need be done;
+    /// none: the session is over.
+    ///
+    /// # Errors
+    /// When there is no use in going on.
+    pub async fn look(&mut self) -> Result<Option<Duration>> {
+        let state = self.source.session.read()?;
+        let Some(stored) = &state.current else { return Ok(None) };
+        self.rewrite_files(stored);
+        let now = self.source.context().now();
+        if freshness(stored, now, None, self.late) == Freshness::Fresh {
+            return Ok(Some(due_at(stored, self.late).map_or(Duration::MAX, |due| due.since(now))));
+        }
+        let wait = state.backoff.iter().chain(&self.source.backoff).map(|backoff| backoff.wait(now)).max();
+        if let Some(wait) = wait.filter(|wait| !wait.is_zero()) {
+            return Ok(Some(wait));
+        }
+        match self.source.session.try_lock() {
+            Ok(None) => Ok(Some(BUSY)),
+            Ok(Some(mut guard)) => {
+                let Some(stored) = &guard.state.current else { return guard.settle().map(|()| None) };
+                let found = freshness(stored, self.source.context().now(), None, self.late);
+                if found == Freshness::Fresh {
+                    return Ok(Some(Duration::ZERO));
+                }
+                match self.source.attempt(&mut guard, found).await {
+                    Ok(()) => Ok(Some(guard.state.current.as_ref().map_or(Duration::ZERO, |stored| self.next_look(stored)))),
+                    Err(error) if error.may_pass() && !self.source.issued_blindly => Ok(Some(self.next_try(&error))),
+                    Err(error) => {
+                        if !matches!(error.kind(), Kind::Interrupted(_)) {
+                            let text = error.to_string();
+                            let what = format!("the token is no longer kept fresh: {}. {}", text.trim_end_matches('.'), error.help());
+                            guard.state.keeper_failure = Some(what);
+                            let _ = guard.write();
+                        }
+                        Err(error)
+                    }
+                }
+            }
+            Err(error) => {
+                let left = stored.token.expires_at().map_or(Duration::MAX, |end| end.since(now));
+                self.source.backoff = Some(Backoff::after(self.source.backoff.as_ref(), now, left, random::fraction()));
+                Ok(Some(self.next_try(&error)))
+            }
+        }
+    }
+
+    /// A token was renewed: when there is something to do again. One that is due on arrival must not be renewed over and over.
+    fn next_look(&mut self, stored: &StoredToken) -> Duration {
+        let cx = self.source.context();
+        if self.source.role() != Role::Exec {
+            cx.console.say(&format!("renewed: {} {}", stored.token.name(), cx.end_of(stored)));
+        }
+        let now = cx.now();
+        if freshness(stored, now, None, self.late) == Freshness::Fresh {
+            self.source.backoff = None;
+            return Duration::ZERO;
+        }
+        let backoff = Backoff::after(self.source.backoff.as_ref(), now, Duration::ZERO, random::fraction());
+        let wait = backoff.wait(now);
+        self.source.backoff = Some(backoff);
+        wait
+    }
+
+    /// Says what failed, and when the next try is.
+    fn next_try(&self, error: &Error) -> Duration {
+        let cx = self.source.context();
+        let wait = self.source.backoff.as_ref().map_or(Duration::ZERO, |backoff| backoff.wait(cx.now()));
+        cx.console.say(&format!("{error}; the next try is in {}.{} s", wait.as_secs(), wait.subsec_millis() / 100));
+        wait
+    }
+
+    /// Brings the session's files to the current token, whoever renewed it. One that can't be written is tried at each look, and told once.
+    fn rewrite_files(&mut self, stored: &StoredToken) {
+        let id = (stored.token.name().to_owned(), stored.token.issued_at, stored.files.len());
+        if self.written.as_ref() == Some(&id) {
+            return;
+        }
+        let mut failures: Vec<_> = stored.files.iter().filter_map(|file| rewrite(file, stored).err()).collect();
+        match failures.pop() {
+            None => (self.written, self.complained) = (Some(id), false),
+            Some(error) if !self.complained => {
+                self.source.context().console.say(&error.to_string());
+                self.complained = true;
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// Renews in time until the session is over, the process `until` has ended or this one is asked to end.
+///
+/// # Errors
+/// When there is no use in going on.
+pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u32>, role: Role) -> Result<()> {
+    if cx.options.credential.access_token_stdin.is_some() {
+        // While its pipe is there.
+        cx.credential()?;
+    }
+    let Some(_lock) = session.become_keeper(Some(std::process::id()))? else {
+        cx.console.say(&format!("the session '{}' has a keeper already", session.name()));
+        return Ok(());
+    };
+    let job = os::Watched::new(until);
+    cx.block_on(async {
+        let mut stop = std::pin::pin!(Stop::Signal.requested());
+        // From now on a signal is heard.
+        let _ = tokio::time::timeout(Duration::ZERO, &mut stop).await;
+        cx.console.say(&format!("keeping the session '{}' fresh", session.name()));
+        // Whoever has started it may hold the session's lock until it is seen to be there.
+        add_files(targets, session)?;
+        forget_failure(session)?;
+        let mut keeper = Keeper::new(cx, session.clone(), role, Stop::Signal);
+        loop {
+            let wait = match keeper.look().await {
+                Ok(Some(wait)) => wait.min(LOOK),
+                Ok(None) => {
+                    cx.console.say("the session is over");
+                    return Ok(());
+                }
+                Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let signal = tokio::time::timeout(wait, &mut stop).await.ok();
+            let ended = job.has_ended().then(|| "the job's process has ended".to_owned());
+            if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
+                cx.console.say(&why);
+                return Ok(());
+            }
+        }
+    })
+}
+
+/// The files that are wanted too belong to the session from now on, and are written.
+///
+/// # Errors
+/// When they can't be remembered or written.
+pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
+    let files = targets.files();
+    if files.is_empty() {
+        return Ok(());
+    }
+    let mut guard = session.lock(LOCK)?;
+    let Some(current) = &mut guard.state.current else { return guard.settle() };
+    current.files.retain(|other| files.iter().all(|file| file.path != other.path));
+    current.files.extend(files.iter().cloned());
+    let current = current.clone();
+    // Remembered first: a file that nobody knows of would stay.
+    guard.write()?;
+    files.iter().try_for_each(|file| rewrite(file, &current))
+}
+
+/// Why an earlier keeper gave up no longer matters.
+fn forget_failure(session: &Session) -> Result<()> {
+    if session.read()?.keeper_failure.is_none() {
+        return Ok(());
+    }
+    let mut guard = session.lock(LOCK)?;
+    guard.state.keeper_failure = None;
+    guard.settle()
+}
+
+/// How a keeper is started in the background.
+pub struct Launch {
+    /// The process until whose end it keeps.
+    pub until: Option<u32>,
+}
+
+impl Launch {
+    /// # Errors
+    /// When the process to wait for is no number, or not there.
+    pub fn new(cx: &Context) -> Result<Self> {
+        let Some(given) = &cx.options.renewal.until_pid else { return Ok(Self { until: os::job_process(cx.action.is_some()) }) };
+        match given.text.parse() {
+            Ok(pid) if os::is_alive(pid) => Ok(Self { until: Some(pid) }),
+            Ok(_) => Err(given.wrong("there is no such process", "Give the number of one that ends with the job, such as $$.")),
+            Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
+        }
+    }
+
+    /// Starts a keeper that outlives this process, unless the session has one.
+    ///
+    /// # Errors
+    /// When it can't be started, or ends at once.
+    pub fn start(&self, cx: &Context, session: &Session) -> Result<()> {
+        if session.has_keeper() {
+            cx.console.say(&format!("the session '{}' has a keeper already, which goes on as it was started", session.name()));
+            return Ok(());
+        }
+        let log: PathBuf = cx.options.renewal.log_file.as_ref().map_or_else(|| session.log(), |given| PathBuf::from(&given.text));
+        let mut started = self.spawn(cx, session, &log).map_err(not_started)?;
+        let waiting = Instant::now();
+        while !session.has_keeper() && waiting.elapsed() < START {
+            if let Some(status) = started.try_wait().map_err(not_started)?.filter(|status| !status.success()) {
+                let what = format!("the keeper ended at once ({status})");
+                return Err(Error::new(Kind::Local, what, "jf-token keep --foreground, with the same options, shows why."));
+            }
+            std::thread::sleep(Duration::from_millis(3));
+        }
+        let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
+        cx.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
+        Ok(())
+    }
+
+    fn spawn(&self, cx: &Context, session: &Session, log: &Path) -> io::Result<Child> {
+        let mut keeper = Command::new(std::env::current_exe()?);
+        keeper.args([KEEP, "--foreground", "--session", session.name(), "--log-file"]).arg(log);
+        keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
+        let state = session.read().map_err(io::Error::other)?;
+        let by = cx.options.renewal.by.or(state.current.map(|stored| stored.renew_by));
+        let credential = cx.credential().map_err(io::Error::other)?;
+        keeper.env_clear().envs(cx.environment_without(credential.map(Credential::secret))).env(HOME, session.home());
+        // It is no step of an action, and has none of the flags: what it needs of them it gets as variables.
+        let Options { connection, renewal, diagnostics, .. } = &cx.options;
+        keeper.envs(connection.url.iter().map(|given| (table::URL.variable, &given.text)));
+        keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
+        keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
+        keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
+        // For the whole job nobody is to hold the credential who does not need it. Who does gets it by a pipe: it may have come by one.
+        let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
+        if credential.is_some() {
+            keeper.arg("--access-token-stdin").stdin(Stdio::piped());
+        } else {
+            keeper.stdin(Stdio::null());
+        }
+        keeper.stdout(Stdio::null()).stderr(Stdio::null());
+        os::detach(&mut keeper);
+        let mut started = keeper.spawn()?;
+        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take()) {
+            stdin.write_all(credential.secret().expose().as_bytes())?;
+        }
+        Ok(started)
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]
+fn not_started(error: io::Error) -> Error {
+    Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "")
+}
+
+/// Has a keeper's talk go to a small file in which each line has its time.
+pub fn talk_to_log(cx: &Context, path: PathBuf) {
+    cx.console.redirect(Box::new(LineWriter::new(Log { path, begun: false, clock: cx.clock() })));
+}
+
+struct Log {
+    path: PathBuf,
+    begun: bool,
+    clock: fn() -> SystemTime,
+}
+
+impl Write for Log {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        // With the session it goes, and must not come back.
+        if self.begun && !self.path.exists() {
+            return Ok(lines.len());
+        }
+        self.begun = true;
+        let begin_anew = self.path.metadata().is_ok_and(|found| found.len() > LONGEST_LOG);
+        let mut file = OpenOptions::new().create(true).write(true).append(!begin_anew).truncate(begin_anew).open(&self.path)?;
+        file.write_all(&[format!("{} ", Timestamp::from((self.clock)()).rfc3339()).as_bytes(), lines].concat())?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,17 @@
+//! The life of a token: issued, renewed, kept fresh, ended. Commands only ask for it.
+
+mod context;
+pub mod end;
+pub mod issue;
+pub mod keep;
+mod program;
+mod renew;
+mod stop;
+
+pub use context::{Context, LOCK, REQUEST};
+pub use end::end_session;
+pub use issue::{NewToken, issue};
+pub use keep::{Launch, add_files};
+pub use program::{OWN_FAILURE, Program, Start};
+pub use renew::{Role, TokenSource};
+pub use stop::Stop;

@@ -1,0 +1,222 @@
+//! A program that is run with a fresh token, with every secret hidden in what it prints.
+
+use std::cell::Cell;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use redact::Secret;
+
+use super::keep::{Keeper, LOOK};
+use super::{Context, Role, Stop};
+use crate::error::{Error, Kind, Result};
+use crate::io::{SharedRedactor, pass_on};
+use crate::options::shown;
+use crate::options::table::{HOME, SESSION, URL};
+use crate::os;
+use crate::session::{Session, StoredToken, Watch};
+
+/// The exit code when it is not the program's.
+pub const OWN_FAILURE: u8 = 125;
+
+/// How often it is looked how the program has set its terminal.
+const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
+
+/// A program that was found.
+pub struct Program<'p> {
+    place: PathBuf,
+    words: &'p [OsString],
+}
+
+/// What it starts with.
+pub struct Start<'p> {
+    /// The session whose token it gets, and that is kept fresh for it.
+    pub session: &'p Session,
+    /// The token.
+    pub stored: &'p StoredToken,
+    /// The variable for it.
+    pub variable: &'p str,
+    /// What it must neither get nor print.
+    pub credential: Option<Secret>,
+    /// Signals that came before it was there.
+    pub signals: os::Signals,
+}
+
+/// A program at its end.
+pub struct Ended {
+    status: io::Result<ExitStatus>,
+    passing: Vec<thread::JoinHandle<io::Result<()>>>,
+}
+
+impl<'p> Program<'p> {
+    /// Looks where it is. One that is not there is told before there is a token.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be run.
+    pub fn find(cx: &'p Context) -> Result<Self> {
+        let words = &cx.options.program;
+        let program = words.first().map_or(Path::new(""), Path::new);
+        // What has a folder is looked for nowhere else.
+        let folders = if program.components().count() > 1 { Some(OsString::new()) } else { cx.environment.os("PATH") };
+        // Without PATH the system knows where to look.
+        let Some(folders) = folders else { return Ok(Self { place: program.to_owned(), words }) };
+        let places: Vec<_> = std::env::split_paths(&folders).map(|folder| folder.join(program)).collect();
+        if let Some(place) = places.iter().find(|place| os::is_program(place)) {
+            return Ok(Self { place: place.clone(), words });
+        }
+        let kind = if !program.as_os_str().is_empty() && places.iter().any(|place| place.exists()) {
+            ErrorKind::PermissionDenied
+        } else {
+            ErrorKind::NotFound
+        };
+        Err(not_started(words, &kind.into()))
+    }
+
+    /// Runs it to its end, passes signals on, and keeps the token fresh meanwhile.
+    ///
+    /// # Errors
+    /// When it can't be started.
+    pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
+        let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+        let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.credential.clone())));
+        let mut process = self.process(cx, &start);
+        // Dropped, `end` tells those that pass on that the program has ended.
+        let (ended, end) = io::pipe().map_err(fail)?;
+        let outputs = os::Outputs::new().map_err(fail)?;
+        let mut passing = Vec::new();
+        for (from, own) in outputs.streams {
+            let (redactor, ended) = (redactor.clone(), ended.try_clone().map_err(fail)?);
+            passing.push(thread::spawn(move || pass_on(&from, own, &redactor, Some(&ended))));
+        }
+        let [stdout, stderr] = outputs.ends;
+        process.stdout(stdout).stderr(stderr);
+        let status = cx.block_on(async {
+            let attended = Attended { process, signals: start.signals, screens: outputs.screens };
+            attended.keep_fresh(cx, start.session).await.map_err(|error| not_started(self.words, &error))
+        })?;
+        // What it printed last may hold what will soon be known no more.
+        redactor.refresh();
+        drop(end);
+        Ok(Ended { status, passing })
+    }
+
+    /// By its place, so that it is not looked for again: that costs a copy of all our memory's tables.
+    fn process(&self, cx: &Context, start: &Start) -> Command {
+        let mut process = os::program(&self.place, self.words.first().map_or(OsStr::new(""), |program| program));
+        process.args(self.words.iter().skip(1)).env_clear();
+        process.envs(cx.environment_without(start.credential.as_ref()));
+        process.env(URL.variable, start.stored.platform.as_str());
+        process.env(SESSION.variable, start.session.name()).env(HOME, start.session.home());
+        process.env(start.variable, start.stored.token.access_token.expose());
+        process
+    }
+}
+
+/// What is attended to while the program runs.
+struct Attended {
+    process: Command,
+    signals: os::Signals,
+    screens: os::Screens,
+}
+
+impl Attended {
+    /// Starts the program, waits for its end, and keeps the token fresh until then. A renewal that is on its way then is waited for.
+    async fn keep_fresh(self, cx: &Context, session: &Session) -> io::Result<io::Result<ExitStatus>> {
+        let child = tokio::process::Command::from(self.process).spawn()?;
+        let (over, busy) = (AtomicBool::new(false), Cell::new(false));
+        let mut keeping = std::pin::pin!(keep(cx, session, &over, &busy));
+        let status = tokio::select! {
+            status = attend(child, self.signals, self.screens) => status,
+            () = &mut keeping => Err(io::Error::other("it was lost sight of")),
+        };
+        over.store(true, Ordering::Relaxed);
+        if busy.get() {
+            keeping.await;
+        }
+        Ok(status)
+    }
+}
+
+/// Passes signals on to the program, and waits for its end.
+async fn attend(mut child: tokio::process::Child, mut signals: os::Signals, mut screens: os::Screens) -> io::Result<ExitStatus> {
+    let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
+    let ended = loop {
+        tokio::select! {
+            ended = child.wait() => break ended,
+            signal = signals.next() => os::pass_on(signal, child.id(), &screens),
+            _ = looks.tick(), if !screens.is_empty() => screens.follow(),
+        }
+    };
+    screens.follow();
+    ended
+}
+
+/// Keeps the token fresh until the program is over; `busy` while that must not be cut off.
+async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bool>) {
+    let mut keeper = Keeper::new(cx, session.clone(), Role::Exec, Stop::Flag(over));
+    let (mut lock, mut goes_on) = (None, true);
+    while !over.load(Ordering::Relaxed) {
+        let mut wait = LOOK;
+        // Another may be the session's keeper, and may end before this program does. Of a session that is over nothing is left behind.
+        if goes_on && lock.is_none() && !session.has_keeper() && session.read().is_ok_and(|state| !state.is_empty()) {
+            lock = session.become_keeper(None).ok().flatten();
+        }
+        if goes_on && lock.is_some() {
+            busy.set(true);
+            let looked = keeper.look().await;
+            busy.set(false);
+            match looked {
+                Ok(Some(next)) => wait = next.min(LOOK),
+                // Revoked by somebody else, or not to be renewed: the program goes on with what it has.
+                Ok(None) => goes_on = false,
+                Err(error) => {
+                    goes_on = false;
+                    if !matches!(error.kind(), Kind::Interrupted(_)) {
+                        cx.console.warn(&format!("the token is no longer kept fresh: {error}\n{}", error.help()));
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(wait).await;
+    }
+}
+
+impl Ended {
+    /// The program's exit code, once all that it printed is passed on.
+    ///
+    /// # Errors
+    /// When it can't be told, or not all was passed on and nothing else would say so.
+    pub fn exit_code(self, cx: &Context) -> Result<u8> {
+        let passed = self.passing.into_iter().filter_map(|passing| passing.join().ok());
+        // Who does not read any more misses nothing.
+        let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
+        let failed = failed.map(|error| Error::new(Kind::Local, format!("what the program prints can't be written: {error}"), ""));
+        let code = self.status.map(os::exit_code);
+        let code = code.map_err(|error| Error::new(Kind::Local, format!("the program can't be waited for: {error}"), ""))?;
+        match failed {
+            Some(error) if code == 0 => return Err(error),
+            Some(error) => {
+                cx.report(error);
+            }
+            None => {}
+        }
+        Ok(code)
+    }
+}
+
+fn not_started(words: &[OsString], error: &io::Error) -> Error {
+    let name = words.first().map(|name| shown(&name.to_string_lossy())).unwrap_or_default();
+    match error.kind() {
+        ErrorKind::NotFound => Error::new(Kind::NotFound, format!("there is no program '{name}'"), "Check its name, and PATH."),
+        _ => Error::new(
+            Kind::NotExecutable,
+            format!("'{name}' can't be started: {error}"),
+            "Is it a program, and executable? A shell's own words need the shell: -- sh -c '…'.",
+        ),
+    }
+}

@@ -1,0 +1,402 @@
+//! Renew the session's token, by its refresh token or by issuing it again: mask, remember, hand over again.
+
+use std::time::{Duration, Instant};
+
+use redact::Secret;
+
+use super::issue::{Answer, Ask, Remember, Transaction};
+use super::{Context, LOCK, REQUEST, Stop};
+use crate::api::{Limits, RetryBudget};
+use crate::ci::Export;
+use crate::credential::Credential;
+use crate::deliver::rewrite;
+use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::clock::Timestamp;
+use crate::io::random;
+use crate::options::RenewBy;
+use crate::session::{Backoff, Freshness, Session, SessionGuard, State, StoredToken, freshness};
+
+/// The most time for one try while the token is still good.
+const TRY: Duration = Duration::from_secs(10);
+/// The least.
+const SHORTEST_TRY: Duration = Duration::from_millis(200);
+/// How long a keeper is waited for that should have renewed the token.
+const KEEPER: Duration = Duration::from_secs(10);
+
+/// The token of one session, renewed when it must be. Everything that needs one gets it here, from whatever thread.
+pub struct TokenSource<'t> {
+    cx: &'t Context,
+    /// The session.
+    pub session: Session,
+    /// As this command was asked to; else as the session says.
+    by: Option<RenewBy>,
+    role: Role,
+    stop: Stop<'t>,
+    /// What the last try met, where the session could not remember it.
+    pub(super) backoff: Option<Backoff>,
+    /// A token may have been left behind that lives for long: another try could leave one more.
+    pub(super) issued_blindly: bool,
+}
+
+/// For whom the token is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Somebody waits for it.
+    Waited,
+    /// A keeper whose talk the job's log shows.
+    Keeper,
+    /// A keeper whose talk goes to a file: no log hides what it is asked to from there.
+    LoggedKeeper,
+    /// The keeper of a program, which says nothing of what went well. It has standard error together with the program, whose
+    /// half a line before a mask would have the log show the token.
+    Exec,
+}
+
+impl Role {
+    /// Whether the log does what it is told from here.
+    fn is_heard(self) -> bool {
+        matches!(self, Role::Waited | Role::Keeper)
+    }
+}
+
+/// What there is to renew a token with.
+struct Means<'t> {
+    refresh: Option<Secret>,
+    /// The credential, or why there is none.
+    issue: std::result::Result<&'t Credential, &'static str>,
+}
+
+impl<'t> TokenSource<'t> {
+    /// For a command that somebody waits for.
+    #[must_use]
+    pub fn new(cx: &'t Context, session: Session) -> Self {
+        let by = cx.options.renewal.by;
+        Self { cx, session, by, role: Role::Waited, stop: Stop::Signal, backoff: None, issued_blindly: false }
+    }
+
+    /// For a keeper.
+    #[must_use]
+    pub fn for_keeper(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
+        Self { role, stop, ..Self::new(cx, session) }
+    }
+
+    /// All that it works with.
+    #[must_use]
+    pub fn context(&self) -> &'t Context {
+        self.cx
+    }
+
+    /// For whom it renews.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The token, good for at least `min_ttl` (absent: a minute, or a tenth of its life). One that is fresh costs no network and no lock.
+    ///
+    /// # Errors
+    /// When there is none, or it is unusable and can't be renewed.
+    pub async fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
+        let (late, started) = (random::fraction(), Instant::now());
+        let mut state = self.session.read()?;
+        if let Some(text) = &state.keeper_failure {
+            self.cx.console.warn(text);
+        }
+        loop {
+            let stored = self.current(&state)?.clone();
+            let found = freshness(&stored, self.cx.now(), min_ttl, late);
+            if found == Freshness::Fresh {
+                return Ok(stored);
+            }
+            if let (Some(min_ttl), Some(life)) = (min_ttl, stored.token.expires_in)
+                && min_ttl >= life
+            {
+                let what = format!("no token of this session lives longer than {} s", life.as_secs());
+                return Err(Error::input(what, "Give a shorter --min-ttl, or mint one that lives longer with --expiry."));
+            }
+            let kept = self.session.has_keeper();
+            if kept && found == Freshness::Due && !stored.in_doubt {
+                return Ok(stored);
+            }
+            let waits = started.elapsed() < if kept { KEEPER } else { LOCK };
+            match self.renew_if_free(&state, min_ttl, late).await {
+                Ok(true) => return Ok(self.current(&self.session.read()?)?.clone()),
+                // Another is at it, or should be.
+                Ok(false) if waits => {}
+                Err(error) if waits && kept && error.kind() == Kind::NoCredential => {}
+                Ok(false) if found == Freshness::Due => {
+                    return Ok(self.as_it_is(&stored, "another process has been renewing it for long"));
+                }
+                Ok(false) => return Err(self.unusable(&stored, self.session.is_held())),
+                Err(error) if found == Freshness::Due && !matches!(error.kind(), Kind::Interrupted(_)) => {
+                    return Ok(self.as_it_is(&stored, &error.to_string()));
+                }
+                Err(error) => return Err(self.unusable(&stored, error)),
+            }
+            // Not all at once again.
+            tokio::time::sleep(Duration::from_millis(5).mul_f64(1.0 + 3.0 * random::fraction())).await;
+            state = self.session.read()?;
+        }
+    }
+
+    /// Renews the token, unless it was renewed meanwhile. False: another process has the lock.
+    async fn renew_if_free(&mut self, state: &State, min_ttl: Option<Duration>, late: f64) -> Result<bool> {
+        self.means(state)?;
+        let Some(mut guard) = self.session.try_lock()? else { return Ok(false) };
+        let stored = self.current(&guard.state)?;
+        let (now, in_doubt) = (self.cx.now(), stored.in_doubt);
+        let found = freshness(stored, now, min_ttl, late);
+        if found == Freshness::Fresh {
+            return Ok(true);
+        }
+        let later = guard.state.backoff.as_ref().map_or(Duration::ZERO, |backoff| backoff.wait(now));
+        if found == Freshness::Due && !in_doubt && !later.is_zero() {
+            let what = format!("the last try failed, and the next is in {} s", later.as_millis().div_ceil(1000));
+            return Err(Error::new(Kind::Unusable, what, ""));
+        }
+        self.attempt(&mut guard, found).await?;
+        let stored = self.current(&guard.state)?;
+        if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Unusable {
+            let life = stored.token.expires_in.unwrap_or_default().as_secs();
+            let what = format!("the new token, of {life} s, is no longer good for long enough");
+            return Err(Error::new(Kind::Unusable, what, "Mint tokens that live longer: --expiry, or the platform's settings."));
+        }
+        Ok(true)
+    }
+
+    /// One try to renew a token that is due or unusable, under the lock. What may pass is remembered, so that the next try comes later.
+    ///
+    /// # Errors
+    /// When it was not renewed.
+    pub async fn attempt(&mut self, guard: &mut SessionGuard, found: Freshness) -> Result<()> {
+        let end = self.current(&guard.state)?.token.expires_at();
+        let left = |now: Timestamp| end.map_or(Duration::MAX, |end| end.since(now));
+        let once = RetryBudget(Duration::ZERO);
+        let limits = match found {
+            Freshness::Unusable if self.role != Role::Waited => Limits { budget: once, timeout: REQUEST },
+            Freshness::Unusable => self.cx.limits(),
+            _ => Limits { budget: once, timeout: (left(self.cx.now()) / 3).clamp(SHORTEST_TRY, TRY) },
+        };
+        let done = self.renew(guard, limits).await;
+        if let Err(error) = &done
+            && error.may_pass()
+        {
+            let now = self.cx.now();
+            // What could not be written is known here all the same.
+            let before = self.backoff.iter().chain(&guard.state.backoff).max_by_key(|backoff| backoff.pause);
+            let mut backoff = Backoff::after(before, now, left(now), random::fraction());
+            if let Outcome::Busy(Some(wait)) = error.outcome() {
+                backoff = backoff.not_before(wait);
+            }
+            self.backoff = Some(backoff.clone());
+            guard.state.backoff = Some(backoff);
+            // Where it can't be written, other processes try sooner.
+            let _ = guard.write();
+        }
+        done
+    }
+
+    /// Renews the token now, under the lock.
+    ///
+    /// # Errors
+    /// When it was not renewed: then what was remembered stays, and what could be of use.
+    pub async fn renew(&mut self, guard: &mut SessionGuard, limits: Limits) -> Result<()> {
+        let means = self.means(&guard.state)?;
+        let old = self.current(&guard.state)?.clone();
+        let mut transaction = Transaction::begin(self.cx, Some(guard))?;
+        let refreshed = match &means.refresh {
+            Some(refresh_token) => self.refresh(&mut transaction, &old, refresh_token, &means, limits).await?,
+            None => None,
+        };
+        let (answer, bearer) = match (refreshed, means.issue) {
+            (Some(answer), issue) => {
+                let bearer = if let Ok(credential) = issue { credential.authenticate().await.ok() } else { None };
+                (answer, bearer)
+            }
+            (None, Ok(credential)) => {
+                let bearer = credential.authenticate().await?;
+                (self.issue_again(&mut transaction, &old, &bearer, limits).await?, Some(bearer))
+            }
+            (None, Err(why)) => return Err(no_means(self.by.unwrap_or(old.renew_by), &old, why)),
+        };
+        let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
+        let how = Remember { masks: self.role.is_heard(), replaces: true };
+        let stored = transaction.remember(stored, how, bearer.as_ref()).await?.commit();
+        self.hand_over_again(&stored);
+        match answer.stopped {
+            Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
+            None => Ok(()),
+        }
+    }
+
+    /// None: it failed in a way in which issuing a new one may not.
+    async fn refresh(
+        &self,
+        transaction: &mut Transaction<'_>,
+        old: &StoredToken,
+        refresh_token: &Secret,
+        means: &Means<'_>,
+        limits: Limits,
+    ) -> Result<Option<Answer>> {
+        // Whoever goes on after this process was killed must know that the pair may be spent.
+        transaction.note(|state| doubt(state, true))?;
+        let error = match transaction.ask(&old.platform, Ask::Refresh(old, refresh_token), limits, self.stop).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => error,
+        };
+        let spent = error.refusal() == Some(Refusal::SpentRefreshToken);
+        transaction.note(|state| {
+            // Only a new pair clears an older doubt.
+            doubt(state, old.in_doubt || spent || error.may_be_done());
+            if let Some(current) = state.current.as_mut().filter(|_| spent) {
+                current.token.refresh_token = None;
+            }
+        })?;
+        let would_meet_the_same =
+            matches!(error.outcome(), Outcome::NotSent | Outcome::Busy(_)) || matches!(error.kind(), Kind::Interrupted(_));
+        if would_meet_the_same {
+            return Err(error);
+        }
+        if let Err(why) = means.issue {
+            return Err(error.with_advice(&format!("It can't be minted anew: {why}. {SET_THE_FIRST}.")));
+        }
+        self.cx.console.say(&format!("{}; minting a new one instead", error.to_string().trim_end_matches('.')));
+        Ok(None)
+    }
+
+    async fn issue_again(
+        &mut self,
+        transaction: &mut Transaction<'_>,
+        old: &StoredToken,
+        bearer: &Secret,
+        limits: Limits,
+    ) -> Result<Answer> {
+        let asked = transaction.ask(&old.platform, Ask::Issue(&old.issuing, bearer), limits, self.stop).await;
+        if let Err(error) = &asked
+            && error.may_be_done()
+        {
+            // This failure is the one to tell.
+            let _ = transaction.note(|state| state.lost_a_token = true);
+            self.issued_blindly = !old.issuing.request().ends_within_the_hour();
+        }
+        asked
+    }
+
+    /// The files and the variable that hold the token get the new one. What fails is told: the token itself is safe.
+    fn hand_over_again(&self, stored: &StoredToken) {
+        for file in &stored.files {
+            if let Err(error) = rewrite(file, stored) {
+                self.cx.console.warn(&format!("it still holds the old token: {error}"));
+            }
+        }
+        let Some(name) = stored.variable.as_deref().filter(|_| self.role.is_heard()) else { return };
+        let variable = Export::Variable { name, value: stored.token.access_token.expose() };
+        if self.cx.ci.prepare(&[variable]).is_ok()
+            && let Err(error) = self.cx.ci.export(variable)
+        {
+            self.cx.console.warn(&error.to_string());
+        }
+    }
+
+    /// Whether there is any way to renew the token from here.
+    ///
+    /// # Errors
+    /// When there is none, with what would make one.
+    pub fn check_means(&self) -> Result<()> {
+        let state = self.session.read()?;
+        self.means(&state).map(drop)
+    }
+
+    fn means(&self, state: &State) -> Result<Means<'t>> {
+        let stored = self.current(state)?;
+        let by = self.by.unwrap_or(stored.renew_by);
+        let refresh = stored.token.refresh_token.clone().filter(|_| by != RenewBy::Mint);
+        let credential = if by == RenewBy::Refresh { None } else { self.cx.credential()? };
+        let issue = match credential {
+            None if by == RenewBy::Refresh => Err("--renew-by refresh leaves that out"),
+            None => Err("there is no credential here to mint a new one with"),
+            // The credential is for one platform, and goes to no other.
+            Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
+                Err("the URL here is not the platform's that minted it, so the credential here can't mint a new one")
+            }
+            // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
+            Some(credential) if state.secrets().any(|ours| ours == credential.secret()) => {
+                Err("what stands here as the credential is the session's own token, which can't mint a new one")
+            }
+            Some(credential) => Ok(credential),
+        };
+        match (refresh, issue) {
+            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
+            (None, Err(why)) => Err(no_means(by, stored, why)),
+            (refresh, issue) => Ok(Means { refresh, issue }),
+        }
+    }
+
+    /// Nothing here can renew the token, but its keeper can.
+    fn left_to_the_keeper(&self, state: &State) -> Error {
+        let log = self.session.log();
+        let help = match &state.backoff {
+            None => "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.".into(),
+            Some(_) if log.exists() => format!("The keeper's last try failed, and it tries again: {} says why.", log.display()),
+            Some(_) => "The keeper's last try failed, and it tries again.".into(),
+        };
+        Error::new(Kind::NoCredential, "only its keeper has what renews it", help)
+    }
+
+    fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
+        state.current.as_ref().ok_or_else(|| {
+            let what = format!("the session '{}' holds no token", self.session.name());
+            let others = self.session.others();
+            let help = if others.is_empty() {
+                "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.".into()
+            } else {
+                format!("There are others: {}. Say which by --session, or JF_TOKEN_SESSION.", others.join(", "))
+            };
+            Error::new(Kind::NoCredential, what, help)
+        })
+    }
+
+    /// The token that is there, though it could not be renewed.
+    fn as_it_is(&self, stored: &StoredToken, why: &str) -> StoredToken {
+        let state = if stored.in_doubt { "may have been ended by a refresh whose answer was lost".into() } else { self.cx.end_of(stored) };
+        self.cx.console.say(&format!("the token {state}, and is not renewed yet: {why}"));
+        stored.clone()
+    }
+
+    fn unusable(&self, stored: &StoredToken, error: Error) -> Error {
+        let state = if stored.in_doubt { "was ended by a refresh whose answer was lost".into() } else { self.cx.end_of(stored) };
+        error.about(&format!("the token {state} and can't be renewed"))
+    }
+}
+
+fn doubt(state: &mut State, in_doubt: bool) {
+    if let Some(current) = &mut state.current {
+        current.in_doubt = in_doubt;
+    }
+}
+
+/// What to do where nothing can mint.
+const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those of the first mint";
+
+fn no_means(by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
+    let refresh =
+        if stored.token.refresh_token.is_some() { "--renew-by mint keeps its refresh token out" } else { "it has no refresh token" };
+    let (what, help) = match by {
+        RenewBy::Refresh => {
+            ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
+        }
+        _ => (format!("{refresh}, and {no_credential}"), format!("{SET_THE_FIRST}, or mint it with --refreshable.")),
+    };
+    Error::new(Kind::NoCredential, what, help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_source_can_be_handed_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<TokenSource<'static>>();
+    }
+}

@@ -1,0 +1,98 @@
+//! The words that some options take.
+
+use serde::{Deserialize, Serialize};
+
+/// What standard output gets: `--format`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// The platform's answer as jf prints it, with `username` and `expires_at`.
+    Json,
+    /// The bare access token.
+    Token,
+    /// `NAME=VALUE` lines.
+    Env,
+    /// `export NAME='VALUE'` lines.
+    Shell,
+    /// The `Authorization` header.
+    Header,
+    /// The bare reference token.
+    Reference,
+    /// Lines for people.
+    Table,
+    /// Nothing.
+    None,
+}
+
+impl Format {
+    /// Every format and its name.
+    pub const WORDS: [(&str, Format); 8] = [
+        ("json", Format::Json),
+        ("token", Format::Token),
+        ("env", Format::Env),
+        ("shell", Format::Shell),
+        ("header", Format::Header),
+        ("reference", Format::Reference),
+        ("table", Format::Table),
+        ("none", Format::None),
+    ];
+}
+
+/// How a token is renewed: `--renew-by`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RenewBy {
+    /// The refresh token first; where it is spent or there is none, by minting again.
+    #[default]
+    Auto,
+    /// The refresh token only.
+    Refresh,
+    /// Minting again only: the old token lives out its time.
+    Mint,
+}
+
+impl RenewBy {
+    /// Every way and its name.
+    pub const WORDS: [(&str, RenewBy); 3] =
+        [(RenewBy::Auto.word(), RenewBy::Auto), (RenewBy::Refresh.word(), RenewBy::Refresh), (RenewBy::Mint.word(), RenewBy::Mint)];
+
+    /// Its name.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            RenewBy::Auto => "auto",
+            RenewBy::Refresh => "refresh",
+            RenewBy::Mint => "mint",
+        }
+    }
+
+    /// Whether it is the default.
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        *self == RenewBy::Auto
+    }
+}
+
+/// What happens to a token when the job ends: `--revoke`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revoke {
+    /// It lives on.
+    Never,
+    /// It is revoked; in an action a failure is only a warning.
+    #[default]
+    AtEnd,
+    /// It is revoked; a failure fails the job.
+    Strict,
+}
+
+impl Revoke {
+    /// Every choice and its names.
+    pub const WORDS: [(&str, Revoke); 7] = [
+        ("true", Revoke::AtEnd),
+        ("false", Revoke::Never),
+        ("strict", Revoke::Strict),
+        ("1", Revoke::AtEnd),
+        ("0", Revoke::Never),
+        ("yes", Revoke::AtEnd),
+        ("no", Revoke::Never),
+    ];
+}

@@ -1,0 +1,207 @@
+//! The command line, built from the table of options. No value goes through a typed parser: its errors would show it.
+
+use std::ffi::OsString;
+
+use clap::builder::OsStringValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+use super::inputs::Flags;
+use super::table::{ALL, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::value::distance;
+use super::{Operands, Syntax, shown};
+use crate::error::{Error, Result};
+
+const AFTER_HELP: &str = "\
+Every option is also an environment variable, named in the option's help. A flag beats the GitHub Action's input beats the
+variable; an empty one counts as absent.
+
+Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
+4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
+exec: the program's own; 127 no such program; 126 it can't be run; 125 jf-token itself failed.";
+
+/// The word before the command when the GitHub Action's own scripts call.
+pub const ACTION: &str = "action";
+
+/// What the arguments ask for.
+pub struct Asked {
+    /// The command; none: no word at all.
+    pub command: Option<&'static Syntax>,
+    /// Its flags.
+    pub flags: Flags,
+    /// The program that it is to run.
+    pub program: Vec<OsString>,
+}
+
+/// What comes of reading the arguments.
+pub enum Parsed {
+    /// A command.
+    Run(Asked),
+    /// A text for standard output.
+    Help(String),
+}
+
+/// The whole command tree. Only of the commands that are `wanted` the options are made: that takes time.
+#[must_use]
+pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> Command {
+    let mut root = Command::new("jf-token")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Gives a CI job a JFrog access token for exactly as long as the job needs it.\nWith no command: create, from the environment alone")
+        .after_help(AFTER_HELP)
+        .override_usage("jf-token [COMMAND]")
+        .disable_help_subcommand(true);
+    for syntax in commands {
+        let sub = Command::new(syntax.name).about(syntax.about).override_usage(syntax.usage).after_help(AFTER_HELP);
+        let sub = sub.visible_aliases(syntax.aliases.iter().copied());
+        root = root.subcommand(if wanted(syntax) { with_options(sub, syntax) } else { sub });
+    }
+    root
+}
+
+fn with_options(sub: Command, syntax: &Syntax) -> Command {
+    let sub = sub.args(syntax.known().map(|option| arg(option, syntax.operands)));
+    if syntax.operands == Operands::Program { sub.arg(program()) } else { sub }
+}
+
+fn arg(option: &'static Opt, operands: Operands) -> Arg {
+    let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
+    if option.name == USERNAME.name && operands == Operands::Username {
+        return arg.value_name("USERNAME");
+    }
+    let arg = if option.name == OUTPUT_FILE.name { arg.alias("env-file") } else { arg };
+    let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
+    match option.value {
+        Value::Text(name) | Value::Secret(name) => arg.value_name(name).allow_hyphen_values(true),
+        Value::Switch => arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true"),
+    }
+}
+
+/// What stands behind `--`.
+fn program() -> Arg {
+    let values = OsStringValueParser::new();
+    Arg::new(PROGRAM)
+        .value_name("PROGRAM")
+        .help("The program and its arguments")
+        .value_parser(values)
+        .num_args(1..)
+        .last(true)
+        .required(true)
+}
+
+const PROGRAM: &str = "program";
+
+/// The command that the arguments name, jf-token's own name first.
+#[must_use]
+pub fn command_of(args: &[OsString], commands: &[&'static Syntax]) -> Option<&'static Syntax> {
+    let word = args.get(1)?.to_str()?;
+    commands.iter().copied().find(|syntax| syntax.is_called(word))
+}
+
+/// Reads the arguments, jf-token's own name first.
+///
+/// # Errors
+/// When they are wrong; the message shows no value that could be a token.
+pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Parsed> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.push("--help".into());
+    }
+    let command = command_of(&args, commands);
+    let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return Ok(Parsed::Help(error.apply::<KindFormatter>().to_string()));
+        }
+        Err(_) if starts_with_an_option => {
+            return Err(Error::input("options stand behind a command", "Write jf-token create --option VALUE, or give all by variables."));
+        }
+        Err(error) => return Err(explain(&error, command, commands)),
+    };
+    let (Some(syntax), Some((_, found))) = (command, matches.subcommand()) else {
+        return Ok(Parsed::Run(Asked { command: None, flags: Flags::new(), program: Vec::new() }));
+    };
+    let runs_program = syntax.operands == Operands::Program;
+    let program = if runs_program { found.get_many(PROGRAM).into_iter().flatten().cloned().collect() } else { Vec::new() };
+    Ok(Parsed::Run(Asked { command, flags: flags(syntax, found)?, program }))
+}
+
+fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
+    let mut flags = Flags::new();
+    for option in syntax.known() {
+        if let Some(value) = found.get_one::<OsString>(option.name) {
+            let Some(text) = value.to_str() else {
+                return Err(Error::input(format!("--{} is not UTF-8 text", option.name), "Give plain text."));
+            };
+            if ALL.iter().any(|option| text.strip_prefix("--") == Some(option.name)) {
+                return Err(Error::input(
+                    format!("--{} has no value: {text} stands behind it", option.name),
+                    "Write --option VALUE or --option=VALUE.",
+                ));
+            }
+            flags.push((option.name, text.to_owned()));
+        }
+    }
+    Ok(flags)
+}
+
+/// clap's own text would show the values it met, and the code that writes it is 30 KiB.
+fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static Syntax]) -> Error {
+    let culprit = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.as_str(),
+        _ => "",
+    };
+    let argument = culprit(ContextKind::InvalidArg);
+    let option = argument.strip_prefix("--").map(|rest| rest.split(['=', ' ', '[']).next().unwrap_or_default());
+    match (error.kind(), command) {
+        (ErrorKind::MissingRequiredArgument, _) => no_program(),
+        (ErrorKind::UnknownArgument, Some(command)) => match option {
+            Some(name) => Error::input(format!("--{} is no option of {}", shown(name), command.name), nearest(name, command)),
+            None => not_an_option(argument, command),
+        },
+        (_, Some(_)) => {
+            let what = match option {
+                Some(name) => format!("--{} has no value, or one that is set off wrongly", shown(name)),
+                None => "the arguments can't be read".into(),
+            };
+            Error::input(what, "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.")
+        }
+        (_, None) => {
+            let names: Vec<_> = commands.iter().map(|syntax| syntax.name).collect();
+            let (last, others) = names.split_last().unwrap_or((&"", &[]));
+            Error::input(
+                format!("'{}' is no command", shown(culprit(ContextKind::InvalidSubcommand))),
+                format!("Use {} or {last}; jf-token --help shows more.", others.join(", ")),
+            )
+        }
+    }
+}
+
+fn not_an_option(argument: &str, command: &Syntax) -> Error {
+    match command.operands {
+        _ if argument.starts_with('-') => {
+            Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
+        }
+        // A program without the dashes.
+        Operands::Program => no_program(),
+        Operands::Output => Error::input(
+            format!("{} starts no program", command.name),
+            format!("Write PROGRAM 2>&1 | jf-token {}, or jf-token exec -- PROGRAM.", command.name),
+        ),
+        Operands::None | Operands::Username => Error::input(
+            "there is an argument too many",
+            "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",
+        ),
+    }
+}
+
+fn no_program() -> Error {
+    Error::input("there is no program to run", "Write it behind two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS.")
+}
+
+fn nearest(name: &str, command: &Syntax) -> String {
+    match command.known().map(|option| (distance(name, option.name), option.name)).min() {
+        Some((1..=3, option)) => format!("Did you mean --{option}?"),
+        _ => "jf-token COMMAND --help shows the options of a command.".into(),
+    }
+}

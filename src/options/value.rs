@@ -1,0 +1,86 @@
+use std::fmt;
+
+use redact::{HIDDEN, one_line, without_tokens};
+
+use crate::error::Error;
+
+/// Where a value came from: the name under which the user knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A flag or argument.
+    Flag(String),
+    /// An input of the GitHub Action.
+    Input(String),
+    /// An environment variable.
+    Variable(String),
+}
+
+impl Source {
+    /// The lower, the stronger.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Source::Flag(_) => 0,
+            Source::Input(_) => 1,
+            Source::Variable(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Flag(name) | Source::Variable(name) => f.write_str(name),
+            Source::Input(name) => write!(f, "the input '{name}'"),
+        }
+    }
+}
+
+/// A value and where it came from.
+#[derive(Clone)]
+pub struct InputValue {
+    /// The text, never empty.
+    pub text: String,
+    /// Where it came from.
+    pub source: Source,
+}
+
+impl InputValue {
+    /// This value is wrong: why, and what would be right.
+    #[must_use]
+    pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
+        Error::input(format!("{}: {why}", self.source), right)
+    }
+}
+
+/// The words of a switch.
+const SWITCH: [(&str, bool); 6] = [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+
+/// What a switch's word means; none: it is no such word.
+#[must_use]
+pub fn switch(text: &str) -> Option<bool> {
+    SWITCH.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
+}
+
+/// A wrong value as a message may show it: one line, not long, and nothing that could be a token or a password in a URL.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let clean = one_line(text);
+    if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
+}
+
+/// Edits (insert, delete, replace) from one word to the other.
+#[must_use]
+pub fn distance(from: &str, to: &str) -> usize {
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.bytes().enumerate() {
+        let mut diagonal = i;
+        row[0] = i + 1;
+        for (j, b) in to.bytes().enumerate() {
+            let replaced = diagonal + usize::from(a != b);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}

@@ -1,0 +1,209 @@
+//! When a token is to be renewed, and when to try again.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::StoredToken;
+use crate::io::clock::{self, Timestamp, part};
+
+/// Whether a token can be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// No need to renew it.
+    Fresh,
+    /// Renew it if that is possible, else use it.
+    Due,
+    /// Renew it, or fail.
+    Unusable,
+}
+
+/// Due when a third of the life is left.
+const DUE: u32 = 3;
+/// Unusable by default when less than so much is left, or than a tenth of the life, if that is less.
+const LEAST: Duration = Duration::from_secs(60);
+/// A clock that was set back by less than this is not noticed.
+const BACKWARD: Duration = Duration::from_secs(1);
+
+/// The least that must be left of a token of this life to be of use.
+#[must_use]
+pub fn default_min_ttl(life: Duration) -> Duration {
+    LEAST.min(life / 10)
+}
+
+/// What a token needs now. `late` (0 to 1) puts the point at which it is due off by up to a tenth of the third, so that jobs that began together don't renew together.
+#[must_use]
+pub fn freshness(stored: &StoredToken, now: Timestamp, min_ttl: Option<Duration>, late: f64) -> Freshness {
+    let in_doubt = match stored.in_doubt {
+        false => Freshness::Fresh,
+        // The pair is still there: its refresh token tells whether it was spent.
+        true if stored.token.refresh_token.is_some() => Freshness::Due,
+        true => return Freshness::Unusable,
+    };
+    let (Some(end), Some(life)) = (stored.token.expires_at(), stored.token.expires_in) else { return in_doubt };
+    let left = end.since(now);
+    if left.is_zero() || left < min_ttl.unwrap_or_else(|| default_min_ttl(life)) {
+        return Freshness::Unusable;
+    }
+    // Set back, the clock no longer tells what is left.
+    let set_back = now.after(BACKWARD) < stored.token.issued_at;
+    if set_back || left <= due(life, late) { Freshness::Due } else { in_doubt }
+}
+
+/// When a token is due; none: never.
+#[must_use]
+pub fn due_at(stored: &StoredToken, late: f64) -> Option<Timestamp> {
+    Some(stored.token.expires_at()?.before(due(stored.token.expires_in?, late)))
+}
+
+fn due(life: Duration, late: f64) -> Duration {
+    (life / DUE).saturating_sub(part(life, late / 30.0))
+}
+
+/// The last renewal failed, because the platform could not be asked or gave no usable answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// The pause that follows, before chance shortens it.
+    #[serde(with = "clock::millis")]
+    pub pause: Duration,
+    /// When it was, by this machine's clock.
+    pub since: Timestamp,
+    /// When the next may be tried.
+    pub not_before: Timestamp,
+}
+
+/// The first pause.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest.
+const LONGEST: Duration = Duration::from_secs(300);
+/// While the token is good, several tries fit into what is left; but never more than so many a second: one in 200 ms.
+const CLOSEST: Duration = Duration::from_millis(200);
+
+impl Backoff {
+    /// One more failure. The pauses double, from a second to minutes; as long as something is `left` of the token, no pause is
+    /// longer than a quarter of it. `jitter` (0 to 1) takes up to half of a pause away.
+    #[must_use]
+    pub fn after(before: Option<&Self>, now: Timestamp, left: Duration, jitter: f64) -> Self {
+        let pause = before.map_or(FIRST, |before| before.pause.saturating_mul(2)).clamp(CLOSEST, LONGEST);
+        let pause = if left.is_zero() { pause } else { pause.min((left / 4).max(CLOSEST)) };
+        Self { pause, since: now, not_before: now.after(pause.saturating_sub(part(pause, jitter / 2.0))) }
+    }
+
+    /// The same, but not before the platform has said.
+    #[must_use]
+    pub fn not_before(mut self, wait: Duration) -> Self {
+        self.not_before = self.not_before.max(self.since.after(wait));
+        self
+    }
+
+    /// How long still to wait; zero when the clock was set back since.
+    #[must_use]
+    pub fn wait(&self, now: Timestamp) -> Duration {
+        if now.after(BACKWARD) < self.since { Duration::ZERO } else { self.not_before.since(now) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn stored(life: Option<u64>, age: u64) -> StoredToken {
+        let issued_at = NOW.before(ms(age)).whole_second();
+        let token = serde_json::json!({"access_token": "x", "expires_in": life, "issued_at": issued_at});
+        let request = serde_json::json!({"refreshable": false, "include_reference_token": false});
+        let stored = serde_json::json!({"platform": "https://x.io", "issuing": {"mint": request}, "token": token});
+        serde_json::from_value(stored).unwrap()
+    }
+
+    fn needs(stored: &StoredToken, now: Timestamp, late: f64) -> Freshness {
+        freshness(stored, now, None, late)
+    }
+
+    #[test]
+    fn a_token_is_due_when_a_third_is_left_and_unusable_shortly_before_its_end() {
+        const YEAR: u64 = 31_536_000;
+        for (life, fresh, due, unusable) in [
+            (3600, 2_399_000, 2_400_000, 3_541_000),
+            (60, 39_000, 40_000, 54_001),
+            (1, 0, 999, 1000),
+            (YEAR, 0, YEAR * 667, YEAR * 1000 - 59_000),
+        ] {
+            let need = |age| needs(&stored(Some(life), age), NOW, 0.0);
+            assert_eq!(
+                [need(fresh), need(due - due % 1000), need(unusable)],
+                if life == 1 {
+                    [Freshness::Fresh, Freshness::Fresh, Freshness::Unusable]
+                } else {
+                    [Freshness::Fresh, Freshness::Due, Freshness::Unusable]
+                },
+                "{life}"
+            );
+        }
+        // What is left within the second counts for a token of few seconds.
+        let (two, one) = (stored(Some(2), 0), stored(Some(1), 0));
+        assert_eq!(needs(&two, NOW.after(ms(1330)), 0.0), Freshness::Fresh);
+        assert_eq!(needs(&two, NOW.after(ms(1340)), 0.0), Freshness::Due);
+        assert_eq!(needs(&two, NOW.after(ms(1810)), 0.0), Freshness::Unusable);
+        assert_eq!(needs(&one, NOW.after(ms(700)), 0.0), Freshness::Due);
+        assert_eq!(needs(&one, NOW.after(ms(1000)), 0.0), Freshness::Unusable);
+    }
+
+    #[test]
+    fn a_token_without_an_end_is_always_fresh_and_one_that_ended_before_it_came_never() {
+        assert_eq!(needs(&stored(None, 1_000_000_000), NOW, 0.0), Freshness::Fresh);
+        assert_eq!(freshness(&stored(None, 0), NOW, Some(ms(1_000_000)), 0.0), Freshness::Fresh);
+        assert_eq!(due_at(&stored(None, 0), 0.0), None);
+        assert_eq!(needs(&stored(Some(0), 0), NOW, 0.0), Freshness::Unusable);
+        assert_eq!(freshness(&stored(Some(60), 90_000), NOW, Some(Duration::ZERO), 0.0), Freshness::Unusable);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_forward_ends_the_token_and_one_that_jumps_back_makes_it_due() {
+        let stored = stored(Some(3600), 0);
+        assert_eq!(needs(&stored, NOW.after(ms(86_400_000)), 0.0), Freshness::Unusable);
+        assert_eq!(needs(&stored, NOW.before(ms(86_400_000)), 0.0), Freshness::Due);
+        assert_eq!(needs(&stored, NOW.before(ms(500)), 0.0), Freshness::Fresh);
+        let backoff = Backoff { pause: ms(9), since: NOW, not_before: NOW.after(ms(7_200_000)) };
+        let waits = [NOW.after(ms(5)), NOW.before(ms(86_400_000)), NOW.after(ms(7_200_001))].map(|now| backoff.wait(now));
+        assert_eq!(waits, [ms(7_199_995), ms(0), ms(0)]);
+    }
+
+    #[test]
+    fn jitter_makes_a_token_due_later_and_never_sooner() {
+        let stored = stored(Some(3600), 0);
+        assert_eq!(due_at(&stored, 0.0), Some(NOW.after(ms(2_400_000))));
+        assert_eq!(due_at(&stored, 1.0), Some(NOW.after(ms(2_520_000))));
+        assert_eq!(needs(&stored, NOW.after(ms(2_450_000)), 1.0), Freshness::Fresh);
+    }
+
+    #[test]
+    fn min_ttl_beats_the_default_both_ways() {
+        let stored = stored(Some(3600), 3_500_000);
+        assert_eq!(needs(&stored, NOW, 0.0), Freshness::Due);
+        assert_eq!(freshness(&stored, NOW, Some(ms(300_000)), 0.0), Freshness::Unusable);
+        assert_eq!(freshness(&stored, NOW.after(ms(80_000)), Some(Duration::ZERO), 0.0), Freshness::Due);
+    }
+
+    #[test]
+    fn the_pauses_between_failed_renewals_grow_to_minutes() {
+        let (mut backoff, mut gaps) = (None, Vec::new());
+        for _ in 0..12 {
+            let next = Backoff::after(backoff.as_ref(), NOW, Duration::ZERO, 0.0);
+            gaps.push(next.wait(NOW).as_secs());
+            backoff = Some(next);
+        }
+        assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
+        let last = Backoff { pause: Duration::MAX, since: Timestamp::default(), not_before: Timestamp::default() };
+        assert_eq!(Backoff::after(Some(&last), NOW, Duration::ZERO, 1.0).wait(NOW), ms(150_000));
+        // As long as the token is good, there is time for several tries.
+        assert_eq!(Backoff::after(Some(&last), NOW, ms(40_000), 0.0).wait(NOW), ms(10_000));
+        assert_eq!(Backoff::after(None, NOW, ms(100), 0.0).wait(NOW), ms(200));
+        assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::from_secs(3600)).wait(NOW), ms(3_600_000));
+    }
+}

@@ -1,0 +1,51 @@
+use std::time::{Duration, SystemTime};
+
+use redact::Secret;
+
+use super::{Session, State};
+use crate::io::SecretSource;
+
+/// A folder that changed so shortly ago may have changed again within the same tick of its clock.
+const RACY: Duration = Duration::from_millis(100);
+/// With more, those that no session remembers are let go: they have long ended, and each costs memory.
+const MOST_SECRETS: usize = 100;
+
+/// The secrets of all sessions that are remembered where this one is, as they come.
+pub struct Watch {
+    session: Session,
+    credential: Option<Secret>,
+    secrets: Vec<Secret>,
+    seen: Option<SystemTime>,
+}
+
+impl Watch {
+    /// The credential is hidden too.
+    #[must_use]
+    pub fn new(session: Session, credential: Option<Secret>) -> Self {
+        Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None }
+    }
+}
+
+impl SecretSource for Watch {
+    fn refresh(&mut self) -> bool {
+        // A state file is only ever replaced, which changes its folder.
+        let Ok(changed) = self.session.home().metadata().and_then(|found| found.modified()) else { return false };
+        if self.seen == Some(changed) {
+            return false;
+        }
+        self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
+        let states: Vec<_> = self.session.all().filter_map(|session| session.read().ok()).collect();
+        let known = || states.iter().flat_map(State::secrets);
+        let new: Vec<_> = known().filter(|secret| !self.secrets.contains(secret)).cloned().collect();
+        let found = !new.is_empty();
+        self.secrets.extend(new);
+        if self.secrets.len() > MOST_SECRETS {
+            self.secrets.retain(|secret| self.credential.as_ref() == Some(secret) || known().any(|other| other == secret));
+        }
+        found
+    }
+
+    fn secrets(&self) -> &[Secret] {
+        &self.secrets
+    }
+}

@@ -1,0 +1,101 @@
+use serde_json::{Value, json};
+
+use crate::support::Scene;
+use crate::tells;
+
+/// A session `s` with two tokens, the first of them replaced; its file is `home/s.json`.
+fn session() -> Scene {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    let ran = scene.run(&["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 0);
+    scene
+}
+
+/// The same in the format that had no version yet.
+fn version_before(state: &Value) -> Value {
+    let old = |stored: &Value, replaced: bool| {
+        let mut grant = stored["token"].clone();
+        grant["issued_at"] = (grant["issued_at"].as_u64().unwrap() / 1000).into();
+        json!({
+            "platform": stored["platform"], "order": stored["issuing"]["mint"], "grant": grant,
+            "revoke": true, "files": [], "masked": true, "replaced": replaced,
+        })
+    };
+    json!({"tokens": [old(&state["replaced"][0], true), old(&state["current"], false)]})
+}
+
+#[test]
+fn a_session_of_the_version_before_goes_on_in_mid_life() {
+    let scene = session();
+    let before = version_before(&scene.state("s"));
+    scene.write("home/s.json", &before.to_string());
+    let current = scene.sandbox.issued()[1].access_token.clone();
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert_eq!((ran.code, ran.stdout.trim()), (0, current.as_str()), "{}", ran.story);
+    // Due when a third of the hour is left, as ever.
+    let ran = scene.run_at(45 * 60_000, &["get", "--session", "s"]);
+    assert_eq!(ran.stdout.trim(), scene.sandbox.issued()[2].access_token, "{}", ran.story);
+    assert_eq!(scene.state("s")["version"], 2);
+    scene.write("home/s.json", &before.to_string());
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!((ran.code, live), (0, vec![false, false, true]), "{}", ran.story);
+    assert!(!scene.path("home").exists());
+}
+
+#[test]
+fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
+    let scene = session();
+    let whole = scene.read("home/s.json");
+    let newer = whole.replace("\"version\":2", "\"version\":3");
+    let mut foreign: Value = serde_json::from_str(&whole).unwrap();
+    foreign["current"]["platform"] = "file:///etc".into();
+    for (what, text) in [
+        ("newer", newer.as_str()),
+        ("cut", &whole[..whole.len() / 2]),
+        ("empty", ""),
+        ("foreign", "{\"servers\": []}"),
+        ("an address that is none", &foreign.to_string()),
+    ] {
+        scene.write("home/s.json", text);
+        for command in [&["get"][..], &["refresh"], &["keep"], &["create", "--format", "none"], &["exec", "--", "true"]] {
+            let mut arguments = command.to_vec();
+            arguments.splice(1..1, ["--session", "s"]);
+            let ran = scene.run(&arguments);
+            let code = if command[0] == "exec" { 125 } else { 1 };
+            assert!(ran.code == code && ran.stderr.contains("home/s.json"), "{what}: {}", ran.story);
+            assert!(!ran.story.contains("--- request"), "{what}: {}", ran.story);
+        }
+        assert_eq!(scene.read("home/s.json"), text, "{what}: what can't be read is not replaced");
+    }
+}
+
+#[test]
+fn revoke_ends_what_can_be_read_of_a_session_file_that_is_none() {
+    for (name, change) in [
+        ("revoke_newer", (|whole: &str| whole.replace("\"version\":2", "\"version\":3")) as fn(&str) -> String),
+        // The list of those that were replaced stands behind the current one.
+        ("revoke_cut", |whole: &str| whole[..whole.find("\"replaced\"").unwrap()].to_owned()),
+    ] {
+        let scene = session();
+        scene.write("home/s.json", &change(&scene.read("home/s.json")));
+        let ran = scene.run(&["revoke", "--session", "s"]);
+        let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+        assert_eq!(live, if name == "revoke_cut" { [true, false] } else { [false, false] }, "{}", ran.story);
+        tells!(name, ran);
+    }
+}
+
+#[test]
+fn a_run_step_of_an_action_that_wraps_ours_is_no_step_of_ours() {
+    let mut scene = Scene::github();
+    // The wrapping action has an input of the same name, which its run: steps see.
+    scene.set("INPUT_FORCE-REVOCABLE", "true").set("INPUT_EXPIRY", "soon");
+    let ran = scene.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert!(scene.blocks("state").is_empty(), "nobody's post step comes for it");
+    let ran = scene.run(&["revoke"]);
+    assert!(ran.code == 0 && !scene.sandbox.issued()[0].live, "{}", ran.story);
+}
