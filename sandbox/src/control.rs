@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::{Fault, answers::json_answer, server::Door, state::Shared};
+use crate::{Fault, answers::json_answer, door::Door, state::Shared};
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()

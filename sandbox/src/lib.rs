@@ -13,6 +13,7 @@ mod access;
 mod answers;
 mod control;
 mod create;
+mod door;
 mod faults;
 mod misbehave;
 mod oidc;

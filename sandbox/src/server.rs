@@ -25,22 +25,19 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::sleep,
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::{Recorded, access, control, misbehave::misbehave, oidc, platform, state::Shared};
-
-/// Opens and closes the port.
-#[derive(Clone)]
-pub(crate) struct Door(mpsc::WeakUnboundedSender<Command>);
-
-struct Command {
-    open: bool,
-    done: Box<dyn FnOnce() + Send>,
-}
+use crate::{
+    Recorded, access, control,
+    door::{Command, Door},
+    misbehave::misbehave,
+    oidc, platform,
+    state::Shared,
+};
 
 /// The thread that serves; it ends when this is dropped.
 pub(crate) struct Server {
@@ -67,7 +64,7 @@ impl Server {
             .merge(control::routes())
             .fallback(platform::not_found)
             .method_not_allowed_fallback(platform::not_found)
-            .layer(Extension(Door(commands.downgrade())))
+            .layer(Extension(Door::new(&commands)))
             .with_state(shared.clone());
         let shared = shared.clone();
         let thread = std::thread::spawn(move || {
@@ -84,17 +81,6 @@ impl Server {
             let _ = commands.send(Command { open, done });
             let _ = wait.recv();
         }
-    }
-}
-
-impl Door {
-    pub(crate) async fn set_open(&self, open: bool) {
-        let (done, wait) = oneshot::channel();
-        let done = Box::new(move || done.send(()).unwrap_or_default());
-        if let Some(commands) = self.0.upgrade() {
-            let _ = commands.send(Command { open, done });
-        }
-        let _ = wait.await;
     }
 }
 
