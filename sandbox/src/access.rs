@@ -269,8 +269,8 @@ async fn show(Handle(shared): Handle<Shared>, Path(id): Path<String>, headers: H
     Ok(json_answer(StatusCode::OK, &Shown::from(token)))
 }
 
+/// guess: that other filters are ignored.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Filter {
     description: Option<String>,
     username: Option<String>,

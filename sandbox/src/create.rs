@@ -9,9 +9,8 @@ use crate::{
     state::State,
 };
 
-/// Unknown fields are refused. guess: Access may ignore them; here a misspelt one shall not pass.
+/// guess: that other fields are ignored; `token_type` is, which JFrog's Go client sends when it refreshes.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct Request {
     pub grant_type: Option<String>,
     pub username: Option<String>,

@@ -2,35 +2,36 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sandbox::Sandbox;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, call_with},
     tokens::create,
 };
 
+fn exchange(sandbox: &Sandbox, more: &Value) -> Answer {
+    let mut body = json!({
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
+        "subject_token": "a.b.c", "provider_name": "github", "job_id": "1",
+    });
+    body.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
+    call_with(sandbox, "POST", "/access/api/v1/oidc/token", "Content-Type: application/json\r\n", &body.to_string())
+}
+
 #[test]
 fn an_identity_token_is_exchanged() {
     let sandbox = Sandbox::start();
-    let exchange = |subject_token: &str| {
-        call_with(
-            &sandbox,
-            "POST",
-            "/access/api/v1/oidc/token",
-            "Content-Type: application/json\r\n",
-            &json!({
-                "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-                "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-                "subject_token": subject_token, "provider_name": "github", "job_id": "1",
-            })
-            .to_string(),
-        )
-    };
-    let answer = exchange("a.b.c").json();
+    let answer = exchange(&sandbox, &json!({})).json();
     assert_eq!((&answer["username"], &answer["expires_in"]), (&json!("github/default"), &json!(60)));
     assert_eq!(answer.get("refresh_token"), None);
     assert_eq!(create(&sandbox, answer["access_token"].as_str().unwrap(), &json!({})).status, 200);
-    assert_eq!(exchange("nonsense").status, 401);
+    assert_eq!(exchange(&sandbox, &json!({"subject_token": "nonsense"})).status, 401);
+}
+
+#[test]
+fn an_exchange_ignores_fields_that_it_does_not_know() {
+    assert_eq!(exchange(&Sandbox::start(), &json!({"colour": "blue"})).status, 200);
 }
 
 #[test]

@@ -88,7 +88,6 @@ fn a_wrong_field_is_refused() {
         json!({"username": "Bob"}),
         json!({"project_key": "P1"}),
         json!({"project_key": "p2"}),
-        json!({"scoop": "x"}),
         json!([]),
     ] {
         let answer = create(&sandbox, sandbox.admin_token(), &bad);
@@ -100,6 +99,15 @@ fn a_wrong_field_is_refused() {
         415
     );
     assert!(sandbox.issued().is_empty());
+}
+
+#[test]
+fn a_field_or_filter_that_is_not_known_is_ignored() {
+    let sandbox = Sandbox::start();
+    let admin = sandbox.admin_token();
+    assert_eq!(create(&sandbox, admin, &json!({"scoop": "x"})).status, 200);
+    assert_eq!(form(&sandbox, admin, "scoop=x").status, 200);
+    assert_eq!(get(&sandbox, "/access/api/v1/tokens?scoop=x", admin), 200);
 }
 
 #[test]
@@ -158,6 +166,27 @@ fn a_refresh_token_works_once_and_ends_the_old_pair() {
     assert!(!sandbox.is_live(old_access) && sandbox.is_live(new["access_token"].as_str().unwrap()));
     let again = form(&sandbox, old_access, &body);
     assert_eq!((again.status, message(&again).as_str()), (404, "Token matching the provided refresh token was not found."));
+}
+
+/// How JFrog's own client refreshes a pair.
+fn refresh(sandbox: &Sandbox, bearer: &str, access: &Value, refresh: &Value) -> Answer {
+    let body = json!({
+        "grant_type": "refresh_token", "token_type": "Bearer", "access_token": access, "refresh_token": refresh,
+        "refreshable": true, "expires_in": 60,
+    });
+    create(sandbox, bearer, &body)
+}
+
+fn refreshable_pair(sandbox: &Sandbox) -> Value {
+    create(sandbox, sandbox.user_token(), &json!({"refreshable": true})).json()
+}
+
+#[test]
+fn a_refresh_may_name_the_type_of_its_token() {
+    let sandbox = Sandbox::start();
+    let pair = refreshable_pair(&sandbox);
+    let answer = refresh(&sandbox, pair["access_token"].as_str().unwrap(), &pair["access_token"], &pair["refresh_token"]);
+    assert_eq!(answer.status, 200, "{answer:?}");
 }
 
 #[test]
