@@ -190,6 +190,37 @@ fn a_refresh_may_name_the_type_of_its_token() {
 }
 
 #[test]
+fn beside_the_pairs_own_token_a_refresh_takes_the_bearer_of_the_same_user_or_of_an_admin() {
+    let sandbox = Sandbox::start();
+    for bearer in [sandbox.user_token(), sandbox.admin_token()] {
+        let pair = refreshable_pair(&sandbox);
+        let answer = refresh(&sandbox, bearer, &pair["access_token"], &pair["refresh_token"]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert!(!sandbox.is_live(pair["access_token"].as_str().unwrap()));
+    }
+}
+
+#[test]
+fn a_refresh_by_a_stranger_by_a_dead_token_or_without_the_pairs_own_token_changes_nothing() {
+    let sandbox = Sandbox::start();
+    let pair = refreshable_pair(&sandbox);
+    let bob = create(&sandbox, sandbox.admin_token(), &json!({"username": "bob"})).json();
+    let dead = create(&sandbox, sandbox.user_token(), &json!({"force_revocable": true})).json();
+    let dead = dead["access_token"].as_str().unwrap();
+    assert_eq!(delete(&sandbox, "me", dead).status, 200);
+    let (admin, access) = (sandbox.admin_token(), &pair["access_token"]);
+    for (bearer, access, status) in [
+        (admin, &Value::Null, 404),
+        (admin, &bob["access_token"], 404),
+        (bob["access_token"].as_str().unwrap(), access, 403),
+        (dead, access, 401),
+    ] {
+        assert_eq!(refresh(&sandbox, bearer, access, &pair["refresh_token"]).status, status);
+    }
+    assert!(sandbox.is_live(access.as_str().unwrap()));
+}
+
+#[test]
 fn an_expired_token_is_refreshed_and_the_old_one_may_stay() {
     let sandbox = Sandbox::builder().refresh_kills_old(false).start();
     let jf_form = |pair: &Value| {
