@@ -14,7 +14,7 @@ use crate::{
     answers::{Answer, ApiError, json_answer, old_error},
     create::Request,
     scope::{ADMIN, USER},
-    state::{Order, Shared, State, Token},
+    state::{ANY_SERVICE, Order, Shared, State, Token},
     tokens::Claims,
 };
 
@@ -109,7 +109,7 @@ fn create(state: &mut State, caller: &Claims, request: Request) -> Answer {
     let order = Order {
         username,
         scope,
-        audience: request.audience.unwrap_or_else(|| "*@*".to_owned()),
+        audience: request.audience.unwrap_or_else(|| ANY_SERVICE.to_owned()),
         life: (life > 0).then_some(life),
         refreshable: request.refreshable.unwrap_or(false),
         reference: request.include_reference_token.unwrap_or(false),

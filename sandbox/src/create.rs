@@ -105,7 +105,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-pub(crate) fn check_audience(audience: &str) -> Result<(), ApiError> {
+fn check_audience(audience: &str) -> Result<(), ApiError> {
     let good = |part: &str| part.split_once('@').is_some_and(|(service, id)| SERVICES.contains(&service) && !id.is_empty());
     if !audience.split(' ').all(good) {
         return Err(ApiError::bad_request(format!("Invalid audience '{audience}'")));

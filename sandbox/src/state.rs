@@ -10,6 +10,9 @@ use crate::{
     tokens::{self, Audience, Claims},
 };
 
+/// The audience of a token whose request names none.
+pub(crate) const ANY_SERVICE: &str = "*@*";
+
 pub(crate) struct Settings {
     pub skew: i64,
     pub revocable_threshold: u64,
@@ -104,7 +107,7 @@ impl State {
             let token = self.issue(Order {
                 username: username.to_owned(),
                 scope: scope.to_owned(),
-                audience: "*@*".to_owned(),
+                audience: ANY_SERVICE.to_owned(),
                 life: Some(31_536_000),
                 ..Order::default()
             });

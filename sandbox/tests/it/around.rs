@@ -1,6 +1,9 @@
 //! What is around the token API.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use sandbox::Sandbox;
 use serde_json::{Value, json};
 
@@ -27,6 +30,20 @@ fn an_identity_token_is_exchanged() {
     assert_eq!(answer.get("refresh_token"), None);
     assert_eq!(create(&sandbox, answer["access_token"].as_str().unwrap(), &json!({})).status, 200);
     assert_eq!(exchange(&sandbox, &json!({"subject_token": "nonsense"})).status, 401);
+}
+
+#[test]
+fn the_audience_of_an_exchange_is_the_providers_and_never_the_tokens() {
+    let sandbox = Sandbox::start();
+    for audience in ["github-jfrog", "jfrt@*"] {
+        let answer = exchange(&sandbox, &json!({"audience": audience}));
+        assert_eq!(answer.status, 200, "{audience}: {answer:?}");
+        assert_eq!(claims(answer.json()["access_token"].as_str().unwrap())["aud"], "*@*", "{audience}");
+    }
+}
+
+fn claims(token: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
 }
 
 #[test]
