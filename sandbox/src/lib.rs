@@ -15,6 +15,7 @@ mod control;
 mod create;
 mod door;
 mod faults;
+mod files;
 mod misbehave;
 mod oidc;
 mod platform;

@@ -1,16 +1,16 @@
-//! What is around the token API: pings, versions, the root certificate, a file to fetch.
+//! What is around the token API: pings, versions, the root certificate.
 
 use axum::{
     Router,
-    extract::{RawQuery, State as Handle},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    extract::RawQuery,
+    http::StatusCode,
     response::Response,
-    routing::get,
+    routing::{any, get},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::json;
 
-use crate::{access, answers, scope, state::Shared, tokens};
+use crate::{answers, state::Shared, tokens};
 
 const TEXT: &str = "text/plain";
 
@@ -21,7 +21,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/access/api/v1/system/version", get(access_version))
         .route("/artifactory/api/system/version", get(artifactory_version))
         .route("/access/api/v1/cert/root", get(root_certificate))
-        .route("/artifactory/{repo}/{*path}", get(file).put(file))
+        .route("/artifactory/api/{*path}", any(unknown_api))
 }
 
 async fn ping() -> Response {
@@ -44,24 +44,9 @@ async fn root_certificate(RawQuery(query): RawQuery) -> Response {
     answers::answer(StatusCode::OK, TEXT, text)
 }
 
-async fn file(Handle(shared): Handle<Shared>, headers: HeaderMap) -> Response {
-    let token = access::bearer(&headers)
-        .map(str::to_owned)
-        .or_else(|| headers.get("x-jfrog-art-api")?.to_str().ok().map(str::to_owned))
-        .or_else(|| basic_password(&headers));
-    let caller = token.map(|t| shared.lock().authenticate(&t, "jfrt"));
-    match caller {
-        Some(Ok(claims)) if scope::groups_twice(&claims.scp) => answers::error('C', StatusCode::FORBIDDEN),
-        Some(Ok(_)) => answers::answer(StatusCode::OK, TEXT, "sandbox\n"),
-        _ => answers::error('C', StatusCode::UNAUTHORIZED),
-    }
-}
-
-fn basic_password(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-    let pair = STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
-    let pair = String::from_utf8(pair).ok()?;
-    Some(pair.split_once(':')?.1.to_owned())
+// guess: that it needs no credential.
+async fn unknown_api() -> Response {
+    answers::error('C', StatusCode::NOT_FOUND)
 }
 
 pub(crate) async fn not_found() -> Response {

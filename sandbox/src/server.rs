@@ -34,6 +34,7 @@ use tower::ServiceExt;
 use crate::{
     Recorded, access, control,
     door::{Command, Door},
+    files,
     misbehave::misbehave,
     oidc, platform,
     state::Shared,
@@ -61,6 +62,7 @@ impl Server {
         let router = access::routes()
             .merge(oidc::routes())
             .merge(platform::routes())
+            .merge(files::routes())
             .merge(control::routes())
             .fallback(platform::not_found)
             .method_not_allowed_fallback(platform::not_found)

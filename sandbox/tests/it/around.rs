@@ -8,7 +8,7 @@ use sandbox::Sandbox;
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Answer, call_with},
+    client::{Answer, call, call_with},
     tokens::create,
 };
 
@@ -80,4 +80,57 @@ fn a_file_takes_a_token_in_three_ways_but_none_with_two_group_lists() {
     let broken = create(&sandbox, admin, &json!({"scope": scope})).json();
     let broken = broken["access_token"].as_str().unwrap();
     assert_eq!(get(&format!("Authorization: Bearer {broken}\r\n")), 403);
+}
+
+#[test]
+fn a_file_that_is_put_is_answered_as_artifactory_does() {
+    let sandbox = Sandbox::start();
+    let answer = call(&sandbox, "PUT", "/artifactory/repo/a/my%20file.json", sandbox.admin_token(), "abc");
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/vnd.org.jfrog.artifactory.storage.ItemCreated+json");
+    let stored = answer.json();
+    let created = stored["created"].as_str().unwrap();
+    assert!(created.starts_with("20") && created[19..] == *".000Z", "{created}");
+    let url = format!("{}/artifactory/repo/a/my%20file.json", sandbox.url());
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(
+        stored,
+        json!({
+            "repo": "repo", "path": "/a/my file.json", "created": created, "createdBy": "admin", "downloadUri": url,
+            "mimeType": "application/json", "size": "3",
+            "checksums": {"sha1": "a9993e364706816aba3e25717850c26c9cd0d89d", "sha256": sha256},
+            "originalChecksums": {"sha256": sha256}, "uri": url,
+        })
+    );
+    let keys: Vec<_> = answer.body.lines().filter_map(|l| l.strip_prefix("  \"")?.split_once('"')).map(|(key, _)| key).collect();
+    assert_eq!(keys, ["repo", "path", "created", "createdBy", "downloadUri", "mimeType", "size", "checksums", "originalChecksums", "uri"]);
+    assert_eq!(call_with(&sandbox, "PUT", "/artifactory/repo/a/file", "", "abc").status, 401);
+}
+
+#[test]
+fn a_file_of_some_megabytes_can_be_put() {
+    let sandbox = Sandbox::start();
+    let answer = call(&sandbox, "PUT", "/artifactory/repo/a/file", sandbox.admin_token(), &"x".repeat(3_000_000));
+    assert_eq!((answer.status, &answer.json()["size"]), (201, &json!("3000000")));
+}
+
+#[test]
+fn a_file_put_by_its_checksum_alone_is_not_there() {
+    let sandbox = Sandbox::start();
+    let headers = format!("Authorization: Bearer {}\r\nX-Checksum-Deploy: true\r\n", sandbox.admin_token());
+    assert_eq!(call_with(&sandbox, "PUT", "/artifactory/repo/a/file", &headers, "").status, 404);
+}
+
+#[test]
+fn an_endpoint_that_artifactory_does_not_have_is_no_file() {
+    let sandbox = Sandbox::start();
+    for (method, path) in
+        [("GET", "/artifactory/api/storage/repo/a"), ("PUT", "/artifactory/api/repositories/r"), ("POST", "/artifactory/api/x")]
+    {
+        let answer = call(&sandbox, method, path, sandbox.admin_token(), "");
+        assert_eq!((answer.status, answer.json()["errors"][0]["status"].as_u64()), (404, Some(404)), "{method} {path}: {answer:?}");
+    }
+    for path in ["/artifactory/api/system/ping", "/artifactory/api/system/version"] {
+        assert_eq!(call_with(&sandbox, "GET", path, "", "").status, 200, "{path}");
+    }
 }
