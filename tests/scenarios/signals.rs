@@ -119,3 +119,13 @@ fn once_a_stop_was_asked_for_nothing_new_is_asked_of_the_platform() {
     assert_eq!(ran.story.matches("--- request").count(), 1, "{}", ran.story);
     assert!(scene.sandbox.issued().is_empty());
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn these_tests_may_be_started_with_signals_ignored() {
+    let script = r#"trap "" HUP INT QUIT; exec "$0" --exact "$1""#;
+    let test = "exec::a_signal_that_is_ignored_stays_ignored_in_the_program";
+    let ran = std::process::Command::new("sh").args(["-c", script]).arg(std::env::current_exe().unwrap()).arg(test).output().unwrap();
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success() && told.contains("1 passed"), "{told}");
+}

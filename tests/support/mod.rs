@@ -8,6 +8,8 @@
     reason = "each test program uses its part; a failed step ends the test"
 )]
 
+mod signals;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -82,6 +84,7 @@ impl Scene {
     }
 
     pub fn with(builder: Builder) -> Self {
+        signals::hear();
         let sandbox = builder.start();
         let folder = tempfile::tempdir().unwrap();
         for name in ["work", "tmp"] {
