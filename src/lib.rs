@@ -91,8 +91,9 @@ fn parse(
             "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
         ));
     }
-    for (name, nearest) in inputs.unknown_variables() {
-        console.warn(&format!("the variable {name} is not known; did you mean {nearest}?"));
+    for (name, meant) in inputs.unknown_variables() {
+        let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
+        console.warn(&format!("unknown variable {name}{hint}"));
     }
     if asked.command.is_none() && inputs.text(&options::table::URL)?.is_none() {
         return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));

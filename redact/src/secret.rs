@@ -27,10 +27,10 @@ impl Secret {
             return Err("is empty");
         }
         if text.contains(|c: char| c.is_ascii_whitespace()) {
-            return Err("holds a space or a line break in its middle");
+            return Err("has a space or a line break inside");
         }
         if !text.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err("holds characters that no token has");
+            return Err("has characters that no token has");
         }
         Ok(Self(Zeroizing::new(text.to_owned())))
     }

@@ -40,14 +40,14 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
                 wrong_certificate("the TLS certificate has expired", "Renew it on the server; if it is fresh, set this machine's clock.")
             }
             Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-                wrong_certificate("the TLS certificate is not valid yet", "Set this machine's clock, or the server's certificate.")
+                wrong_certificate("the TLS certificate is not valid yet", "Check this machine's clock and the server's certificate.")
             }
             Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
                 wrong_certificate("the TLS certificate is for another host name", "Use the name that the certificate is for in --url.")
             }
             _ => wrong_certificate(
                 "the TLS certificate is not valid",
-                "A self-signed one that is a CA is not taken as a server's: sign the server's by a CA of its own. openssl s_client -connect HOST:PORT shows it.",
+                "A self-signed CA certificate is not accepted as a server's: have a CA sign the server's certificate. openssl s_client -connect HOST:PORT shows it.",
             ),
         };
     }
@@ -63,14 +63,14 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
         return unreachable(outcome, came, &format!("Is the platform up? A firewall may swallow packets.{proxy}"));
     }
     if says("dns error") || says("lookup address") {
-        return unreachable(outcome, "the host name is not known", &format!("Check --url, and this machine's DNS.{proxy}"));
+        return unreachable(outcome, "the host name can't be resolved", &format!("Check --url, and this machine's DNS.{proxy}"));
     }
     if error.is_connect() {
-        return unreachable(outcome, "no TLS connection came about", &format!("Does that port speak https?{proxy}"));
+        return unreachable(outcome, "the TLS handshake failed", &format!("Does that port speak https?{proxy}"));
     }
     unreachable(
         outcome,
-        "the connection broke before the whole answer was here",
+        "the connection broke before the whole answer had arrived",
         &format!("The network, a load balancer or a proxy cut it.{proxy}"),
     )
 }
@@ -97,9 +97,9 @@ pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Dur
         _ => (Kind::Refused, Outcome::Final, advice(request.operation, refusal, from_platform)),
     };
     let repeats_the_status = words.as_deref() == status.canonical_reason();
-    let later = wait.map(|wait| format!(", to be asked again in {} s", wait.as_secs())).unwrap_or_default();
+    let later = wait.map(|wait| format!(", asking to wait {} s", wait.as_secs())).unwrap_or_default();
     let said = words.clone().unwrap_or_else(|| {
-        if response.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is no JFrog error".into() }
+        if response.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is not a JFrog error".into() }
     });
     let mut error = fail(
         request,

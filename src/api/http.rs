@@ -60,7 +60,7 @@ impl Http {
     /// and `trace` shows it.
     pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
         let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
-        let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "somewhere that is no URL"))?;
+        let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
         for _ in 0..=MOST_REDIRECTS {
             let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
             trace(&|| {

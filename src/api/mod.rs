@@ -218,5 +218,5 @@ fn path_segment(id: &str) -> Result<&str> {
     if is_id(id) {
         return Ok(id);
     }
-    Err(Error::new(Kind::Input, "that is no token id", "A token id has letters, digits and dashes only."))
+    Err(Error::new(Kind::Input, "not a token id", "A token id has letters, digits and dashes only."))
 }

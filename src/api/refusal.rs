@@ -33,7 +33,7 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (Operation::LookUp, Refusal::NotFound | Refusal::SpentRefreshToken) if from_platform => {
             "The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored."
         }
-        (_, Refusal::BadRequest | Refusal::NotRevocable) => "The platform did not take an input; its words above say which.",
+        (_, Refusal::BadRequest | Refusal::NotRevocable) => "The platform rejected an input; its message above says which.",
         (_, Refusal::Expired) => "The credential has expired: put a new access token into the secret it comes from.",
         (_, Refusal::Signature) => {
             "The credential was signed by another platform, or with a key that was changed since: check --url, and make a new access token."
@@ -50,7 +50,7 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (_, Refusal::NotFound | Refusal::SpentRefreshToken) => {
             "Is this the URL of a JFrog platform? It is the part before /artifactory or /ui, and access tokens need Artifactory 7.21.1 or later."
         }
-        (_, Refusal::Other) => "That is no answer of JFrog Access: check --url, and what stands in front of it.",
+        (_, Refusal::Other) => "JFrog Access does not answer like this: check --url, and what stands in front of it.",
     }
 }
 

@@ -91,4 +91,4 @@ impl RetryBudget {
 
 /// What to do where a token may exist that nobody knows of.
 pub const LEFT_BEHIND: &str =
-    "A token may have been created all the same: look for it in the platform's list of tokens. Trying again blindly could leave more.";
+    "A token may have been created anyway: look for it in the platform's list of tokens. Trying again blindly could leave more.";

@@ -135,7 +135,7 @@ fn description(given: &InputValue) -> Result<String> {
 fn user_name(given: &InputValue) -> Result<String> {
     if switch(&given.text).is_some() {
         return Err(given.wrong(
-            format!("'{}' is hardly a user", given.text),
+            format!("'{}' can't be a user name", given.text),
             "A switch takes its value with an equals sign, such as --refreshable=false.",
         ));
     }

@@ -91,7 +91,7 @@ fn advise(cx: &Context, request: &TokenRequest) {
     }
     let short = request.expires_in.is_some_and(|life| !life.is_zero() && life < USUAL_THRESHOLD);
     if short && !request.force_revocable && cx.ci.is_ci() {
-        cx.console.say("so short-lived a token can usually not be revoked when the job ends; force-revocable makes it revocable");
+        cx.console.say("a token this short-lived can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
     if cx.options.credential.password.is_some() {
         cx.console.warn("the password is not used: the access token is the credential");

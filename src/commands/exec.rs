@@ -90,7 +90,7 @@ fn exec(cx: &Context) -> Result<u8> {
 fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToken> {
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
     if let Some((name, _)) = cx.options.flags.iter().find(|(name, _)| of_a_request(name)) {
-        let what = format!("--{name}: the session '{}' has its token already", session.name());
+        let what = format!("--{name}: the session '{}' already has a token", session.name());
         let help =
             format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
         return Err(Error::input(what, help));

@@ -17,7 +17,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         name: KEEP,
         aliases: &[],
         usage: "jf-token keep [OPTIONS]",
-        about: "Renew the session's token in the background until the process that started this ends, and rewrite its files",
+        about: "Renew the session's token in the background until the process that started jf-token ends, and rewrite its files",
         operands: Operands::None,
         groups: &[],
         // A keeper tries again by itself: no --retry-for.

@@ -48,7 +48,7 @@ pub fn find(options: &CredentialOptions, stdin: &mut dyn Read) -> Result<Option<
     let text = place.read(first, stdin)?;
     if text.trim_start().starts_with('$') {
         let help = "Is it set for this job, branch and environment?";
-        return Err(first.wrong("that is the name of a variable, which nothing has filled in", help));
+        return Err(first.wrong("this is the name of a variable that was not replaced by its value", help));
     }
     let secret =
         Secret::new(&text).map_err(|why| first.wrong(format!("the token {why}"), "Give one whole access token, or reference token."))?;

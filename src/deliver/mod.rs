@@ -219,7 +219,7 @@ fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refre
 pub fn variable(given: &InputValue) -> Result<&str> {
     let name = given.text.as_str();
     if name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(given.wrong("that can't be the name of a variable", "Use letters, digits and underscores, no digit first."));
+        return Err(given.wrong("not a valid variable name", "Use letters, digits and underscores, no digit first."));
     }
     Ok(name)
 }

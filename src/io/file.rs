@@ -23,7 +23,7 @@ impl AtomicFile {
         let fail = |error: &std::io::Error| Error::file("write", path, error);
         // A link is not followed, for others may have put it there, nor replaced, for it may be /dev/stdout.
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-            return Err(fail(&std::io::Error::other("a folder, a link or a device is there")));
+            return Err(fail(&std::io::Error::other("it is a folder, a link or a device")));
         }
         // The path stays right if the working directory changes, and the state file remembers it.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;

@@ -62,7 +62,7 @@ pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool)
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
-        cx.console.say(&format!("{} was to live on; it {}", stored.token.name(), cx.end_of(stored)));
+        cx.console.say(&format!("{} is not revoked, as asked; it {}", stored.token.name(), cx.end_of(stored)));
     }
     for tokens in by_platform(revoked) {
         ending.end_tokens(tokens);
@@ -73,7 +73,7 @@ pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool)
 /// What an earlier process left: a token that nobody knows of, or nothing at all.
 fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing: bool) {
     if guard.was_cut_off() || guard.state.lost_a_token {
-        cx.console.warn("an earlier step was stopped, or an answer lost, while a token was on its way: one may be alive that nobody knows of; look for it in the platform's list of tokens");
+        cx.console.warn("an earlier step was stopped, or an answer was lost, while a token was being issued: a token may be alive that is not remembered here; look for it in the platform's list of tokens");
     } else if tell_nothing && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
@@ -117,7 +117,7 @@ impl Ending<'_> {
             Ok(Revoked::NotRevocable) if is_over(cx, &stored) => {}
             Ok(Revoked::Done | Revoked::NotFound) if self.quiet => {}
             Ok(Revoked::Done) => cx.console.say(&format!("revoked {name}")),
-            Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was not alive any more")),
+            Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
             Ok(Revoked::NotRevocable) => cx.console.say(&format!(
                 "{name} is too short-lived for the platform to revoke; by itself it {} (force-revocable makes such a token revocable)",
                 cx.end_of(&stored)

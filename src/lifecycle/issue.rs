@@ -97,7 +97,7 @@ pub async fn issue<'t>(
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
     match answer.stopped {
         None => Ok(rollback),
-        Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was on its way", "")).await),
+        Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was being issued", "")).await),
     }
 }
 

@@ -147,7 +147,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
         cx.credential()?;
     }
     let Some(_lock) = session.become_keeper(Some(std::process::id()))? else {
-        cx.console.say(&format!("the session '{}' has a keeper already", session.name()));
+        cx.console.say(&format!("the session '{}' already has a keeper", session.name()));
         return Ok(());
     };
     let job = os::Watched::new(until);
@@ -233,7 +233,7 @@ impl Launch {
     /// When it can't be started, or ends at once.
     pub fn start(&self, cx: &Context, session: &Session) -> Result<()> {
         if session.has_keeper() {
-            cx.console.say(&format!("the session '{}' has a keeper already, which goes on as it was started", session.name()));
+            cx.console.say(&format!("the session '{}' already has a keeper, which goes on as it was started", session.name()));
             return Ok(());
         }
         let log: PathBuf = cx.options.renewal.log_file.as_ref().map_or_else(|| session.log(), |given| PathBuf::from(&given.text));

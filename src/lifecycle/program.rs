@@ -82,7 +82,7 @@ impl<'p> Program<'p> {
     /// # Errors
     /// When it can't be started.
     pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
-        let fail = |error: io::Error| Error::new(Kind::Local, format!("no pipe for what the program prints: {error}"), "");
+        let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.credential.clone())));
         let mut process = self.process(cx, &start);
         // Dropped, `end` tells those that pass on that the program has ended.
@@ -132,7 +132,7 @@ impl Attended {
         let mut keeping = std::pin::pin!(keep(cx, session, &over, &busy));
         let status = tokio::select! {
             status = attend(child, self.signals, self.screens) => status,
-            () = &mut keeping => Err(io::Error::other("it was lost sight of")),
+            () = &mut keeping => Err(io::Error::other("its end was missed")),
         };
         over.store(true, Ordering::Relaxed);
         if busy.get() {
@@ -195,9 +195,9 @@ impl Ended {
         let passed = self.passing.into_iter().filter_map(|passing| passing.join().ok());
         // Who does not read any more misses nothing.
         let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
-        let failed = failed.map(|error| Error::new(Kind::Local, format!("what the program prints can't be written: {error}"), ""));
+        let failed = failed.map(|error| Error::new(Kind::Local, format!("can't write the program's output: {error}"), ""));
         let code = self.status.map(os::exit_code);
-        let code = code.map_err(|error| Error::new(Kind::Local, format!("the program can't be waited for: {error}"), ""))?;
+        let code = code.map_err(|error| Error::new(Kind::Local, format!("can't wait for the program: {error}"), ""))?;
         match failed {
             Some(error) if code == 0 => return Err(error),
             Some(error) => {
@@ -216,7 +216,7 @@ fn not_started(words: &[OsString], error: &io::Error) -> Error {
         _ => Error::new(
             Kind::NotExecutable,
             format!("'{name}' can't be started: {error}"),
-            "Is it a program, and executable? A shell's own words need the shell: -- sh -c '…'.",
+            "Is it a program, and executable? A shell builtin needs the shell: -- sh -c '…'.",
         ),
     }
 }

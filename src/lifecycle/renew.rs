@@ -286,7 +286,7 @@ impl<'t> TokenSource<'t> {
     fn hand_over_again(&self, stored: &StoredToken) {
         for file in &stored.files {
             if let Err(error) = rewrite(file, stored) {
-                self.cx.console.warn(&format!("it still holds the old token: {error}"));
+                self.cx.console.warn(&format!("a file still holds the old token: {error}"));
             }
         }
         let Some(name) = stored.variable.as_deref().filter(|_| self.role.is_heard()) else { return };
@@ -313,15 +313,15 @@ impl<'t> TokenSource<'t> {
         let refresh = stored.token.refresh_token.clone().filter(|_| by != RenewBy::Mint);
         let credential = if by == RenewBy::Refresh { None } else { self.cx.credential()? };
         let issue = match credential {
-            None if by == RenewBy::Refresh => Err("--renew-by refresh leaves that out"),
+            None if by == RenewBy::Refresh => Err("--renew-by refresh rules that out"),
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and goes to no other.
             Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
-                Err("the URL here is not the platform's that minted it, so the credential here can't mint a new one")
+                Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
             // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
             Some(credential) if state.secrets().any(|ours| ours == credential.secret()) => {
-                Err("what stands here as the credential is the session's own token, which can't mint a new one")
+                Err("the credential here is the session's own token, which can't mint a new one")
             }
             Some(credential) => Ok(credential),
         };
@@ -336,11 +336,13 @@ impl<'t> TokenSource<'t> {
     fn left_to_the_keeper(&self, state: &State) -> Error {
         let log = self.session.log();
         let help = match &state.backoff {
-            None => "It does so when a third of the life is left: take what there is with jf-token get, without a longer --min-ttl.".into(),
+            None => {
+                "It does so when a third of the life is left; until then jf-token get without a longer --min-ttl prints the token.".into()
+            }
             Some(_) if log.exists() => format!("The keeper's last try failed, and it tries again: {} says why.", log.display()),
             Some(_) => "The keeper's last try failed, and it tries again.".into(),
         };
-        Error::new(Kind::NoCredential, "only its keeper has what renews it", help)
+        Error::new(Kind::NoCredential, "only its keeper can renew it", help)
     }
 
     fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
@@ -350,7 +352,7 @@ impl<'t> TokenSource<'t> {
             let help = if others.is_empty() {
                 "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.".into()
             } else {
-                format!("There are others: {}. Say which by --session, or JF_TOKEN_SESSION.", others.join(", "))
+                format!("There are others: {}. Name one by --session or JF_TOKEN_SESSION.", others.join(", "))
             };
             Error::new(Kind::NoCredential, what, help)
         })
@@ -376,11 +378,11 @@ fn doubt(state: &mut State, in_doubt: bool) {
 }
 
 /// What to do where nothing can mint.
-const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those of the first mint";
+const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those that the first token was minted with";
 
 fn no_means(by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
     let refresh =
-        if stored.token.refresh_token.is_some() { "--renew-by mint keeps its refresh token out" } else { "it has no refresh token" };
+        if stored.token.refresh_token.is_some() { "--renew-by mint rules out its refresh token" } else { "it has no refresh token" };
     let (what, help) = match by {
         RenewBy::Refresh => {
             ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())

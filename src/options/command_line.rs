@@ -8,13 +8,13 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::inputs::Flags;
 use super::table::{ALL, OUTPUT_FILE, Opt, USERNAME, Value};
-use super::value::distance;
+use super::value::near;
 use super::{Operands, Syntax, shown};
 use crate::error::{Error, Result};
 
 const AFTER_HELP: &str = "\
-Every option is also an environment variable, named in the option's help. A flag beats the GitHub Action's input beats the
-variable; an empty one counts as absent.
+Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
+overrides the variable; an empty value counts as absent.
 
 Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
 4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
@@ -114,7 +114,7 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
             return Ok(Parsed::Help(error.apply::<KindFormatter>().to_string()));
         }
         Err(_) if starts_with_an_option => {
-            return Err(Error::input("options stand behind a command", "Write jf-token create --option VALUE, or give all by variables."));
+            return Err(Error::input("options come after a command", "Write jf-token create --option VALUE, or give all by variables."));
         }
         Err(error) => return Err(explain(&error, command, commands)),
     };
@@ -135,7 +135,7 @@ fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
             };
             if ALL.iter().any(|option| text.strip_prefix("--") == Some(option.name)) {
                 return Err(Error::input(
-                    format!("--{} has no value: {text} stands behind it", option.name),
+                    format!("--{} needs a value, but {text} follows it", option.name),
                     "Write --option VALUE or --option=VALUE.",
                 ));
             }
@@ -156,23 +156,19 @@ fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static S
     match (error.kind(), command) {
         (ErrorKind::MissingRequiredArgument, _) => no_program(),
         (ErrorKind::UnknownArgument, Some(command)) => match option {
-            Some(name) => Error::input(format!("--{} is no option of {}", shown(name), command.name), nearest(name, command)),
+            Some(name) => Error::input(format!("unknown option --{} for {}", shown(name), command.name), option_hint(name, command)),
             None => not_an_option(argument, command),
         },
         (_, Some(_)) => {
             let what = match option {
-                Some(name) => format!("--{} has no value, or one that is set off wrongly", shown(name)),
+                Some(name) => format!("--{} needs a value", shown(name)),
                 None => "the arguments can't be read".into(),
             };
             Error::input(what, "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.")
         }
         (_, None) => {
-            let names: Vec<_> = commands.iter().map(|syntax| syntax.name).collect();
-            let (last, others) = names.split_last().unwrap_or((&"", &[]));
-            Error::input(
-                format!("'{}' is no command", shown(culprit(ContextKind::InvalidSubcommand))),
-                format!("Use {} or {last}; jf-token --help shows more.", others.join(", ")),
-            )
+            let word = culprit(ContextKind::InvalidSubcommand);
+            Error::input(format!("unknown command '{}'", shown(word)), command_hint(word, commands))
         }
     }
 }
@@ -185,23 +181,33 @@ fn not_an_option(argument: &str, command: &Syntax) -> Error {
         // A program without the dashes.
         Operands::Program => no_program(),
         Operands::Output => Error::input(
-            format!("{} starts no program", command.name),
+            format!("{} does not start a program", command.name),
             format!("Write PROGRAM 2>&1 | jf-token {}, or jf-token exec -- PROGRAM.", command.name),
         ),
         Operands::None | Operands::Username => Error::input(
-            "there is an argument too many",
-            "One user name at most stands without a flag, and only with create. Quote values that hold spaces.",
+            "too many arguments",
+            "Only create takes an argument without a flag: the user name. Quote values that hold spaces.",
         ),
     }
 }
 
 fn no_program() -> Error {
-    Error::input("there is no program to run", "Write it behind two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS.")
+    Error::input("there is no program to run", "Put it after two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS.")
 }
 
-fn nearest(name: &str, command: &Syntax) -> String {
-    match command.known().map(|option| (distance(name, option.name), option.name)).min() {
-        Some((1..=3, option)) => format!("Did you mean --{option}?"),
-        _ => "jf-token COMMAND --help shows the options of a command.".into(),
+fn option_hint(name: &str, command: &Syntax) -> String {
+    match near(name, command.known().map(|option| option.name)) {
+        Some(option) => format!("Did you mean --{option}?"),
+        None => format!("jf-token {} --help shows its options.", command.name),
     }
+}
+
+fn command_hint(word: &str, commands: &[&Syntax]) -> String {
+    let words = || commands.iter().flat_map(|syntax| [syntax.name].into_iter().chain(syntax.aliases.iter().copied()));
+    if let Some(command) = near(word, words()) {
+        return format!("Did you mean {command}?");
+    }
+    let names: Vec<_> = commands.iter().map(|syntax| syntax.name).collect();
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    format!("Use {} or {last}; jf-token --help shows more.", others.join(", "))
 }

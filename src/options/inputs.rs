@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::choices::Format;
 use super::table::{self, Opt, Value};
-use super::value::{InputValue, Source, distance, shown, switch};
+use super::value::{InputValue, Source, near, shown, switch};
 use super::{Syntax, span};
 use crate::error::Result;
 use crate::io::Environment;
@@ -100,13 +100,12 @@ impl Inputs<'_> {
         one_of(&given, &words).map(Some)
     }
 
-    /// Variables that look like ours and are not, each with the nearest name that is.
+    /// Variables that look like ours and are not, each with the name that was probably meant.
     #[must_use]
-    pub fn unknown_variables(&self) -> Vec<(String, &'static str)> {
+    pub fn unknown_variables(&self) -> Vec<(String, Option<&'static str>)> {
         let known = || table::ALL.iter().map(|option| option.variable).chain([table::HOME]);
         let unknown = self.environment.names("JF_TOKEN_").filter(|name| !known().any(|other| other == *name));
-        let nearest = |name: &str| known().min_by_key(|other| distance(name, other)).unwrap_or_default();
-        unknown.map(|name| (shown(name), nearest(name))).collect()
+        unknown.map(|name| (shown(name), near(name, known()))).collect()
     }
 
     /// Whether some flag holds a secret: other processes of the machine can read it.

@@ -17,7 +17,7 @@ pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs};
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
-pub use value::{InputValue, Source, distance, shown, switch};
+pub use value::{InputValue, Source, near, shown, switch};
 
 /// All that a command was asked.
 pub struct Options {

@@ -69,41 +69,41 @@ macro_rules! options {
 use Value::{Secret, Switch, Text};
 
 options! {
-    USERNAME "username" "JF_TOKEN_USERNAME" Text("USERNAME"), Token, true, "User the token is for; absent: the caller";
+    USERNAME "username" "JF_TOKEN_USERNAME" Text("USERNAME"), Token, true, "User the token is for (default: the caller)";
     URL "url" "JF_URL" Text("URL"), Connection, true, "The platform's URL, such as https://acme.jfrog.io";
     ACCESS_TOKEN "access-token" "JF_ACCESS_TOKEN" Secret("TOKEN"), Connection, true, "The credential: an access or reference token";
     ACCESS_TOKEN_FILE "access-token-file" "JF_TOKEN_ACCESS_TOKEN_FILE" Text("FILE"), Connection, true, "Read the credential from this file";
     ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, Connection, false, "Read the credential from standard input";
     USER "user" "JF_USER" Text("USER"), Token, true, "As in jf: beside an access token, the same as USERNAME";
-    PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), Token, true, "As in jf: beside an access token not used, alone refused, for the platform creates tokens for an access token only";
+    PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), Token, true, "As in jf: ignored beside an access token, refused without one, for the platform creates tokens only for an access token";
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), Token, true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, Token, true, "Give the token admin permissions";
-    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 is for ever; absent: the platform's default";
+    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 means for ever (default: the platform's)";
     REFRESHABLE "refreshable" "JF_TOKEN_REFRESHABLE" Switch, Token, true, "Also ask for a refresh token";
     REFERENCE "reference" "JF_TOKEN_REFERENCE" Switch, Token, true, "Also ask for a reference token";
     DESCRIPTION "description" "JF_TOKEN_DESCRIPTION" Text("TEXT"), Token, true, "Description of the token, at most 1024 characters";
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), Token, true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
-    FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make a short-lived token revocable too";
+    FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
     FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header, reference or (not get) none; inspect: table or json";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
-    ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or the program of exec (there absent: JF_ACCESS_TOKEN)";
+    ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";
     OUTPUT_REFRESH_TOKEN "output-refresh-token" "JF_TOKEN_OUTPUT_REFRESH_TOKEN" Switch, HandOver, true, "Also hand the refresh token over, not only the access token";
-    RENEW_BY "renew-by" "JF_TOKEN_RENEW_BY" Text("HOW"), Renewal, true, "How to renew: refresh (ends the old token at once), mint (leaves it to live out its time), or auto (refresh if there is a refresh token)";
-    MIN_TTL "min-ttl" "JF_TOKEN_MIN_TTL" Text("TIME"), Renewal, false, "The least the token must still be good for: seconds, or 5m; absent: a minute, or a tenth of its life if that is less";
+    RENEW_BY "renew-by" "JF_TOKEN_RENEW_BY" Text("HOW"), Renewal, true, "How to renew: refresh (ends the old token at once), mint (the old token lives out its time), or auto (refresh if there is a refresh token)";
+    MIN_TTL "min-ttl" "JF_TOKEN_MIN_TTL" Text("TIME"), Renewal, false, "How long the token must still be good for: seconds, or 5m (default: a minute, or a tenth of its life if that is less)";
     KEEP_FRESH "keep-fresh" "JF_TOKEN_KEEP_FRESH" Switch, Renewal, true, "Renew the token in the background until the job ends (in a script: the process that started jf-token), and rewrite its files";
-    UNTIL_PID "until-pid" "JF_TOKEN_UNTIL_PID" Text("PID"), Renewal, false, "Keep the token fresh until this process ends; absent: the one that started jf-token";
+    UNTIL_PID "until-pid" "JF_TOKEN_UNTIL_PID" Text("PID"), Renewal, false, "Keep the token fresh until this process ends (default: the one that started jf-token)";
     FOREGROUND "foreground" "JF_TOKEN_FOREGROUND" Switch, Renewal, false, "Stay in the foreground";
-    LOG_FILE "log-file" "JF_TOKEN_LOG_FILE" Text("FILE"), Renewal, false, "Write what happens to this file instead of standard error";
+    LOG_FILE "log-file" "JF_TOKEN_LOG_FILE" Text("FILE"), Renewal, false, "Write messages to this file instead of standard error";
     SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), Session, true, "Name under which the token is remembered";
     REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), Session, true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), Session, false, "Revoke this token only";
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
-    RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to begin new tries: seconds, or 2m; 0 is one try; absent: 30";
-    INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, Connection, true, "Allow plain http to another machine: everyone on the way reads the tokens";
+    RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
+    INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, Connection, true, "Allow plain http to another machine: anyone on the way can read the tokens";
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, Diagnostics, true, "Show the requests on standard error, with secrets replaced";
 }
 

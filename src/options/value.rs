@@ -69,9 +69,15 @@ pub fn shown(text: &str) -> String {
     if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
 }
 
-/// Edits (insert, delete, replace) from one word to the other.
+/// The known word that was probably meant: at most two edits away, or a third of the word's length.
 #[must_use]
-pub fn distance(from: &str, to: &str) -> usize {
+pub fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let (edits, nearest) = known.map(|other| (distance(word, other), other)).min()?;
+    (edits <= 2.max(word.len() / 3)).then_some(nearest)
+}
+
+/// Edits (insert, delete, replace) from one word to the other.
+fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.bytes().enumerate() {
         let mut diagonal = i;
@@ -83,4 +89,18 @@ pub fn distance(from: &str, to: &str) -> usize {
         }
     }
     row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_near_or_absent() {
+        let known = || ["access-token", "expiry", "url"].into_iter();
+        assert_eq!(near("acess-token", known()), Some("access-token"));
+        assert_eq!(near("acces-tokens-file", known()), None);
+        assert_eq!(near("ulr", known()), Some("url"));
+        assert_eq!(near("lifetime", known()), None);
+    }
 }

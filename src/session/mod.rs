@@ -66,7 +66,7 @@ impl Session {
             Some(given) if is_name(&given.text) => given.text.clone(),
             Some(given) => {
                 return Err(given.wrong(
-                    "that can't be the name of a session",
+                    "not a valid session name",
                     "Use up to 64 letters, digits, dots, dashes and underscores, a letter or digit first.",
                 ));
             }
@@ -90,7 +90,7 @@ impl Session {
                 [only] => only.clone_into(&mut session.name),
                 _ => {
                     let what = format!("this job has {} sessions: {}", names.len(), names.join(", "));
-                    return Err(Error::input(what, "Say which by --session, or JF_TOKEN_SESSION; the action has an output session."));
+                    return Err(Error::input(what, "Name one by --session or JF_TOKEN_SESSION; the action has an output session."));
                 }
             }
         }

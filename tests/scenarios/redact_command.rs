@@ -126,5 +126,5 @@ fn the_credential_does_not_come_by_the_stream_that_is_passed_on() {
     let ran = redact(&mut scene, &[], "a log of many words\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "a log of many words\n"), "{}", ran.story);
     let ran = redact(&mut scene, &["--access-token-stdin"], "");
-    assert!(ran.code == 2 && ran.stderr.contains("is no option of redact"), "{}", ran.stderr);
+    assert!(ran.code == 2 && ran.stderr.contains("for redact"), "{}", ran.stderr);
 }

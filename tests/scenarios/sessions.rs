@@ -201,7 +201,7 @@ fn a_folder_that_others_may_look_into_holds_no_session() {
     let elsewhere = scene.path("work");
     std::os::unix::fs::symlink(elsewhere, &home).unwrap();
     let ran = scene.run(&["create"]);
-    assert!(ran.code == 1 && ran.stderr.contains("it is no folder"), "{}", ran.story);
+    assert!(ran.code == 1 && ran.stderr.contains("it is not a folder"), "{}", ran.story);
 }
 
 #[test]

@@ -47,13 +47,13 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     // Not following a link: in a shared temporary folder anyone may have put one there.
     let found = fs::symlink_metadata(path)?;
     if !found.is_dir() {
-        return Err(io::Error::other("it is no folder"));
+        return Err(io::Error::other("it is not a folder"));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other("it belongs to another user"));
     }
     if found.mode() & 0o077 != 0 {
-        return Err(io::Error::other("other users may look into it (chmod 700 would mend that)"));
+        return Err(io::Error::other("other users can read it (chmod 700 would fix that)"));
     }
     Ok(())
 }
