@@ -111,7 +111,8 @@ fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime)
     let (stdout, stderr) = (Printed::default(), Printed::default());
     let args = ["jf-token"].iter().chain(words).map(Into::into).collect();
     let (stdin, out, err) = (Box::new(std::io::empty()), Box::new(stdout.clone()), Box::new(stderr.clone()));
-    let code = run(World { args, environment, stdin, stdout: out, stderr: err, now });
+    let folder = std::env::current_dir().unwrap();
+    let code = run(World { args, environment, folder, stdin, stdout: out, stderr: err, now });
     (code, stdout.text(), stderr.text())
 }
 

@@ -15,6 +15,7 @@ mod session;
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -22,7 +23,7 @@ use std::time::SystemTime;
 use ci::{Action, Ci};
 use error::Error;
 use io::{Console, FirstLine};
-use lifecycle::{Context, OWN_FAILURE};
+use lifecycle::{Context, OWN_FAILURE, Outside};
 use options::command_line::{self, Parsed};
 use options::{Inputs, Operands, Options, Syntax};
 
@@ -34,6 +35,8 @@ pub struct World {
     pub args: Vec<OsString>,
     /// The environment variables.
     pub environment: Environment,
+    /// The working directory.
+    pub folder: PathBuf,
     /// Standard input.
     pub stdin: Box<dyn Read + Send>,
     /// Standard output: data.
@@ -46,7 +49,7 @@ pub struct World {
 
 /// The whole program.
 pub fn run(world: World) -> ExitCode {
-    let World { mut args, environment, stdin, stdout, stderr, now } = world;
+    let World { mut args, environment, folder, stdin, stdout, stderr, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
     let console = Console::new(stdout, stderr, ci.clone());
     let action = args.get(1).is_some_and(|word| word == command_line::ACTION).then(|| {
@@ -67,7 +70,7 @@ pub fn run(world: World) -> ExitCode {
     };
     // What a program is to read must not be read before it.
     let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
-    let cx = Context::new(options, environment, console, ci, action, now, stdin);
+    let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
     ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| ci::report(&failure, cx.ci.as_ref(), &cx.console)))
 }
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
     run(World {
         args: std::env::args_os().collect(),
         environment: std::env::vars_os().collect(),
+        folder: std::env::current_dir().unwrap_or_default(),
         stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),
         stderr: Box::new(std::io::stderr()),

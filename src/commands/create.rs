@@ -81,7 +81,7 @@ fn remembered(cx: &Context) -> Result<Option<Session>> {
     let name = cx.options.session.name.as_ref();
     let named = name.is_some() || cx.environment.get(HOME)?.is_some();
     let wanted = cx.ci.is_ci() || (named && !is_of_exec(name));
-    wanted.then(|| Session::for_new_token(cx.place())).transpose()
+    wanted.then(|| cx.session_for_new_token()).transpose()
 }
 
 fn advise(cx: &Context, request: &TokenRequest) {

@@ -1,5 +1,6 @@
 use std::ffi::OsStr;
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -22,6 +23,7 @@ pub struct Context {
     pub options: Options,
     /// The environment variables.
     pub environment: Environment,
+    folder: PathBuf,
     /// Where to print.
     pub console: Console,
     /// The CI it runs in.
@@ -35,6 +37,18 @@ pub struct Context {
     runtime: OnceLock<Runtime>,
 }
 
+/// The part of the outside that a context takes over.
+pub struct Outside {
+    /// The environment variables.
+    pub environment: Environment,
+    /// The working directory.
+    pub folder: PathBuf,
+    /// The clock.
+    pub now: fn() -> SystemTime,
+    /// Standard input.
+    pub stdin: Box<dyn Read + Send>,
+}
+
 /// Time for one request as a whole.
 pub const REQUEST: Duration = Duration::from_secs(30);
 /// How long another process may hold the session.
@@ -43,23 +57,16 @@ pub const LOCK: Duration = Duration::from_secs(60);
 impl Context {
     /// All that a command works with.
     #[must_use]
-    pub fn new(
-        options: Options,
-        environment: Environment,
-        console: Console,
-        ci: Arc<dyn Ci>,
-        action: Option<Action>,
-        clock: fn() -> SystemTime,
-        stdin: Box<dyn Read + Send>,
-    ) -> Self {
+    pub fn new(options: Options, outside: Outside, console: Console, ci: Arc<dyn Ci>, action: Option<Action>) -> Self {
         Self {
             options,
-            environment,
+            environment: outside.environment,
+            folder: outside.folder,
             console,
             ci,
             action,
-            clock,
-            stdin: Mutex::new(stdin),
+            clock: outside.now,
+            stdin: Mutex::new(outside.stdin),
             credential: OnceLock::new(),
             clients: Mutex::default(),
             runtime: OnceLock::new(),
@@ -128,7 +135,13 @@ impl Context {
     /// What decides which session is meant.
     #[must_use]
     pub fn place(&self) -> Place<'_> {
-        Place { options: &self.options.session, environment: &self.environment, ci: self.ci.as_ref(), action: self.action.as_ref() }
+        Place {
+            options: &self.options.session,
+            environment: &self.environment,
+            folder: &self.folder,
+            ci: self.ci.as_ref(),
+            action: self.action.as_ref(),
+        }
     }
 
     /// The session that the options name.
@@ -136,7 +149,7 @@ impl Context {
     /// # Errors
     /// When the name could not be a file's.
     pub fn session(&self) -> Result<Session> {
-        Session::find(self.place())
+        Session::find(self.place()).map(|session| self.checked(session))
     }
 
     /// The session that a later command of the job means.
@@ -144,7 +157,23 @@ impl Context {
     /// # Errors
     /// As `session`, and when it could be any of several.
     pub fn session_of_job(&self) -> Result<Session> {
-        Session::of_job(self.place())
+        Session::of_job(self.place()).map(|session| self.checked(session))
+    }
+
+    /// The session for a new token.
+    ///
+    /// # Errors
+    /// As `session`.
+    pub fn session_for_new_token(&self) -> Result<Session> {
+        Session::for_new_token(self.place()).map(|session| self.checked(session))
+    }
+
+    fn checked(&self, session: Session) -> Session {
+        if session.was_exposed() {
+            let folder = session.home().display();
+            self.console.warn(&format!("other users could look into {folder}, which holds tokens; only this user can now"));
+        }
+        session
     }
 
     /// Limits for a command that somebody waits for.

@@ -8,7 +8,7 @@ mod program;
 mod renew;
 mod stop;
 
-pub use context::{Context, LOCK, REQUEST};
+pub use context::{Context, LOCK, Outside, REQUEST};
 pub use end::end_session;
 pub use issue::{NewToken, issue};
 pub use keep::{Launch, add_files};

@@ -1,5 +1,5 @@
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader};
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
@@ -15,6 +15,60 @@ pub fn harden() {}
 #[must_use]
 pub fn user() -> String {
     String::new()
+}
+
+/// What stands where a private folder is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// Nothing.
+    Absent,
+    /// A folder of this user's that nobody else can enter.
+    Private,
+    /// Not known here.
+    Exposed,
+}
+
+/// Looks at a folder; its access rights are the parent's.
+///
+/// # Errors
+/// When it is not a folder.
+pub fn folder(path: &Path) -> io::Result<Folder> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Folder::Absent),
+        Ok(found) if found.is_dir() => Ok(Folder::Private),
+        Ok(_) => Err(io::Error::other("it is not a folder")),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a folder that others can enter is refused.
+pub const EXPOSED: &str = "other users can read it";
+
+/// Nothing to do here.
+///
+/// # Errors
+/// None.
+pub fn close_folder(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Nothing to do here.
+///
+/// # Errors
+/// None.
+pub fn close_file(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Opens a regular file.
+///
+/// # Errors
+/// When it is something else, or can't be opened.
+pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(io::Error::other("it is not a file"));
+    }
+    options.open(path)
 }
 
 /// Makes the folder; its access rights are the parent's.

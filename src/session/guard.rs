@@ -82,12 +82,7 @@ impl SessionGuard {
         for extension in ["keeper", "log", "users", "lock"] {
             remove(&session.path(extension))?;
         }
-        // The folders go with the last session in them; they stay when they hold anything else.
-        if fs::remove_dir(session.home()).is_ok()
-            && let Some(parent) = session.home().parent().filter(|_| session.takes_folder_above)
-        {
-            let _ = fs::remove_dir(parent);
-        }
+        session.home.remove_if_empty();
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! What is remembered of a job's tokens, so that they can be used again, and revoked.
 
 mod guard;
+mod home;
 mod salvage;
 mod schedule;
 mod state;
@@ -22,6 +23,7 @@ use crate::io::{Environment, random};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
+use home::Home;
 
 pub use guard::SessionGuard;
 pub use schedule::{Backoff, Freshness, due_at, freshness};
@@ -37,9 +39,7 @@ pub const OF_EXEC: &str = "exec";
 /// The place where one session is remembered. Nothing is made until it is locked.
 #[derive(Clone)]
 pub struct Session {
-    home: PathBuf,
-    /// The folder above was perhaps made for this one.
-    takes_folder_above: bool,
+    home: Home,
     name: String,
 }
 
@@ -50,6 +50,8 @@ pub struct Place<'a> {
     pub options: &'a SessionOptions,
     /// Where the folders are.
     pub environment: &'a Environment,
+    /// The working directory.
+    pub folder: &'a Path,
     /// Whose job it is.
     pub ci: &'a dyn Ci,
     /// The use of our action, if it is one.
@@ -72,8 +74,7 @@ impl Session {
             }
             None => place.action.and_then(Action::saved_session).filter(|name| is_name(name)).unwrap_or(DEFAULT).to_owned(),
         };
-        let (home, takes_folder_above) = home(place.environment, place.ci)?;
-        Ok(Self { home, takes_folder_above, name })
+        Ok(Self { home: Home::find(place, &name)?, name })
     }
 
     /// The session that a later command of the job means: where none is named and there is no default one, the only one.
@@ -99,7 +100,7 @@ impl Session {
 
     /// The names of all sessions that are remembered in the same place.
     fn names(&self) -> Vec<String> {
-        let files = fs::read_dir(&self.home).into_iter().flatten().flatten().map(|entry| entry.path());
+        let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
         let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         sessions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect()
     }
@@ -140,6 +141,7 @@ impl Session {
         if is_of_exec(place.options.name.as_ref()) {
             DEFAULT.clone_into(&mut session.name);
         }
+        session.home = Home::for_new_token(place)?;
         Ok(if place.action.is_some() && place.options.name.is_none() { session.of_its_own("use") } else { session })
     }
 
@@ -152,7 +154,13 @@ impl Session {
     /// The folder that remembers it.
     #[must_use]
     pub fn home(&self) -> &Path {
-        &self.home
+        &self.home.folder
+    }
+
+    /// Whether others could look into it until now.
+    #[must_use]
+    pub fn was_exposed(&self) -> bool {
+        self.home.was_exposed
     }
 
     /// What is remembered, without waiting for a lock: the file is only ever replaced whole.
@@ -160,13 +168,14 @@ impl Session {
     /// # Errors
     /// When it can't be read.
     pub fn read(&self) -> Result<State> {
-        State::read(&self.file())
+        State::read(&self.file(), &self.name)
     }
 
     /// What can still be read of a file that `read` can't: its access tokens, and where they are good.
     #[must_use]
     pub fn salvage(&self) -> Vec<(PlatformUrl, Secret)> {
-        let text = Zeroizing::new(fs::read(self.file()).unwrap_or_default());
+        let mut text = Zeroizing::new(Vec::new());
+        let _ = os::open_private(File::options().read(true), &self.file()).and_then(|mut file| file.read_to_end(&mut text));
         salvage::tokens(&Zeroizing::new(String::from_utf8_lossy(&text).into_owned()))
     }
 
@@ -210,7 +219,7 @@ impl Session {
     /// None: another process has it, or takes the folder away at this very moment, as it `may_vanish`.
     fn lock_once(&self, may_vanish: bool) -> Result<Option<SessionGuard>> {
         let path = self.path("lock");
-        if make_home(&self.home, may_vanish)?
+        if self.home.make(may_vanish)?
             && let Some(lock) = try_lock(&path)?
             && os::is_at(&lock, &path)
         {
@@ -254,12 +263,8 @@ impl Session {
     pub fn enter(&self) -> Result<File> {
         let path = self.path("users");
         for round in 0.. {
-            let file = File::options()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .map_err(|error| Error::file("write", &path, &error))?;
+            let file = os::open_private(File::options().create(true).truncate(false).write(true), &path);
+            let file = file.map_err(|error| Error::file("write", &path, &error))?;
             if file.try_lock_shared().is_ok() && os::is_at(&file, &path) {
                 return Ok(file);
             }
@@ -302,7 +307,7 @@ impl Session {
     }
 
     fn path(&self, extension: &str) -> PathBuf {
-        self.home.join(format!("{}.{extension}", self.name))
+        self.home().join(format!("{}.{extension}", self.name))
     }
 
     fn file(&self) -> PathBuf {
@@ -312,7 +317,7 @@ impl Session {
 
 /// None: somebody else has it, or the folder went away.
 fn try_lock(path: &Path) -> Result<Option<File>> {
-    match File::options().create(true).truncate(false).write(true).open(path) {
+    match os::open_private(File::options().create(true).truncate(false).read(true).write(true), path) {
         Ok(file) => match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -338,30 +343,4 @@ fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b))
-}
-
-/// `$JF_TOKEN_HOME`, else the job's own folder, else one of this user's under the temporary folder.
-fn home(environment: &Environment, ci: &dyn Ci) -> Result<(PathBuf, bool)> {
-    if let Some(home) = environment.get(HOME)? {
-        // A later command may run in another folder.
-        let home = std::path::absolute(home).map_err(|error| Error::file("find", home.as_ref(), &error))?;
-        return Ok((home, false));
-    }
-    let job = ci.job();
-    if let Some(home) = job.folder {
-        return Ok((home, job.may_lack_folder_above));
-    }
-    let temp = environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from);
-    let id = job.id.map(|id| format!("-{id}")).unwrap_or_default();
-    Ok((temp.join(format!("jf-token{}{id}", os::user())), false))
-}
-
-/// False: it was taken away while it was being made, if that can be.
-fn make_home(home: &Path, may_vanish: bool) -> Result<bool> {
-    let made = home.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| os::private_folder(home));
-    match made {
-        Err(error) if may_vanish && error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(Error::file("keep tokens in", home, &error).with_advice(&format!("{HOME} names another folder."))),
-        Ok(()) => Ok(true),
-    }
 }

@@ -1,3 +1,5 @@
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use redact::Secret;
@@ -11,6 +13,7 @@ use crate::credential::Issuing;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::options::RenewBy;
+use crate::os;
 
 /// Tokens that were replaced and have ended are kept for the redactor, up to so many.
 const MOST_ENDED: usize = 16;
@@ -18,7 +21,9 @@ const MOST_ENDED: usize = 16;
 /// The content of a session's file. It never holds the credential that the tokens were issued for.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
-    version: Version,
+    pub(super) version: Version,
+    /// The session's own name, so that no file can take another's place.
+    pub(super) name: String,
     /// Who ends the session.
     #[serde(default, skip_serializing_if = "Owner::is_job")]
     pub owner: Owner,
@@ -44,7 +49,7 @@ pub struct State {
 
 /// The version of the file's format: 2, and no other.
 #[derive(Clone, Copy, Default)]
-struct Version;
+pub(super) struct Version;
 
 impl Version {
     const NUMBER: u64 = 2;
@@ -150,14 +155,18 @@ pub enum Content {
 
 impl State {
     /// An absent file is an empty state. One of the version before is read too.
-    pub(super) fn read(path: &Path) -> Result<Self> {
-        let text = match std::fs::read(path) {
-            Ok(text) => Zeroizing::new(text),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+    pub(super) fn read(path: &Path, name: &str) -> Result<Self> {
+        let empty = || Self { name: name.to_owned(), ..Self::default() };
+        let mut text = Zeroizing::new(Vec::new());
+        let read = os::open_private(File::options().read(true), path).and_then(|mut file| file.read_to_end(&mut text));
+        match read {
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(empty()),
             Err(error) => return Err(Error::file("read", path, &error)),
-        };
+        }
         // serde's own words would show what it met.
-        serde_json::from_slice(&text).or_else(|_| version_1::read(&text)).map_err(|_| {
+        let read = serde_json::from_slice(&text).or_else(|_| version_1::read(&text, name)).ok();
+        read.filter(|state: &Self| state.name == name).ok_or_else(|| {
             let what = format!("the session file {} was not written by this version of jf-token", path.display());
             Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end.")
         })

@@ -41,9 +41,9 @@ struct OldToken {
     replaced: bool,
 }
 
-pub(super) fn read(text: &[u8]) -> serde_json::Result<State> {
+pub(super) fn read(text: &[u8], name: &str) -> serde_json::Result<State> {
     let old: Old = serde_json::from_slice(text)?;
-    let mut state = State::default();
+    let mut state = State { name: name.to_owned(), ..State::default() };
     (state.backoff, state.lost_a_token, state.keeper_failure) = (old.trouble, old.left_behind, old.keeper_gave_up);
     for token in old.tokens {
         if token.of_exec {

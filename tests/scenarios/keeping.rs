@@ -247,7 +247,11 @@ fn a_long_lived_token_is_not_minted_again_when_the_answer_was_lost_and_the_end_o
     wait_until("its end", || !is_alive(pid));
     assert_eq!(minted(&scene), 2);
     let ran = scene.run(&["revoke", "--session", "s"]);
-    assert!(ran.stderr.contains("a token may be alive that is not remembered here") && ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("a token may be alive that is not remembered here") && ran.stderr.contains("no longer kept fresh"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -192,7 +192,11 @@ fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_f
             assert_eq!(ran.code, 0, "{}", ran.story);
             // One that was on its way, which nobody knows of, is warned of.
             let alive = live(&scene).into_iter().filter(|live| *live).count();
-            assert!(alive == 0 || (alive == 1 && ran.stderr.contains("a token may be alive that is not remembered here")), "{after}: {}", ran.story);
+            assert!(
+                alive == 0 || (alive == 1 && ran.stderr.contains("a token may be alive that is not remembered here")),
+                "{after}: {}",
+                ran.story
+            );
             assert!(scene.files().is_empty(), "{:?}", scene.files());
         }
     }
@@ -529,6 +533,9 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
         let other = scene.path("tmp/jf-token-65534");
         std::fs::rename(&home, &other).unwrap();
         nobody(&other);
+        let here = other.read_dir().unwrap().next().unwrap().unwrap().path();
+        nobody(&here);
+        std::fs::set_permissions(&here, std::fs::Permissions::from_mode(0o500)).unwrap();
         scene.files().iter().filter(|path| path.starts_with(&other)).for_each(|path| nobody(path));
         std::fs::copy(crate::support::BINARY, scene.path("jf")).unwrap();
         let run = |arguments: &str| scene.shell(&format!("exec setpriv --reuid 65534 --clear-groups ../jf {arguments}"));

@@ -343,7 +343,7 @@ fn a_folder_that_can_not_be_made_is_said_so_and_not_waited_for() {
     scene.set("JF_TOKEN_HOME", "/proc/no-such-folder/x");
     let started = std::time::Instant::now();
     let ran = scene.run(&["create"]);
-    assert!(ran.code == 1 && ran.stderr.contains("can't keep tokens in /proc/no-such-folder/x"), "{}", ran.stderr);
+    assert!(ran.code == 1 && ran.stderr.contains("can't keep sessions in /proc/no-such-folder/x"), "{}", ran.stderr);
     assert!(started.elapsed() < std::time::Duration::from_secs(10));
 }
 
@@ -366,4 +366,126 @@ fn a_mint_that_failed_leaves_nothing_on_disk_and_what_was_remembered_before_stay
     refused(&scene);
     assert_eq!(scene.run(&["revoke"]).code, 0);
     assert!(!scene.sandbox.issued()[0].live && scene.files().is_empty());
+}
+
+#[cfg(unix)]
+mod folders {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    use super::create;
+    use crate::support::Scene;
+
+    fn with_home() -> Scene {
+        let mut scene = Scene::new();
+        scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap()).set("JF_TOKEN_SESSION", "s");
+        scene
+    }
+
+    #[test]
+    fn a_session_whose_folder_was_opened_to_others_is_closed_again_and_ended() {
+        for (folder, file) in [(0o777, 0o777), (0o2770, 0o660)] {
+            let scene = with_home();
+            create(&scene, &["--refreshable"]);
+            for path in scene.path("home").read_dir().unwrap().flatten() {
+                fs::set_permissions(path.path(), Permissions::from_mode(file)).unwrap();
+            }
+            fs::set_permissions(scene.path("home"), Permissions::from_mode(folder)).unwrap();
+            let ran = scene.run(&["get"]);
+            assert!(ran.code == 0 && ran.stderr.contains("other users could look into"), "{}", ran.story);
+            let mode = |path: &str| scene.path(path).metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!([mode("home"), mode("home/s.json")], [0o700, 0o600]);
+            assert_eq!(scene.run(&["revoke"]).code, 0);
+            assert!(!scene.sandbox.issued()[0].live && !scene.path("home").exists());
+        }
+    }
+
+    #[test]
+    fn what_is_no_private_file_of_this_users_is_neither_read_nor_written_nor_waited_for() {
+        let mut scene = with_home();
+        scene.asks_for("/aside");
+        create(&scene, &[]);
+        let state = scene.path("home/s.json");
+        let aside = scene.path("aside");
+        fs::rename(&state, &aside).unwrap();
+        let make: [(&str, &dyn Fn()); 4] = [
+            ("a link", &|| symlink(&aside, &state).unwrap()),
+            ("a second name", &|| fs::hard_link(&aside, &state).unwrap()),
+            ("a pipe", &|| assert!(std::process::Command::new("mkfifo").arg(&state).status().unwrap().success())),
+            // Another session's, under this one's name.
+            ("another name inside", &|| {
+                let text = fs::read_to_string(&aside).unwrap().replace("\"name\":\"s\"", "\"name\":\"t\"");
+                fs::write(&state, text).unwrap();
+            }),
+        ];
+        for (what, make) in make {
+            make();
+            for command in [&["get"][..], &["refresh"], &["exec", "--", "true"], &["create", "--format", "none"]] {
+                let ran = scene.run(command);
+                assert!(matches!(ran.code, 1 | 125) && ran.stderr.contains("s.json"), "{what} {command:?}: {}", ran.stderr);
+            }
+            fs::remove_file(&state).unwrap();
+        }
+        for lock in ["home/s.lock", "home/s.keeper", "home/s.users"] {
+            fs::copy(&aside, &state).unwrap();
+            let _ = fs::remove_file(scene.path(lock));
+            symlink(scene.path("work/precious"), scene.path(lock)).unwrap();
+            scene.run(&["exec", "--", "true"]);
+            scene.run(&["refresh"]);
+            assert!(!scene.path("work/precious").exists(), "{lock}");
+            fs::remove_file(scene.path(lock)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_folder_that_another_user_made_first_is_refused_on_every_path() {
+        if !rustix::process::geteuid().is_root() {
+            return;
+        }
+        let mut scene = Scene::new();
+        scene.set("JF_TOKEN_SESSION", "publish").asks_for("work/mine");
+        create(&scene, &["--token-file", "mine"]);
+        let base = scene.path("tmp").read_dir().unwrap().next().unwrap().unwrap().path();
+        for path in [&base, &base.read_dir().unwrap().next().unwrap().unwrap().path()] {
+            chown(path, Some(65534), Some(65534)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+            for command in [&["get", "--format", "shell"][..], &["keep"], &["exec", "--", "true"], &["refresh"], &["revoke"], &["create"]] {
+                let ran = scene.run(command);
+                let refused = ran.stderr.contains("it belongs to another user (65534)") && ran.stderr.contains("JF_TOKEN_HOME");
+                assert!(matches!(ran.code, 1 | 125) && refused && ran.stdout.is_empty(), "{command:?}: {}", ran.stderr);
+                assert!(!ran.story.contains("--- request"), "{command:?}: {}", ran.story);
+            }
+            chown(path, Some(0), Some(0)).unwrap();
+            fs::set_permissions(path, Permissions::from_mode(0o700)).unwrap();
+        }
+        // A folder that only this user can write in comes first.
+        fs::create_dir(scene.path("run")).unwrap();
+        scene.set("XDG_RUNTIME_DIR", scene.path("run").to_str().unwrap());
+        create(&scene, &[]);
+        assert!(scene.path("run").read_dir().unwrap().next().is_some());
+    }
+}
+
+#[test]
+fn where_a_ci_names_no_job_each_folder_has_its_own_sessions_and_what_is_below_finds_them() {
+    let mut scene = Scene::new();
+    scene.set("CI", "true");
+    std::fs::create_dir_all(scene.path("work/a/deep")).unwrap();
+    std::fs::create_dir_all(scene.path("work/b")).unwrap();
+    let in_folder = |folder: &str, command: &str| {
+        let output = scene.shell(&format!("cd {folder} && \"$JF\" {command}"));
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap().trim().to_owned())
+    };
+    let create = "create --expiry 1h --force-revocable --format none";
+    assert_eq!(in_folder("a", create).0, 0);
+    assert_eq!(in_folder("b", create).0, 0);
+    let tokens: Vec<_> = scene.sandbox.issued().into_iter().map(|issued| issued.access_token).collect();
+    assert_eq!(in_folder("a/deep", "get"), (0, tokens[0].clone()));
+    assert_eq!(in_folder("b", "get"), (0, tokens[1].clone()));
+    assert_eq!(in_folder(".", "get").0, 3);
+    assert_eq!(in_folder("a/deep", "revoke").0, 0);
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(live, [false, true]);
+    assert_eq!(in_folder("b", "revoke").0, 0);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
 }

@@ -230,6 +230,7 @@ impl Scene {
         let code = jf_token::run(jf_token::World {
             args: ["jf-token"].iter().chain(&self.given(arguments)).map(Into::into).collect(),
             environment: self.environment.iter().collect(),
+            folder: self.path("work"),
             stdin: Box::new(Cursor::new(self.stdin.clone())),
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
@@ -341,7 +342,11 @@ impl Scene {
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
-                if path.is_dir() { folders.push(path) } else { files.push(path) }
+                if path.is_dir() {
+                    folders.push(path)
+                } else if path.is_file() {
+                    files.push(path)
+                }
             }
         }
         files.sort();
@@ -415,7 +420,7 @@ impl Scene {
             (r"\(\d+ seconds? ago\)", "(just now)"),
             (r"use-[0-9a-f]{8}", "use-<random>"),
             (r"jf-token-[0-9a-f]{16}", "<delimiter>"),
-            (r"jf-token-\d+/", "jf-token-<user>/"),
+            (r"jf-token-\d+/[0-9a-f]{16}/", "jf-token-<user>/<here>/"),
             (r"again in \d+\.\d s", "again in <pause>"),
             (r"\(\d+ ms\)", "(<n> ms)"),
             (r"jfac@[0-9a-z]+", "jfac@<instance>"),

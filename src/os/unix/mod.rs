@@ -1,10 +1,10 @@
 mod terminal;
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, PipeReader};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -12,6 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -34,28 +35,89 @@ pub fn user() -> String {
     format!("-{}", rustix::process::geteuid().as_raw())
 }
 
-/// Makes the folder for this user only, or checks that it is.
+/// What stands where a private folder is to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Folder {
+    /// Nothing.
+    Absent,
+    /// A folder of this user's that nobody else can enter.
+    Private,
+    /// A folder of this user's that others can enter.
+    Exposed,
+}
+
+/// Why a folder that others can enter is refused.
+pub const EXPOSED: &str = "other users can read it (chmod 700 would fix that)";
+
+/// Looks at a folder without following a link: in a shared temporary folder anyone may have put one there.
 ///
 /// # Errors
-/// When it can't be made, or somebody else could look into it.
+/// When it is not a folder, or another user's.
+pub fn folder(path: &Path) -> io::Result<Folder> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Folder::Absent),
+        found => found?,
+    };
+    if !found.is_dir() {
+        return Err(io::Error::other("it is not a folder"));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::Error::other(format!("it belongs to another user ({})", found.uid())));
+    }
+    Ok(if found.mode() & 0o077 == 0 { Folder::Private } else { Folder::Exposed })
+}
+
+/// Makes a folder for this user only, where there is none.
+///
+/// # Errors
+/// When it can't be made, or what is there is not this user's folder.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     if let Err(error) = DirBuilder::new().recursive(false).mode(0o700).create(path)
         && error.kind() != io::ErrorKind::AlreadyExists
     {
         return Err(error);
     }
-    // Not following a link: in a shared temporary folder anyone may have put one there.
-    let found = fs::symlink_metadata(path)?;
-    if !found.is_dir() {
-        return Err(io::Error::other("it is not a folder"));
+    match folder(path)? {
+        Folder::Absent => Err(io::ErrorKind::NotFound.into()),
+        Folder::Private => Ok(()),
+        Folder::Exposed => Err(io::Error::other(EXPOSED)),
+    }
+}
+
+/// Takes away what others may do with a folder.
+///
+/// # Errors
+/// When the system refuses.
+pub fn close_folder(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+/// Takes away what others may do with a file.
+///
+/// # Errors
+/// When it is not this user's own, or the system refuses.
+pub fn close_file(path: &Path) -> io::Result<()> {
+    open_private(OpenOptions::new().read(true), path)?.set_permissions(fs::Permissions::from_mode(0o600))
+}
+
+/// Opens a regular file of this user's own, with one name and no link on the way; a new one for this user only. Waits for nothing.
+///
+/// # Errors
+/// When it is something else, or can't be opened.
+pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = options.mode(0o600).custom_flags(flags.bits().cast_signed()).open(path).map_err(|error| {
+        if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) { io::Error::other("it is a link") } else { error }
+    })?;
+    let found = file.metadata()?;
+    // A file that was just replaced has no name any more.
+    if !found.is_file() || found.nlink() > 1 {
+        return Err(io::Error::other("it is not a file with a single name"));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other("it belongs to another user"));
+        return Err(io::Error::other(format!("it belongs to another user ({})", found.uid())));
     }
-    if found.mode() & 0o077 != 0 {
-        return Err(io::Error::other("other users can read it (chmod 700 would fix that)"));
-    }
-    Ok(())
+    Ok(file)
 }
 
 /// Whether the open file is still the one at that path.

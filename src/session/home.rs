@@ -1,0 +1,148 @@
+//! Where a job's sessions are remembered.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::Place;
+use crate::error::{Error, Result};
+use crate::options::table::HOME;
+use crate::os::{self, Folder};
+
+/// The folder of a job's sessions, checked: nobody else can have put anything into it.
+#[derive(Clone)]
+pub(super) struct Home {
+    pub folder: PathBuf,
+    above: Above,
+    /// Others could enter the folder; its mode was put back.
+    pub was_exposed: bool,
+}
+
+/// What the folder above is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Above {
+    /// Somebody else's.
+    Foreign,
+    /// Perhaps made for this one: it goes too when it is empty.
+    Removable,
+    /// This user's alone, for the sessions of all folders in which some were begun.
+    Ours,
+}
+
+impl Home {
+    /// `$JF_TOKEN_HOME`, else the job's own folder. Where the CI names no job it is one of this user's for the working directory: the
+    /// nearest upwards from here in which the session `name` was begun, or any session.
+    pub fn find(place: Place, name: &str) -> Result<Self> {
+        Self::choose(place, |base| nearest(base, place.folder, name))
+    }
+
+    /// For a new token: where the CI names no job, the working directory's own.
+    pub fn for_new_token(place: Place) -> Result<Self> {
+        Self::choose(place, |base| of_folder(base, place.folder))
+    }
+
+    fn choose(place: Place, of_base: impl FnOnce(&Path) -> PathBuf) -> Result<Self> {
+        if let Some(home) = place.environment.get(HOME)? {
+            // A later command may run in another folder.
+            return Self::checked(place.folder.join(home), Above::Foreign);
+        }
+        let job = place.ci.job();
+        if let Some(home) = job.folder {
+            return Self::checked(home, if job.may_lack_folder_above { Above::Removable } else { Above::Foreign });
+        }
+        // Only this user can write there; the temporary folder is everybody's.
+        let runtime = place.environment.get("XDG_RUNTIME_DIR")?.map(PathBuf::from).filter(|folder| folder.is_dir());
+        let temp = || Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from));
+        let temp = runtime.map_or_else(temp, Ok)?;
+        let base = |id: &str| temp.join(format!("jf-token{}{id}", os::user()));
+        match job.id {
+            Some(id) => Self::checked(base(&format!("-{id}")), Above::Foreign),
+            None => {
+                let base = base("");
+                // Only folders are in it, each of which is checked.
+                if os::folder(&base).map_err(|error| refused(&base, &error))? == Folder::Exposed {
+                    os::close_folder(&base).map_err(|error| refused(&base, &error))?;
+                }
+                Self::checked(of_base(&base), Above::Ours)
+            }
+        }
+    }
+
+    fn checked(folder: PathBuf, above: Above) -> Result<Self> {
+        let was_exposed = check(&folder)?;
+        Ok(Self { folder, above, was_exposed })
+    }
+
+    /// Makes the folder. False: it was taken away while it was being made, if that can be.
+    pub fn make(&self, may_vanish: bool) -> Result<bool> {
+        let above = match (self.folder.parent(), self.above) {
+            (Some(above), Above::Ours) => above.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| os::private_folder(above)),
+            (Some(above), _) => fs::create_dir_all(above),
+            (None, _) => Ok(()),
+        };
+        match above.and_then(|()| os::private_folder(&self.folder)) {
+            Err(error) if may_vanish && error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(refused(&self.folder, &error)),
+            Ok(()) => Ok(true),
+        }
+    }
+
+    /// The folders go with the last session in them; they stay when they hold anything else.
+    pub fn remove_if_empty(&self) {
+        if fs::remove_dir(&self.folder).is_ok()
+            && let Some(above) = self.folder.parent().filter(|_| self.above != Above::Foreign)
+        {
+            let _ = fs::remove_dir(above);
+        }
+    }
+}
+
+/// Whether others could enter the folder until now. That is a reason to go on and end the tokens in it: its mode is put back, and each
+/// file is checked. A folder without sessions is refused: it may be anything.
+fn check(folder: &Path) -> Result<bool> {
+    match os::folder(folder) {
+        Ok(Folder::Exposed) => close(folder).map(|()| true).map_err(|error| refused(folder, &error)),
+        Ok(Folder::Absent | Folder::Private) => Ok(false),
+        Err(error) => Err(refused(folder, &error)),
+    }
+}
+
+fn close(folder: &Path) -> io::Result<()> {
+    let files: Vec<_> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
+    let is_state = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "json");
+    if !files.iter().any(is_state) || !files.iter().all(|file| is_ours(file)) {
+        return Err(io::Error::other(os::EXPOSED));
+    }
+    os::close_folder(folder)?;
+    files.iter().try_for_each(|file| {
+        let closed = os::close_file(file);
+        closed.map_err(|error| io::Error::other(format!("{}: {error}", file.file_name().unwrap_or_default().display())))
+    })
+}
+
+/// Whether a file has a name that sessions give.
+fn is_ours(file: &Path) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["json", "lock", "keeper", "users", "log"].contains(&extension) || (name.starts_with('.') && name.contains('~'))
+}
+
+fn refused(folder: &Path, error: &io::Error) -> Error {
+    let error = Error::file("keep sessions in", folder, error);
+    error.with_advice(&format!("{HOME} names another folder; a session of another user's is that user's to end."))
+}
+
+fn of_folder(base: &Path, folder: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    folder.hash(&mut hasher);
+    base.join(format!("{:016x}", hasher.finish()))
+}
+
+fn nearest(base: &Path, here: &Path, name: &str) -> PathBuf {
+    // Last, where sessions were before each folder had its own.
+    let homes: Vec<_> = here.ancestors().map(|folder| of_folder(base, folder)).chain([base.to_owned()]).collect();
+    let begun = homes.iter().find(|home| home.join(format!("{name}.json")).exists());
+    let any = || homes.iter().find(|home| home.as_path() != base && home.exists());
+    begun.or_else(any).cloned().unwrap_or_else(|| of_folder(base, here))
+}
