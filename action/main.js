@@ -1,4 +1,4 @@
-// Starts the binary; everything else is in there.
+// Starts the binary, which does everything else.
 const { spawn } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
@@ -10,13 +10,13 @@ exports.run = (command) => {
   const binary = places.map((place) => join(__dirname, '..', place + exe)).find(existsSync);
   if (!binary) {
     if (command !== 'create') return;
-    console.log(`::error title=jf-token has no binary::None for ${target} in this version of the action: use a release tag, or run "cargo build" first.`);
+    console.log(`::error title=jf-token has no binary::This version of the action has no binary for ${target}: use a release tag, or run "cargo build" first.`);
     process.exitCode = 1;
     return;
   }
   const child = spawn(binary, ['action', command], { stdio: 'inherit' });
-  // The runner stops this process only; the binary has a token to put in order first.
-  // (On Windows kill would end it outright, and it gets the Ctrl-C itself.)
+  // The runner signals only this process, but the binary must still revoke a new token.
+  // (On Windows the binary gets the Ctrl-C itself, and kill would end it at once.)
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.platform === 'win32' || child.kill(signal));
   child.on('error', (error) => {
     console.log(`::error title=jf-token could not be started::${error.message}`);

@@ -1,6 +1,6 @@
-//! The least a program can do to ask for a token: one `TcpStream`, one POST, one answer. `benches/run` holds jf-token's time against it.
+//! The least that a program must do to get a token: one `TcpStream`, one POST, one answer. `benches/run` compares jf-token's time with it.
 //!
-//! `bare HOST:PORT BODY-FILE`, with the credential in `JF_ACCESS_TOKEN`. Exit code 0 for a 200, and for nothing else.
+//! `bare HOST:PORT BODY-FILE`, with the credential in `JF_ACCESS_TOKEN`. The exit code is 0 only for a 200.
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut stream = TcpStream::connect(&host)?;
     let length = body.len();
-    // One write: of two, the second waits until the first is acknowledged.
+    // One write: a second one would wait until the first is acknowledged.
     stream.write_all(
         format!(
             "POST /access/api/v1/tokens HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {credential}\r\n\

@@ -1,6 +1,6 @@
-//! What the redactor costs: an ordinary log, and the worst that can be made for it.
+//! The redactor's speed with an ordinary log and with the worst cases.
 //!
-//! `cargo bench --bench redactor`; all that it reads is made from one seed.
+//! `cargo bench --bench redactor`; all input is generated from fixed seeds.
 #![allow(clippy::unwrap_used, clippy::format_collect, reason = "a failed step ends the bench")]
 
 use std::hint::black_box;
@@ -36,7 +36,7 @@ impl Dice {
         format!("eyJ{}.eyJ{}.{}", self.text(alphabet, 130), self.text(alphabet, 300), self.text(alphabet, 342))
     }
 
-    /// A session: an access token, a refresh token, a reference token, and the credential.
+    /// The secrets of a session: an access token, a refresh token, a reference token, and the credential.
     fn session(&mut self) -> Vec<String> {
         let hex = "0123456789abcdef";
         let uuid = [8, 4, 4, 4, 12].map(|length| self.text(hex, length)).join("-");
@@ -76,7 +76,7 @@ fn secrets(texts: &[String]) -> Vec<Secret> {
     texts.iter().map(|text| Secret::new(text).unwrap()).collect()
 }
 
-/// Long enough, of whatever comes.
+/// Repeats `next` up to `LENGTH` bytes.
 fn filled(mut next: impl FnMut() -> String) -> Vec<u8> {
     let mut text = Vec::with_capacity(LENGTH + ROOM);
     while text.len() < LENGTH {
@@ -86,7 +86,7 @@ fn filled(mut next: impl FnMut() -> String) -> Vec<u8> {
     text
 }
 
-/// Inputs, each with its name.
+/// The inputs and their names.
 fn inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     let mut dice = Dice(2);
     let jwt = session[0].as_str();
@@ -126,7 +126,7 @@ fn inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The time it takes the redactor, without the reading.
+/// The redactor's time, without reading the input.
 fn redact(patterns: &Arc<Patterns>, text: &[u8], size: usize) -> Duration {
     let mut redactor = Redactor::new(patterns.clone());
     let mut time = Duration::ZERO;

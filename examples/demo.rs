@@ -1,5 +1,5 @@
-//! The main job, from mint to revocation, against the sandbox: `cargo run --example demo`.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "it is there to print, and a failed step ends it")]
+//! A complete job with the sandbox, from minting to revocation: `cargo run --example demo`.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a demo prints, and ends at the first failure")]
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let folder = tempfile::tempdir().unwrap();
     println!("A stand-in JFrog platform listens on {}.", sandbox.url());
 
-    // What GitHub gives an action's main step.
+    // The environment that GitHub gives an action's main step.
     let mut job: HashMap<&str, OsString> = HashMap::from([
         ("GITHUB_ACTIONS", "true".into()),
         ("INPUT_URL", sandbox.url().into()),
@@ -33,11 +33,11 @@ fn main() -> ExitCode {
         job.insert(name, folder.path().join(file).into());
     }
 
-    title("1. The step runs: mint, mask, remember, hand over");
-    println!("inputs: username build-bot, groups deployers, expiry 1h, refreshable, force-revocable; the credential is an admin's.");
+    title("1. The action's step mints a token, masks it, stores it, and passes it on");
+    println!("The inputs: username build-bot, groups deployers, expiry 1h, refreshable, force-revocable. The credential is an admin's.");
     let (code, log) = jf_token(&job, "create");
     let masks: Vec<_> = log.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
-    println!("\nBefore anything else can print it tells the runner {} masks, for the access token and the refresh token:", masks.len());
+    println!("\nBefore anything can print a token, it gives the runner {} masks for the access token and the refresh token:", masks.len());
     for mask in masks.iter().take(3).chain(masks.iter().rev().take(3)) {
         println!("  ::add-mask::{}", short(mask));
     }
@@ -47,33 +47,33 @@ fn main() -> ExitCode {
         return code;
     }
 
-    title("2. What later steps get: outputs");
+    title("2. Later steps get these outputs");
     let outputs = blocks(&folder.path().join("output"));
     for (name, value) in &outputs {
         println!("  {name:<16} {}", short(value));
     }
-    println!("No refresh token: it stays in the session, unless output-refresh-token asks for it.");
+    println!("The refresh token is not an output unless output-refresh-token is set.");
 
-    title("3. What is remembered, for this user only, until the job ends");
+    title("3. Until the job ends, a file that only this user can read stores the session");
     let state = blocks(&folder.path().join("state"));
-    println!("  session {}, in $RUNNER_TEMP/jf-token:", state[0].1);
+    println!("  Session {}, in $RUNNER_TEMP/jf-token:", state[0].1);
     let session = std::fs::read_to_string(folder.path().join(format!("jf-token/{}.json", state[0].1))).unwrap();
     let session: serde_json::Value = serde_json::from_str(&session).unwrap();
     for (name, value) in session["current"]["token"].as_object().unwrap() {
         let value = value.to_string();
         println!("  {name:<16} {}", if name.ends_with("_token") { format!("{}…", &value[..9]) } else { value });
     }
-    println!("Never the credential that minted it.");
+    println!("The credential that minted the token is never stored.");
 
-    title("4. A later step prints the token, and publishes with it");
+    title("4. A later step prints the token, and uses it");
     let token = &outputs.iter().find(|(name, _)| name == "access-token").unwrap().1;
     let line = format!("+ curl -H 'Authorization: Bearer {token}'");
     println!("  printed {}…\n  shown   {}", &line[..64], masked(&line, &masks));
     let halves = [&token[..token.len() - 171], &token[token.len() - 171..]];
-    println!("  even broken in two: {} / {}", masked(halves[0], &masks), masked(halves[1], &masks));
+    println!("  printed in two parts, shown {} and {}", masked(halves[0], &masks), masked(halves[1], &masks));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, token));
 
-    title("5. Three quarters of an hour later a step asks for the token: jf-token get");
+    title("5. 45 minutes later, a step gets the token: jf-token get");
     let step = job.iter().filter(|(name, _)| !name.starts_with("INPUT_") && **name != "GITHUB_STATE");
     let mut step: HashMap<_, _> = step.map(|(name, value)| (*name, value.clone())).collect();
     step.insert("JF_TOKEN_SESSION", state[0].1.clone().into());
@@ -81,16 +81,16 @@ fn main() -> ExitCode {
     if code != ExitCode::SUCCESS {
         return code;
     }
-    println!("  It is due, so it is refreshed, and both tokens are replaced: {}", short(renewed.trim()));
+    println!("  It is due for renewal, so a refresh replaces the access token and the refresh token: {}", short(renewed.trim()));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
-    println!("  and with the old one: {}", get(&sandbox, token));
+    println!("  The same with the old token: {}", get(&sandbox, token));
 
-    title("6. The job ends: the action's post step");
+    title("6. The job ends: the action's post step revokes the token");
     job.insert("STATE_SESSION", state[0].1.clone().into());
     let (code, log) = jf_token(&job, "revoke");
     log.lines().for_each(|line| println!("  {line}"));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
-    println!("  left on disk: {}", if folder.path().join("jf-token").exists() { "a session" } else { "nothing" });
+    println!("  Left on disk: {}", if folder.path().join("jf-token").exists() { "a session" } else { "nothing" });
     code
 }
 
@@ -98,14 +98,14 @@ fn title(text: &str) {
     println!("\n\x1b[1m{text}\x1b[0m");
 }
 
-/// The program itself, with the job's environment handed in; returns what the log gets.
+/// Runs the program with the job's environment. Returns what it writes to the log.
 fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (ExitCode, String) {
     let (code, stdout, stderr) = start(job, &["action", command], SystemTime::now);
-    assert!(stdout.is_empty(), "no secret, and nothing else, is on standard output");
+    assert!(stdout.is_empty(), "the action must print nothing on standard output");
     (code, stderr)
 }
 
-/// Returns what it printed to standard output and standard error.
+/// Returns what the program prints on standard output and standard error.
 fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime) -> (ExitCode, String, String) {
     let environment = job.iter().map(|(name, value)| (*name, value)).collect();
     let (stdout, stderr) = (Printed::default(), Printed::default());
@@ -139,14 +139,14 @@ fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(45 * 60)
 }
 
-/// The name-value blocks of one of GitHub's files.
+/// The names and values in one of GitHub's files.
 fn blocks(path: &Path) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let lines: Vec<_> = text.lines().collect();
     lines.chunks(3).map(|block| (block[0].split_once("<<").unwrap().0.to_owned(), block[1].to_owned())).collect()
 }
 
-/// As the runner's masker does it: every stretch that some mask covers becomes ***.
+/// Masks a line as the runner does: replaces each part that a mask covers with `***`.
 fn masked(line: &str, masks: &[&str]) -> String {
     let mut hidden = vec![false; line.len()];
     for mask in masks {
@@ -163,12 +163,12 @@ fn masked(line: &str, masks: &[&str]) -> String {
     shown
 }
 
-/// Long values are cut: this is only the sandbox's, but who reads along does not know.
+/// Shortens long values, so that nobody who sees the demo thinks it leaks tokens.
 fn short(text: &str) -> String {
     if text.len() > 44 && !text.contains(' ') { format!("{}… ({} characters)", &text[..12], text.len()) } else { text.to_owned() }
 }
 
-/// A request as any client would make it; returns the status line.
+/// Downloads a file with this token, and returns the status line.
 fn get(sandbox: &Sandbox, token: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", sandbox.port())).unwrap();
     let request = format!(

@@ -1,4 +1,4 @@
-//! The redactor against the slow model: a secret, the sizes of the writes, and a script for the text.
+//! Compares the redactor with the slow model. The input is a choice of secrets, the sizes of two writes, and a script for the text.
 #![no_main]
 
 #[path = "../../tests/support/redaction.rs"]
@@ -39,17 +39,17 @@ static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
 
 fuzz_target!(|input: &[u8]| {
     let [choice, first, second, input @ ..] = input else { return };
-    // A secret of its own, if there is enough for one.
+    // Takes the secret from the input, if it is long enough.
     if *choice >= 192
         && let Some((secret, script)) = input.split_at_checked(1 + usize::from(*choice % 64))
     {
         let secret: String = secret.iter().map(|byte| char::from(b'!' + byte % 94)).collect();
-        return agree(&Known::new(&[&secret]), *first, *second, script);
+        return check(&Known::new(&[&secret]), *first, *second, script);
     }
-    agree(&KNOWN[usize::from(*choice) % KNOWN.len()], *first, *second, input);
+    check(&KNOWN[usize::from(*choice) % KNOWN.len()], *first, *second, input);
 });
 
-fn agree(known: &Known, first: u8, second: u8, script: &[u8]) {
+fn check(known: &Known, first: u8, second: u8, script: &[u8]) {
     let text = text_of(script, &known.forms);
     let mut rest = text.as_slice();
     let mut redactor = Redactor::new(known.patterns.clone());

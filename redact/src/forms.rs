@@ -2,16 +2,16 @@ use zeroize::Zeroizing;
 
 use super::masks::{base64_to_end, hex};
 
-/// Writes one character of a secret as some tool does.
+/// Writes one character of a secret as some tool encodes it.
 type Spelling = fn(char, &mut String);
 
-/// The most that a spelling makes of one character.
+/// The most bytes that a spelling writes for one character.
 const LONGEST: usize = 6;
 
 const UPPER: &[u8; 16] = b"0123456789ABCDEF";
 const LOWER: &[u8; 16] = b"0123456789abcdef";
 
-/// What percent-encoding leaves as it is, besides letters and digits: RFC 3986's unreserved characters, the same in a path, and encodeURI's.
+/// What percent-encoding keeps besides letters and digits: RFC 3986's unreserved characters, these and `/` in a path, and encodeURI's.
 const UNRESERVED: &str = "-._~";
 const IN_A_PATH: &str = "-._~/";
 const IN_A_URI: &str = "-._~;/?:@&=+$,!*'()#";
@@ -27,7 +27,7 @@ const SPELLINGS: [Spelling; 19] = [
     |c, to| percent(c, c.is_ascii_alphanumeric() || IN_A_URI.contains(c), LOWER, to),
     |c, to| percent(c, false, UPPER, to),
     |c, to| percent(c, false, LOWER, to),
-    // JSON: by the standard, PHP's, Go's, Gson's and .NET's.
+    // JSON as the standard, PHP, Go, Gson and .NET escape it.
     |c, to| backslash(c, matches!(c, '"' | '\\'), to),
     |c, to| backslash(c, matches!(c, '"' | '\\' | '/'), to),
     |c, to| unicode(c, matches!(c, '<' | '>' | '&'), LOWER, to),
@@ -35,14 +35,14 @@ const SPELLINGS: [Spelling; 19] = [
     |c, to| unicode(c, matches!(c, '"' | '&' | '\'' | '+' | '<' | '>' | '`'), UPPER, to),
     // Quoted-printable.
     |c, to| to.push_str(if c == '=' { "=3D" } else { return to.push(c) }),
-    // A shell's quotes: single ones in two ways, double ones, and none, as `printf %q` does it.
+    // Shell quoting: single quotes in two ways, double quotes, and backslashes as in `printf %q`.
     |c, to| to.push_str(if c == '\'' { r"'\''" } else { return to.push(c) }),
     |c, to| to.push_str(if c == '\'' { r#"'"'"'"# } else { return to.push(c) }),
     |c, to| backslash(c, matches!(c, '$' | '`' | '"' | '\\'), to),
     |c, to| backslash(c, !c.is_ascii_alphanumeric() && !"_./:@%+,-=".contains(c), to),
 ];
 
-/// Every form in which a log may show this secret.
+/// Every form in which this secret may appear in a log.
 pub fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
     let spelled = SPELLINGS.into_iter().map(move |spell| {
         let mut form = Zeroizing::new(String::with_capacity(secret.len() * LONGEST));
@@ -96,7 +96,7 @@ fn push_code(c: char, digits: &[u8; 16], to: &mut String) {
     to.extend([code >> 4, code].map(|digit| char::from(digits[digit & 15])));
 }
 
-/// In place, so that no copy is left behind.
+/// In place, so that no copy is left in memory.
 fn replace(text: &mut String, from: char, with: &str) {
     while let Some(at) = text.find(from) {
         text.replace_range(at..=at, with);

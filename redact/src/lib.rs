@@ -1,4 +1,4 @@
-//! What a secret looks like wherever it may show up, and how to keep it from being seen.
+//! The forms in which a secret may appear in output, and how to hide them.
 
 mod forms;
 mod masks;
@@ -13,8 +13,8 @@ pub use secret::Secret;
 pub use stream::Redactor;
 pub use text::{one_line, without, without_tokens};
 
-/// What stands in the place of a secret.
+/// Replaces a secret.
 pub const HIDDEN: &str = "***";
 
-/// A shorter piece of a secret tells nothing.
+/// The shortest piece of a secret to hide, in bytes: a shorter one reveals too little.
 const PIECE: usize = 16;

@@ -4,16 +4,15 @@ use zeroize::Zeroizing;
 
 use super::Secret;
 
-/// Writes a piece of a secret in one of its forms.
-type Write = fn(&str) -> String;
+/// Encodes a piece of a secret.
+type Encode = fn(&str) -> String;
 
-/// One way in which pieces of a secret show up in a log: the longest piece, in characters of the secret,
-/// that one mask hides, and how to write a piece.
+/// The encodings to mask. For each, the longest piece that one mask hides, in characters of the secret, and how to encode it.
 ///
-/// A runner's masker replaces literal text within a line, so a piece must be shorter than half a line of the narrowest
-/// wrap to be met: 20 for a terminal's 40 and more, 22 for the 60 and more of base64, 15 for the 60 hex digits of `xxd -p`.
-/// Hex is cut alike in both cases: where a piece has no letters it is found in the other case too, and must not break a piece there.
-const FORMS: [(usize, Write); 6] = [
+/// A runner's masker replaces literal text within a line, so a piece must fit twice into the shortest line that tools wrap at:
+/// 20 for a terminal of 40 columns, 22 for base64 in lines of 60, 15 for the 60 hex digits of `xxd -p`.
+/// Hex is cut at the same places in both cases: a piece without letters matches in the other case too, and must not cut into a piece there.
+const FORMS: [(usize, Encode); 6] = [
     (20, str::to_owned),
     (22, |piece| base64_of(piece, 0)),
     (22, |piece| base64_of(piece, 1)),
@@ -22,15 +21,15 @@ const FORMS: [(usize, Write); 6] = [
     (15, |piece| hex(piece).to_uppercase()),
 ];
 
-/// The signature of an RS256 token (256 bytes) in base64url. A longer one gets no more masks: its pieces are spread out.
+/// The length of an RS256 signature (256 bytes) in base64url. A longer signature gets no more masks: its pieces are spread out.
 const USUAL_SIGNATURE: usize = 342;
 
-/// Below this a mask would hit innocent text.
+/// A shorter mask would hide harmless text.
 const SHORTEST: usize = 8;
 
-/// What to have the log masker replace so that a secret can't be read, however a tool wraps, cuts or encodes it:
-/// the whole, each part of a JWT, and short pieces of its signature (of all of it, when it is no JWT), plain, in hex and in
-/// the three alignments of base64. A token with a hole in its signature is none. At most 120 masks, the longest first.
+/// The texts for a log masker to replace, so that a secret can't be read however a tool wraps, cuts or encodes it:
+/// the whole secret, each part of a JWT, and short pieces of its signature (of the whole secret if it is not a JWT), plain, in hex and in
+/// the three alignments of base64. A token with a gap in its signature is useless. At most 120 masks, the longest first.
 #[must_use]
 pub fn masks(secret: &Secret) -> Vec<String> {
     let whole = secret.expose();
@@ -43,12 +42,12 @@ pub fn masks(secret: &Secret) -> Vec<String> {
         masks.extend([payload, signature, header].map(str::to_owned));
         tail = signature;
     }
-    for (longest, write) in FORMS {
+    for (longest, encode) in FORMS {
         let count = tail.len().min(USUAL_SIGNATURE).div_ceil(longest);
         for index in 0..count {
             let start = tail.len() * index / count;
             let end = (tail.len() * (index + 1) / count).min(start + longest);
-            masks.extend(tail.get(start..end).map(write));
+            masks.extend(tail.get(start..end).map(encode));
         }
     }
     masks.retain(|mask| mask.len() >= SHORTEST);
@@ -57,14 +56,14 @@ pub fn masks(secret: &Secret) -> Vec<String> {
     masks
 }
 
-/// The base64 characters that `piece` alone decides when `shift` bytes stand before it in its group of three.
+/// The base64 characters that depend on `piece` alone, if `shift` bytes precede it in its group of three.
 fn base64_of(piece: &str, shift: usize) -> String {
     let mut encoded = base64_to_end(piece, shift);
     encoded.truncate((shift + piece.len()) * 8 / 6 - (shift * 8).div_ceil(6));
     encoded
 }
 
-/// The same when the data end with `piece`.
+/// The same if the data ends with `piece`.
 pub(super) fn base64_to_end(piece: &str, shift: usize) -> String {
     let data = Zeroizing::new([&[0; 2][..shift], piece.as_bytes()].concat());
     let mut encoded = STANDARD.encode(&data);

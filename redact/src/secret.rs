@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// A token: wiped on drop, never shown.
 ///
-/// It has no `Display`, so that no message can hold one by accident:
+/// It has no `Display`, so that no message can contain one by accident:
 ///
 /// ```compile_fail
 /// let secret = redact::Secret::new("x").unwrap();
@@ -16,10 +16,10 @@ use zeroize::Zeroizing;
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// A secret from a text, trimmed.
+    /// Trims a text and makes it a secret.
     ///
     /// # Errors
-    /// Says in a few words what is wrong (empty, a space inside, not ASCII), and never shows the text.
+    /// Says briefly what is wrong (empty, a space inside, not ASCII), and never shows the text.
     /// Every token format of JFrog is printable ASCII; anything else would break the header it goes into.
     pub fn new(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
@@ -35,7 +35,7 @@ impl Secret {
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The secret itself, for the one place that sends or delivers it.
+    /// The plain text, only for the code that sends or delivers it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -55,7 +55,7 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// For the state file and `--format json`, the two places that hold a token as JSON.
+/// For the state file and `--format json`, the only JSON that contains tokens.
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.expose())

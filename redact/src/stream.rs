@@ -8,39 +8,39 @@ use zeroize::Zeroizing;
 use super::patterns::{BLOCK, Patterns, STEP, eight_at, high, last_6, low, window_before};
 use super::{HIDDEN, PIECE};
 
-/// So many bytes of what was read before are kept: a piece, a `\r`, and some to load 8 or 16 at once at any place.
+/// How many bytes of earlier reads are kept: a piece, a `\r`, and enough to load 8 or 16 bytes from any position.
 const HISTORY: usize = 32;
-/// To load a whole block at the end.
+/// Lets a whole block be loaded at the end.
 const SPARE: usize = 64;
-/// What is written for hidden bytes, with as much behind it as is copied at once.
+/// Replaces hidden bytes; padded to the 16 bytes that `copy` copies at once.
 const STARS: &[u8; PIECE] = b"***-------------";
 const ROOM: usize = 64 * 1024;
 
-/// Passes a stream of bytes on, and hides in it, as `***`, every stretch of 16 bytes or more of any form of a secret.
+/// Passes a stream of bytes on, with `***` in place of every stretch of 16 bytes or more of any form of a secret.
 ///
-/// It sees through line breaks (`\n`, `\r\n`), with or without a `\` or `=` before them. What stands before a break is final: where
-/// a secret is folded at less than 16, up to 15 bytes stay visible. Within a line it holds back at most 15 bytes, and only what may
-/// be the start of such a stretch.
+/// It ignores line breaks (`\n`, `\r\n`) within a secret, and a `\` or `=` before them. It holds back nothing before a line break: if
+/// a secret is folded at less than 16 characters, up to 15 bytes stay visible. Within a line it holds back at most 15 bytes, and only
+/// if they may be the start of such a stretch.
 pub struct Redactor {
     patterns: Arc<Patterns>,
-    /// The history, the room, and a piece more to load from.
+    /// The history, the room for the next read, and some spare bytes.
     buffer: Zeroizing<Vec<u8>>,
     marks: Marks,
-    /// How many bytes at the history's end are held back.
+    /// How many bytes at the end of the history are held back.
     held: usize,
     /// Whether the last byte passed on was hidden.
     hiding: bool,
-    /// How many bytes of the history are of the current line.
+    /// How many bytes of the history belong to the current line.
     line: usize,
-    /// The last 16 bytes before the current line: without line breaks, and without the `\` and `=` before them as well.
+    /// The last 16 bytes before the current line: without line breaks, and also without the `\` or `=` before each.
     joined: [u128; 2],
-    /// Where in the forms that ended which was last found across a break: the next one may go on there.
+    /// For each of these, where in the forms the last stretch across a break ended: the next one may continue there.
     followed: [usize; 2],
     composed: Vec<u8>,
 }
 
 impl Redactor {
-    /// For a stream that begins now.
+    /// Starts a new stream.
     pub fn new(patterns: Arc<Patterns>) -> Self {
         Self {
             patterns,
@@ -55,20 +55,20 @@ impl Redactor {
         }
     }
 
-    /// From now on these are hidden. What is held back is judged by them too.
+    /// Hides these from now on, also in the bytes that are held back.
     pub fn learn(&mut self, patterns: Arc<Patterns>) {
         self.patterns = patterns;
     }
 
-    /// Room for the next bytes.
+    /// The buffer for the next bytes.
     pub fn room(&mut self) -> &mut [u8] {
         &mut self.buffer[HISTORY..HISTORY + ROOM]
     }
 
-    /// This many bytes were put into the room: passes on all that can be.
+    /// Passes on what it can of the `read` bytes that are now in the room.
     ///
     /// # Errors
-    /// What the writer says.
+    /// Those of the writer.
     pub fn pass(&mut self, read: usize, out: &mut dyn Write) -> io::Result<()> {
         let from = HISTORY - self.held;
         let end = HISTORY + read.min(ROOM);
@@ -81,17 +81,17 @@ impl Redactor {
         written
     }
 
-    /// Nothing more comes.
+    /// Ends the stream: passes on what was held back.
     ///
     /// # Errors
-    /// What the writer says.
+    /// Those of the writer.
     pub fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
         self.pass(0, out)?;
         let held = std::mem::take(&mut self.held);
         self.write(HISTORY - held, HISTORY, out)
     }
 
-    /// Marks the stretches without a break.
+    /// Marks the stretches within a line.
     fn search_lines(&mut self, end: usize) {
         let Self { patterns, buffer, marks, .. } = self;
         let (bytes, mut unseen) = (&buffer[..end], 0);
@@ -102,7 +102,7 @@ impl Redactor {
             let mut start = unseen.max(at - (STEP - 1));
             while start <= at.min(end - PIECE) {
                 if let Some(form) = patterns.end_of(window_before(bytes, start + PIECE)) {
-                    let more = patterns.going_on(form, &bytes[start + PIECE..]);
+                    let more = patterns.matching(form, &bytes[start + PIECE..]);
                     marks.set(start, start + PIECE + more);
                     start += more;
                 }
@@ -119,14 +119,14 @@ impl Redactor {
         (end - rest.len()..end).step_by(STEP).for_each(look);
     }
 
-    /// Marks what stands behind the last break of the stretches that have one.
+    /// Marks what follows the last line break of the stretches that contain one.
     fn search_breaks(&mut self, end: usize) {
         let Self { patterns, buffer, marks, joined, followed, line, .. } = self;
-        // No break of an earlier read is to be seen behind the end.
+        // An earlier read may have left line breaks here.
         buffer[end..end + SPARE].fill(0);
         let (patterns, buffer) = (&**patterns, &buffer[..]);
         let mut start = HISTORY - *line;
-        // All that a break may be in has been seen of a long line.
+        // The start of a long line was searched after an earlier read.
         let mut seen = *line == HISTORY;
         for block in (HISTORY..end).step_by(64) {
             let mut breaks = buffer[block..].first_chunk().map_or(0, newlines);
@@ -150,7 +150,7 @@ impl Redactor {
         *line = (end - start).min(HISTORY);
     }
 
-    /// How many bytes at the end may yet become part of a stretch that is hidden.
+    /// How many bytes at the end may still become part of a hidden stretch.
     fn open(&self, end: usize) -> usize {
         if self.line == 0 {
             return 0;
@@ -173,7 +173,7 @@ impl Redactor {
             self.hiding = false;
             return out.write_all(&self.buffer[from..to]);
         }
-        // At worst, every other byte is hidden.
+        // Enough for the worst case, where every other byte is hidden.
         self.composed.resize(2 * self.buffer.len(), 0);
         let mut length = 0;
         self.marks.runs(from, to, |start, end, hide| {
@@ -190,46 +190,46 @@ impl Redactor {
     }
 }
 
-/// Marks what stands behind the last break of a stretch: the line's first bytes.
+/// Marks the first bytes of the line if they continue a stretch from before the line break.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "once a line")]
+#[expect(clippy::inline_always, reason = "called for each line")]
 fn search_break(patterns: &Patterns, buffer: &[u8], marks: &mut Marks, joined: &[u128; 2], followed: &mut [usize; 2], line: Range<usize>) {
     let next = window_before(buffer, line.start + PIECE);
     let [plain, uncontinued] = joined;
-    if may_go_on(patterns, *plain, next) {
-        go_on(patterns, *plain, next, line.clone(), marks, &mut followed[0]);
+    if may_continue(patterns, *plain, next) {
+        mark_continued(patterns, *plain, next, line.clone(), marks, &mut followed[0]);
     }
-    if uncontinued != plain && may_go_on(patterns, *uncontinued, next) {
-        go_on(patterns, *uncontinued, next, line, marks, &mut followed[1]);
+    if uncontinued != plain && may_continue(patterns, *uncontinued, next) {
+        mark_continued(patterns, *uncontinued, next, line, marks, &mut followed[1]);
     }
 }
 
-/// Of a stretch, the 5 bytes before its last break and the one behind are a part, or the one before and the 5 behind.
+/// A stretch of 16 bytes contains the 5 bytes before its last line break and the one after it, or the one before and the 5 after.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "once a line")]
-fn may_go_on(patterns: &Patterns, joined: u128, next: u128) -> bool {
-    patterns.may_join(joined, next) && (few(patterns, joined, next) | many(patterns, joined, next))
+#[expect(clippy::inline_always, reason = "called for each line")]
+fn may_continue(patterns: &Patterns, joined: u128, next: u128) -> bool {
+    patterns.may_join(joined, next) && (may_hold_5_and_1(patterns, joined, next) | may_hold_1_and_5(patterns, joined, next))
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "once a line")]
-fn few(patterns: &Patterns, joined: u128, next: u128) -> bool {
+#[expect(clippy::inline_always, reason = "called for each line")]
+fn may_hold_5_and_1(patterns: &Patterns, joined: u128, next: u128) -> bool {
     patterns.may_hold(last_6(low(joined) << 8 | high(next) >> 56))
 }
 
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "once a line")]
-fn many(patterns: &Patterns, joined: u128, next: u128) -> bool {
+#[expect(clippy::inline_always, reason = "called for each line")]
+fn may_hold_1_and_5(patterns: &Patterns, joined: u128, next: u128) -> bool {
     patterns.may_hold((low(joined) << 56 | high(next) >> 8).swap_bytes())
 }
 
-/// Marks the longest stretch that goes on in this line. `followed` is where in the forms the last one ended: there this one may go on.
+/// Marks the longest stretch that continues in this line. `followed` is where in the forms the last one ended: this one may continue there.
 #[cold]
-fn go_on(patterns: &Patterns, joined: u128, next: u128, line: Range<usize>, marks: &mut Marks, followed: &mut usize) {
+fn mark_continued(patterns: &Patterns, joined: u128, next: u128, line: Range<usize>, marks: &mut Marks, followed: &mut usize) {
     let longest = line.len().min(PIECE - 1);
-    // With up to 11 bytes behind the break the first probe was within the stretch, with 5 and more the second.
-    let least = if few(patterns, joined, next) { 1 } else { 12 };
-    let most = if line.len() >= 5 && many(patterns, joined, next) { longest } else { longest.min(4) };
+    // A stretch with at most 11 bytes after the break contains the 5 and 1; one with at least 5, the 1 and 5.
+    let least = if may_hold_5_and_1(patterns, joined, next) { 1 } else { 12 };
+    let most = if line.len() >= 5 && may_hold_1_and_5(patterns, joined, next) { longest } else { longest.min(4) };
     let before = std::mem::take(followed);
     for length in (least..=most).rev() {
         let window = joined << (8 * length) | next >> (8 * (PIECE - length));
@@ -242,9 +242,9 @@ fn go_on(patterns: &Patterns, joined: u128, next: u128, line: Range<usize>, mark
     }
 }
 
-/// What is joined when the current line, from `start` to `stop`, ends.
+/// The new value of `joined` after the line from `start` to `stop`.
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "once a line")]
+#[expect(clippy::inline_always, reason = "called for each line")]
 fn joined_with(buffer: &[u8], joined: &[u128; 2], start: usize, stop: usize) -> [u128; 2] {
     let last = window_before(buffer, stop);
     let length = stop - start;
@@ -256,7 +256,7 @@ fn joined_with(buffer: &[u8], joined: &[u128; 2], start: usize, stop: usize) -> 
     [plain, if continued { uncontinued >> 8 } else { uncontinued }]
 }
 
-/// Which of these bytes are line feeds, the first the lowest bit.
+/// Which of these bytes are line feeds, one bit each, the first in the lowest bit.
 #[inline]
 fn newlines(block: &[u8; 64]) -> u64 {
     let (sixteens, _) = block.as_chunks();
@@ -264,7 +264,7 @@ fn newlines(block: &[u8; 64]) -> u64 {
     bits(0) | bits(1) | bits(2) | bits(3)
 }
 
-/// Copies the first bytes; a few are quicker copied as many.
+/// Copies the first `length` bytes. A fixed copy of 16 is faster than one of a few.
 fn copy(to: &mut [u8], from: &[u8], length: usize) {
     match (to.first_chunk_mut::<PIECE>(), from.first_chunk::<PIECE>()) {
         (Some(to), Some(from)) if length <= PIECE => *to = *from,
@@ -272,7 +272,7 @@ fn copy(to: &mut [u8], from: &[u8], length: usize) {
     }
 }
 
-/// Which bytes of the buffer are hidden, a bit each.
+/// Which bytes of the buffer are hidden, one bit each.
 struct Marks {
     bits: Vec<u64>,
     any: bool,
@@ -297,11 +297,11 @@ impl Marks {
         self.bits[at / 64] >> (at % 64) & 1 == 1
     }
 
-    /// Each run of bytes that are all hidden or all not.
+    /// Calls `run` for each run of bytes that are all hidden or all visible.
     fn runs(&self, from: usize, to: usize, mut run: impl FnMut(usize, usize, bool)) {
         let (mut start, mut hide) = (from, self.has(from));
         let mut carry = 0;
-        // The bits that differ from the one before.
+        // An edge is a bit that differs from the previous one. None can be at `from` or before.
         let mut ignored = u64::MAX >> (63 - from % 64);
         for word in from / 64..=(to - 1) / 64 {
             let bits = self.bits[word];

@@ -2,22 +2,22 @@ use std::collections::HashSet;
 
 use super::{HIDDEN, PIECE, Secret};
 
-/// The shortest run of a token's characters that could be one.
+/// The shortest run of characters that may be a token.
 const RUN: usize = 24;
 
-/// A text of the outside without any piece of this secret, and without anything else that looks like a token.
+/// Hides all pieces of this secret in an external text, and everything else that looks like a token.
 #[must_use]
 pub fn without(text: &str, secret: &Secret) -> String {
     hide(text, &secret.expose().as_bytes().windows(PIECE).collect())
 }
 
-/// A text of the outside without anything that looks like a token.
+/// Hides everything in an external text that looks like a token.
 #[must_use]
 pub fn without_tokens(text: &str) -> String {
     hide(text, &HashSet::new())
 }
 
-/// A text of the outside as one line.
+/// Puts an external text on one line.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
@@ -48,7 +48,7 @@ fn hide(text: &str, pieces: &HashSet<&[u8]>) -> String {
     shown
 }
 
-/// Long, of mixed characters, and not a UUID: ids of tokens may be shown, and help.
+/// Long, with letters and digits, and not a UUID: token ids are not secret, and useful to see.
 fn looks_like_a_token(run: &str) -> bool {
     let holds = |kind: fn(&u8) -> bool| run.as_bytes().iter().any(kind);
     let groups = run.split('-').map(str::len);

@@ -14,7 +14,7 @@ use crate::{
     answers::{Answer, ApiError, json_answer, old_error},
     create::Request,
     scope::{ADMIN, USER},
-    state::{ANY_SERVICE, Order, Shared, State, Token},
+    state::{ANY_SERVICE, Shared, State, Token, TokenSpec},
     tokens::Claims,
 };
 
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route("/access/api/v1/tokens/{id}", get(show).delete(revoke))
 }
 
-/// What follows `Bearer`. Basic auth is off by default, so it counts as none.
+/// The token after `Bearer`. Basic authentication is off by default in Access, so it is ignored.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
@@ -33,7 +33,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn presented(headers: &HeaderMap) -> Result<&str, ApiError> {
-    // guess: the message without a usable Authorization.
+    // guess: the message if there is no usable Authorization header.
     bearer(headers).ok_or_else(|| ApiError::unauthorized("HTTP 401 Unauthorized"))
 }
 
@@ -50,7 +50,7 @@ fn is_admin(caller: &Claims) -> bool {
     scopes.any(|s| s == ADMIN || (s == USER && caller.username() == "admin"))
 }
 
-/// The answer to a mint, in the order Access writes it.
+/// The answer to a mint, with its fields in Access's order.
 #[derive(Serialize)]
 struct Minted<'a> {
     token_id: &'a str,
@@ -67,17 +67,17 @@ struct Minted<'a> {
     description: Option<&'a str>,
 }
 
-fn mint(state: &mut State, order: Order) -> Response {
-    let token = state.issue(order);
+fn mint(state: &mut State, spec: TokenSpec) -> Response {
+    let token = state.issue(spec);
     let body = Minted {
         token_id: &token.claims.jti,
         access_token: &token.access,
-        expires_in: token.order.life,
-        scope: &token.order.scope,
+        expires_in: token.spec.life,
+        scope: &token.spec.scope,
         token_type: "Bearer",
         refresh_token: token.refresh.as_deref(),
         reference_token: token.reference.as_deref(),
-        description: token.order.description.as_deref(),
+        description: token.spec.description.as_deref(),
     };
     json_answer(StatusCode::OK, &body)
 }
@@ -100,13 +100,13 @@ fn create(state: &mut State, caller: &Claims, request: Request) -> Answer {
     let own = caller.username();
     let username = request.username.unwrap_or_else(|| own.to_owned());
     let scope = request.scope.unwrap_or_else(|| USER.to_owned());
-    // 0 for admins alone (doc). guess: that a project's token is too.
+    // expires_in 0 is for admins only (documented). guess: so is a project's token.
     let admins_only = username != own || scope != USER || request.expires_in == Some(0) || request.project_key.is_some();
     if admins_only && !is_admin(caller) {
         return Err(ApiError::not_admin(own));
     }
     let life = request.expires_in.unwrap_or(state.settings.default_expiry);
-    let order = Order {
+    let spec = TokenSpec {
         username,
         scope,
         audience: request.audience.unwrap_or_else(|| ANY_SERVICE.to_owned()),
@@ -117,7 +117,7 @@ fn create(state: &mut State, caller: &Claims, request: Request) -> Answer {
         description: request.description,
         project: request.project_key,
     };
-    Ok(mint(state, order))
+    Ok(mint(state, spec))
 }
 
 fn refresh(state: &mut State, headers: &HeaderMap, request: &Request) -> Answer {
@@ -125,36 +125,36 @@ fn refresh(state: &mut State, headers: &HeaderMap, request: &Request) -> Answer 
     let token = &mut state.tokens[at];
     token.spent = true;
     token.ended = state.settings.refresh_kills_old;
-    // guess: that life, audience, description and project carry over.
-    let mut order = token.order.clone();
-    order.reference = request.include_reference_token.unwrap_or(false);
+    // guess: the new token keeps lifetime, audience, description and project.
+    let mut spec = token.spec.clone();
+    spec.reference = request.include_reference_token.unwrap_or(false);
     if let Some(life) = request.expires_in {
-        order.life = (life > 0).then_some(life);
+        spec.life = (life > 0).then_some(life);
     }
-    Ok(mint(state, order))
+    Ok(mint(state, spec))
 }
 
-/// The place of the token whose pair the request holds, if the caller may refresh it.
+/// The index of the token to refresh, if the caller may refresh it.
 fn to_refresh(state: &State, headers: &HeaderMap, request: &Request) -> Result<usize, ApiError> {
     let bearer = presented(headers)?;
-    // An expired token may still be refreshed, and so that a spent refresh token gets its 404, a dead one passes here too.
+    // An expired token may still be refreshed. A revoked or replaced one passes too, so that a spent refresh token gets its 404.
     state.identify(bearer).map_err(invalid)?;
     request.check(state)?;
     let wanted = request.refresh_token.as_deref().ok_or_else(|| ApiError::bad_request("refresh_token is missing"))?;
-    // guess: that a request without the pair's access token, in the body or as bearer, finds nothing.
+    // guess: without the pair's access token, in the body or as the bearer, the refresh token is not found.
     let own = request.access_token.as_deref().unwrap_or(bearer);
     let pair = |t: &Token| t.refresh.as_deref() == Some(wanted) && !t.ended && !t.spent && t.is(own);
     let Some(at) = state.tokens.iter().position(pair) else {
         return Err(ApiError::new(StatusCode::NOT_FOUND, "Token matching the provided refresh token was not found."));
     };
-    // JFrog's Go client sends its own bearer, which in its tests is an admin's. guess: who else's it may be.
+    // JFrog's Go client sends its own bearer, which in its tests is an admin's. guess: which others are allowed.
     if !state.tokens[at].is(bearer) {
         may_touch(&caller(state, headers)?, &state.tokens[at])?;
     }
     Ok(at)
 }
 
-/// The place of the token that a path names, among all there ever were.
+/// The index of the token that a path names, among all ever issued.
 fn named(state: &State, caller: &Claims, id: &str) -> Option<usize> {
     let id = if id == "me" { &caller.jti } else { id };
     state.tokens.iter().position(|t| t.claims.jti == id)
@@ -213,7 +213,7 @@ async fn revoke_by_value(Handle(shared): Handle<Shared>, headers: HeaderMap, bod
     Ok(json_answer(StatusCode::OK, &Revoked { revoked_token_id }))
 }
 
-/// The words are those of jfrog-client-go#753, in the older shape that they were seen in.
+/// The wording and the older error shape are those of jfrog-client-go#753.
 fn refuse_revocation(state: &State, at: usize) -> Option<Response> {
     let token = &state.tokens[at];
     if state.revocable(token) {
@@ -254,10 +254,10 @@ impl<'a> From<&'a Token> for Shown<'a> {
             expiry: token.claims.exp,
             issued_at: token.claims.iat,
             issuer: &token.claims.iss,
-            description: token.order.description.as_deref(),
-            refreshable: token.order.refreshable,
-            scope: &token.order.scope,
-            project: token.order.project.as_deref(),
+            description: token.spec.description.as_deref(),
+            refreshable: token.spec.refreshable,
+            scope: &token.spec.scope,
+            project: token.spec.project.as_deref(),
         }
     }
 }
@@ -265,7 +265,7 @@ impl<'a> From<&'a Token> for Shown<'a> {
 async fn show(Handle(shared): Handle<Shared>, Path(id): Path<String>, headers: HeaderMap) -> Answer {
     let state = shared.lock();
     let caller = caller(&state, &headers)?;
-    // guess: `me` finds no more than the id does.
+    // guess: `me` finds no more than the id.
     let found = named(&state, &caller, &id).map(|at| &state.tokens[at]);
     let Some(token) = found.filter(|t| state.listed(t)) else {
         let message = format!("Token '{id}' was not found.");
@@ -275,7 +275,7 @@ async fn show(Handle(shared): Handle<Shared>, Path(id): Path<String>, headers: H
     Ok(json_answer(StatusCode::OK, &Shown::from(token)))
 }
 
-/// guess: that other filters are ignored.
+/// guess: other filters are ignored.
 #[derive(Deserialize)]
 struct Filter {
     description: Option<String>,
@@ -306,19 +306,19 @@ async fn list(Handle(shared): Handle<Shared>, RawQuery(query): RawQuery, headers
         .filter(|t| {
             state.listed(t)
                 && may_touch(&caller, t).is_ok()
-                && fits(filter.username.as_ref(), &t.order.username)
-                && fits(filter.refreshable.as_ref(), &t.order.refreshable)
+                && fits(filter.username.as_ref(), &t.spec.username)
+                && fits(filter.refreshable.as_ref(), &t.spec.refreshable)
                 && fits(filter.token_id.as_ref(), &t.claims.jti)
-                && (filter.description.is_none() || filter.description == t.order.description)
+                && (filter.description.is_none() || filter.description == t.spec.description)
         })
         .collect();
-    // guess: the names to order by, and which way is the default.
+    // guess: the names to sort by, and the default direction.
     match filter.order_by.as_deref() {
         None | Some("created" | "issued_at") => {}
         Some("token_id") => found.sort_by_key(|t| &t.claims.jti),
         Some("subject" | "username" | "owner") => found.sort_by_key(|t| &t.claims.sub),
         Some("expiry") => found.sort_by_key(|t| t.claims.exp.unwrap_or(i64::MAX)),
-        Some("description") => found.sort_by_key(|t| &t.order.description),
+        Some("description") => found.sort_by_key(|t| &t.spec.description),
         Some(other) => {
             return Err(ApiError::bad_request(format!("Invalid order_by '{other}'")));
         }

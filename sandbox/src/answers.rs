@@ -1,4 +1,4 @@
-//! Answers as the platform words them.
+//! Answers in the platform's wording and layout.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use axum::{
 use serde::Serialize;
 use serde_json::{json, ser::Formatter};
 
-/// An error of shape A, which is what Access answers today.
+/// An error of shape A, the current one of Access.
 #[derive(Debug)]
 pub(crate) struct ApiError {
     status: StatusCode,
@@ -25,7 +25,7 @@ impl ApiError {
         Self { status, message: message.into(), detail: None }
     }
 
-    /// 400 with what is wrong in `detail`. guess: the message beside it.
+    /// 400 with the reason in `detail`. guess: the message.
     pub(crate) fn bad_request(detail: impl Into<String>) -> Self {
         Self { status: StatusCode::BAD_REQUEST, message: "Invalid request".to_owned(), detail: Some(detail.into()) }
     }
@@ -45,7 +45,7 @@ struct Errors {
     errors: [Coded; 1],
 }
 
-/// Shape B on its own, an item of shape A.
+/// Shape B, or an item of shape A.
 #[derive(Serialize)]
 struct Coded {
     code: String,
@@ -77,7 +77,7 @@ pub(crate) fn error(shape: char, status: StatusCode) -> Response {
         401 => "Invalid token, expired",
         403 => "Logged in 'alice' is not an admin.",
         404 => "Token matching the provided refresh token was not found.",
-        // guess: 429 and 5xx.
+        // guess: the messages of 429 and 5xx.
         _ => reason(status),
     };
     match shape {
@@ -104,7 +104,7 @@ pub(crate) fn old_error(status: StatusCode, message: &str, detail: &str) -> Resp
     json_answer(status, &body)
 }
 
-/// The page of the Tomcat in front.
+/// An error page of the Tomcat in front of the platform.
 pub(crate) fn html(status: StatusCode) -> Response {
     let title = format!("HTTP Status {} – {}", status.as_u16(), reason(status));
     let page = format!(
@@ -127,7 +127,7 @@ pub(crate) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response
     answer(status, "application/json", text)
 }
 
-/// Lays JSON out as Access does: `{ "errors" : [ {`, two spaces a level, arrays on one line.
+/// Formats JSON like Access: `{ "errors" : [ {`, indented by two spaces, arrays on one line.
 #[derive(Default)]
 struct Jackson {
     level: usize,

@@ -1,4 +1,4 @@
-//! `/sandbox/…`: for scripts that drive the program.
+//! `/sandbox/…`: lets scripts control the sandbox.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use crate::{Fault, answers::json_answer, door::Door, state::Shared};
+use crate::{Fault, answers::json_answer, port::Port, state::Shared};
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -50,15 +50,15 @@ async fn issued(Handle(shared): Handle<Shared>) -> Response {
     json_answer(StatusCode::OK, &shared.lock().issued())
 }
 
-async fn pause(Extension(door): Extension<Door>, RawQuery(query): RawQuery) -> Response {
+async fn pause(Extension(port): Extension<Port>, RawQuery(query): RawQuery) -> Response {
     let ms = query.and_then(|q| q.strip_prefix("ms=")?.parse().ok());
     let Some(ms) = ms else {
-        return (StatusCode::BAD_REQUEST, "say ?ms=N\n").into_response();
+        return (StatusCode::BAD_REQUEST, "the query must be ?ms=N\n").into_response();
     };
-    door.set_open(false).await;
+    port.set_open(false).await;
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        door.set_open(true).await;
+        port.set_open(true).await;
     });
     StatusCode::NO_CONTENT.into_response()
 }

@@ -1,4 +1,4 @@
-//! The body of `POST …/tokens`: its two encodings, its types, its limits.
+//! The body of `POST …/tokens`: its two encodings, its fields and their limits.
 
 use axum::http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -9,7 +9,7 @@ use crate::{
     state::State,
 };
 
-/// guess: that other fields are ignored; `token_type` is, which JFrog's Go client sends when it refreshes.
+/// guess: other fields are ignored, such as the `token_type` that JFrog's Go client sends when it refreshes.
 #[derive(Deserialize)]
 pub(crate) struct Request {
     pub grant_type: Option<String>,
@@ -41,7 +41,7 @@ impl Request {
         self.grant_type.as_deref() == Some("refresh_token")
     }
 
-    /// Everything that can be said without knowing the caller.
+    /// Checks everything that does not depend on the caller.
     pub(crate) fn check(&self, state: &State) -> Result<(), ApiError> {
         if let Some(other) = self.grant_type.as_deref()
             && !matches!(other, "client_credentials" | "refresh_token")
@@ -70,7 +70,7 @@ impl Request {
         if let Some(project) = &self.project_key {
             check_project(project)?;
         }
-        // A reference token has room for ten digits.
+        // A reference token has room for an expiry of ten digits.
         if let Some(seconds) = self.expires_in
             && state.now().saturating_add_unsigned(seconds) > 9_999_999_999
         {
@@ -95,7 +95,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -
     serde_json::from_slice(body).map_err(|e| ApiError::bad_request(e.to_string()))
 }
 
-/// guess: which names are badly formatted; jf lower-cases before it sends.
+/// guess: which names are badly formatted. jf sends lower case only.
 fn check_name(name: &str) -> Result<(), ApiError> {
     let bad = |c: char| c.is_uppercase() || c.is_whitespace() || c.is_control() || c == '/';
     if name.is_empty() || name.contains(bad) {

@@ -1,26 +1,26 @@
-//! What can go wrong on purpose, and the queue of it.
+//! The faults that the sandbox can simulate, and their queue.
 
 use serde::Deserialize;
 
-/// One misbehaviour. "Work" is what the request asks for: a token really issued, really revoked.
+/// A simulated fault. "Work done" means that the request takes effect: the token is really issued or revoked.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "Flat")]
 pub enum Fault {
-    /// TCP reset; no work done.
+    /// A TCP reset; no work done.
     ResetBefore,
-    /// Work done, then TCP reset without a byte of answer.
+    /// Work done, then a TCP reset without any answer.
     ResetAfter,
-    /// Never answers, until the client goes away; no work done.
+    /// No answer until the client disconnects; no work done.
     Stall,
-    /// Work done, never answers.
+    /// Work done, then no answer.
     StallAfter,
-    /// Does the work at once, answers after so many milliseconds.
+    /// Work done at once; the answer is sent after this many milliseconds.
     Delay(u64),
-    /// The right answer, its body one byte every so many milliseconds.
+    /// The right answer, with one byte of its body every this many milliseconds.
     Drip(u64),
-    /// Work done; the `Content-Length` of the whole, half of the body, then close.
+    /// Work done; the full `Content-Length`, half of the body, then a close.
     CutShort,
-    /// The right answer under this content type.
+    /// The right answer with this content type.
     ContentType(String),
     /// An HTML page with this status; no work done.
     Html(u16),
@@ -28,9 +28,9 @@ pub enum Fault {
     Status {
         /// The status.
         status: u16,
-        /// Goes out as it is: seconds or a date.
+        /// The header's value: seconds or a date.
         retry_after: Option<String>,
-        /// An error of shape A when there is none.
+        /// By default, an error of shape A.
         body: Option<String>,
     },
     /// Work done, then this status.
@@ -50,7 +50,7 @@ pub enum Fault {
     Shape(char, u16),
 }
 
-/// A fault as `POST /sandbox/faults` takes it.
+/// A fault in the body of `POST /sandbox/faults`.
 #[derive(Deserialize)]
 struct Flat {
     fault: String,
@@ -68,12 +68,12 @@ impl TryFrom<Flat> for Fault {
 
     fn try_from(flat: Flat) -> Result<Self, String> {
         fn need<T>(value: Option<T>, name: &str) -> Result<T, String> {
-            value.ok_or_else(|| format!("this fault needs {name:?}"))
+            value.ok_or_else(|| format!("this fault needs the field {name:?}"))
         }
-        // Hyper answers with 1xx as an end of its own making.
+        // hyper replaces a 1xx answer with its own.
         let status = || match need(flat.status, "status")? {
             status @ 200..=599 => Ok(status),
-            other => Err(format!("{other} is no final status")),
+            other => Err(format!("status must be 200 to 599, not {other}")),
         };
         Ok(match flat.fault.as_str() {
             "reset_before" => Self::ResetBefore,
@@ -93,7 +93,7 @@ impl TryFrom<Flat> for Fault {
             "redirect_loop" => Self::RedirectLoop,
             "shape" => match need(flat.shape, "shape")? {
                 shape @ 'A'..='G' => Self::Shape(shape, status()?),
-                other => return Err(format!("shape is A to G, not {other}")),
+                other => return Err(format!("shape must be A to G, not {other}")),
             },
             other => {
                 return Err(format!("unknown fault {other:?}; sandbox/README.md lists them"));
@@ -108,7 +108,7 @@ struct Rule {
     times: usize,
 }
 
-/// Faults that wait for their request.
+/// Faults that wait for a matching request.
 #[derive(Default)]
 pub(crate) struct Queue(Vec<Rule>);
 
@@ -119,7 +119,7 @@ impl Queue {
         }
     }
 
-    /// Takes the first fault meant for this `METHOD /path`.
+    /// Takes the first fault for this `METHOD /path`.
     pub(crate) fn next(&mut self, line: &str) -> Option<Fault> {
         let at = self.0.iter().position(|r| line.contains(&r.path_part))?;
         let rule = &mut self.0[at];

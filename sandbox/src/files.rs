@@ -1,4 +1,4 @@
-//! The files of Artifactory: each that is asked for is there; one that is put is answered for, and forgotten.
+//! Artifactory's files: every download succeeds; an upload is answered but not stored.
 
 use std::fmt::Write;
 
@@ -29,14 +29,14 @@ pub(crate) fn routes() -> Router<Shared> {
 }
 
 async fn fetch(Handle(shared): Handle<Shared>, headers: HeaderMap) -> Response {
-    match visitor(&shared, &headers) {
+    match caller(&shared, &headers) {
         Ok(_) => answers::answer(StatusCode::OK, "text/plain", "sandbox\n"),
         Err(status) => answers::error('C', status),
     }
 }
 
-/// Who comes with a token, in one of the three ways that Artifactory takes.
-fn visitor(shared: &Shared, headers: &HeaderMap) -> Result<Claims, StatusCode> {
+/// The caller, by a token in one of the three places that Artifactory accepts.
+fn caller(shared: &Shared, headers: &HeaderMap) -> Result<Claims, StatusCode> {
     let token = access::bearer(headers)
         .map(str::to_owned)
         .or_else(|| header(headers, "x-jfrog-art-api").map(str::to_owned))
@@ -60,7 +60,7 @@ fn basic_password(headers: &HeaderMap) -> Option<String> {
     Some(pair.split_once(':')?.1.to_owned())
 }
 
-/// What is answered to the `PUT` of a file, in the order Artifactory writes it.
+/// The answer to the `PUT` of a file, with its fields in Artifactory's order.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stored {
@@ -77,7 +77,7 @@ struct Stored {
     uri: String,
 }
 
-/// Artifactory has the MD5 too; nothing here computes it.
+/// Artifactory's answer also has the MD5.
 #[derive(Serialize)]
 struct Checksums {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ struct Checksums {
 }
 
 impl Stored {
-    fn new(state: &State, visitor: &Claims, uri: &Uri, (repo, path): (String, String), body: &[u8]) -> Self {
+    fn new(state: &State, caller: &Claims, uri: &Uri, (repo, path): (String, String), body: &[u8]) -> Self {
         let url = format!("{}{}", state.url, uri.path());
         let sha256 = hex(&SHA256, body);
         Self {
@@ -94,11 +94,11 @@ impl Stored {
             mime_type: mime_type(&path),
             path: format!("/{path}"),
             created: date(state.now()),
-            created_by: visitor.username().to_owned(),
+            created_by: caller.username().to_owned(),
             download_uri: url.clone(),
             size: body.len().to_string(),
             checksums: Checksums { sha1: Some(hex(&SHA1_FOR_LEGACY_USE_ONLY, body)), sha256: sha256.clone() },
-            // guess: that the checksums which a client sends change nothing.
+            // guess: the checksums that a client sends make no difference.
             original_checksums: Checksums { sha1: None, sha256 },
             uri: url,
         }
@@ -106,10 +106,10 @@ impl Stored {
 }
 
 async fn store(Handle(shared): Handle<Shared>, Path(place): Path<(String, String)>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    match visitor(&shared, &headers) {
-        // A file of the same checksum would have to be there already, and nothing that was put is kept.
+    match caller(&shared, &headers) {
+        // This copies an existing file with the same checksum, and no uploads are stored.
         Ok(_) if header(&headers, "x-checksum-deploy") == Some("true") => answers::error('C', StatusCode::NOT_FOUND),
-        Ok(visitor) => created(&Stored::new(&shared.lock(), &visitor, &uri, place, &body)),
+        Ok(caller) => created(&Stored::new(&shared.lock(), &caller, &uri, place, &body)),
         Err(status) => answers::error('C', status),
     }
 }
@@ -128,7 +128,7 @@ fn hex(algorithm: &'static Algorithm, bytes: &[u8]) -> String {
     })
 }
 
-/// guess: all but those of jar, gz, tgz and json.
+/// guess: all except jar, gz, tgz and json.
 fn mime_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map_or("", |(_, ending)| ending) {
         "gz" | "tgz" => "application/x-gzip",

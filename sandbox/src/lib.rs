@@ -1,24 +1,23 @@
-//! A stand-in JFrog Access server: issues real signed tokens, refuses what the real one refuses,
-//! and misbehaves on demand. What it answers rests on the project's notes about the real API;
-//! answers nobody has seen are marked "guess" in the code.
+//! A stand-in JFrog Access server: it issues real signed tokens, refuses what the real one refuses, and fails on demand.
+//! Its answers follow what is known of the real API; the rest is marked "guess" in the code.
 #![allow(
     clippy::doc_markdown,
     clippy::expect_used,
     clippy::missing_panics_doc,
     clippy::must_use_candidate,
-    reason = "test support: a broken set-up should stop the test at once"
+    reason = "test support: a broken setup should stop the test at once"
 )]
 
 mod access;
 mod answers;
 mod control;
 mod create;
-mod door;
 mod faults;
 mod files;
 mod misbehave;
 mod oidc;
 mod platform;
+mod port;
 mod scope;
 mod server;
 mod state;
@@ -42,41 +41,41 @@ pub struct Sandbox {
     user_token: String,
 }
 
-/// A request as it arrived.
+/// A received request.
 #[derive(Clone, Debug, Serialize)]
 pub struct Recorded {
     /// `POST`, `GET` …
     pub method: String,
     /// The path with its query.
     pub path: String,
-    /// Names are lower case; a repeated header is there repeatedly.
+    /// Names are in lower case; a repeated header appears repeatedly.
     pub headers: Vec<(String, String)>,
     /// The body as text.
     pub body: String,
 }
 
-/// A token that the API gave out.
+/// A token that the API issued.
 #[derive(Clone, Debug, Serialize)]
 pub struct Issued {
-    /// Its id, which is the `jti` claim too.
+    /// Its id, also the `jti` claim.
     pub token_id: String,
     /// The JWT.
     pub access_token: String,
-    /// What renews it, once; it stays here when it is spent.
+    /// Its refresh token, even after use.
     pub refresh_token: Option<String>,
-    /// Its short form.
+    /// Its reference token.
     pub reference_token: Option<String>,
-    /// Whose it is.
+    /// Its user.
     pub username: String,
-    /// What it may do.
+    /// Its scope.
     pub scope: String,
-    /// Its whole life in seconds; none when it never expires.
+    /// Its lifetime in seconds; `None` if it never expires.
     pub expires_in: Option<u64>,
     /// Not revoked, not replaced, not expired.
     pub live: bool,
 }
 
-/// How a server is to be started.
+/// Settings for a server to start.
 #[derive(Default)]
 pub struct Builder {
     tls: Option<Tls>,
@@ -90,12 +89,12 @@ impl Sandbox {
         Self::builder().start()
     }
 
-    /// A server with settings of its own.
+    /// A server with other settings.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// The platform's URL, without a slash at its end.
+    /// The platform's URL, without a slash at the end.
     pub fn url(&self) -> String {
         self.shared.lock().url.clone()
     }
@@ -105,7 +104,7 @@ impl Sandbox {
         self.server.port
     }
 
-    /// The throw-away CA; empty without TLS.
+    /// The certificate of the temporary CA as PEM; empty without TLS.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
     }
@@ -115,22 +114,22 @@ impl Sandbox {
         &self.admin_token
     }
 
-    /// The access token of user `alice`, who is no admin.
+    /// The access token of user `alice`, who is not an admin.
     pub fn user_token(&self) -> &str {
         &self.user_token
     }
 
-    /// The next request meets this fault, once; several are met in turn.
+    /// Applies this fault to the next request that no earlier fault applies to.
     pub fn fault(&self, fault: Fault) {
         self.fault_for("", fault, 1);
     }
 
-    /// The next `times` requests whose `METHOD /path` contains `path_part` meet this fault.
+    /// Applies this fault to the next `times` requests whose `METHOD /path` contains `path_part`.
     pub fn fault_for(&self, path_part: &str, fault: Fault, times: usize) {
         self.shared.lock().faults.add(path_part, fault, times);
     }
 
-    /// Every request so far, in order; those to `/sandbox/` are left out.
+    /// Every request so far, in order, except those to `/sandbox/`.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.lock().requests.clone()
     }
@@ -140,23 +139,23 @@ impl Sandbox {
         self.shared.lock().requests.clear();
     }
 
-    /// Every token that was given out by the API, in order.
+    /// Every token that the API has issued, in order.
     pub fn issued(&self) -> Vec<Issued> {
         self.shared.lock().issued()
     }
 
-    /// Whether an access or reference token is known, not revoked, not replaced and not expired.
+    /// Whether an access or reference token exists and is not revoked, replaced or expired.
     pub fn is_live(&self, token: &str) -> bool {
         self.shared.lock().is_live(token)
     }
 
-    /// Signs any claims with the server's key.
+    /// Signs these claims with the server's key.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass json!(…)")]
     pub fn token_with(&self, claims: serde_json::Value) -> String {
         tokens::sign(&claims)
     }
 
-    /// Refuses connections from now on. Requests under way are still answered.
+    /// Refuses connections from now on. Requests in progress are still answered.
     pub fn pause(&self) {
         self.server.set_open(false);
     }
@@ -168,35 +167,35 @@ impl Sandbox {
 }
 
 impl Builder {
-    /// Serves https with a certificate of this kind.
+    /// Serves HTTPS with a certificate of this kind.
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Listens on this port; 0, the default, is any free one.
+    /// Listens on this port; 0, the default, means any free port.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Sets the server's clock ahead of (or behind) the real one.
+    /// Sets the server's clock ahead of the real one, or behind if negative.
     #[must_use]
     pub fn clock_skew(mut self, seconds: i64) -> Self {
         self.settings.skew = seconds;
         self
     }
 
-    /// Tokens that live for less cannot be revoked unless `force_revocable` was set.
+    /// Tokens with a shorter lifetime cannot be revoked unless `force_revocable` was set.
     #[must_use]
     pub fn revocable_threshold(mut self, seconds: u64) -> Self {
         self.settings.revocable_threshold = seconds;
         self
     }
 
-    /// Tokens that live for less are not stored unless `force_revocable` was set.
+    /// Tokens with a shorter lifetime are not stored unless `force_revocable` was set.
     #[must_use]
     pub fn persistent_threshold(mut self, seconds: u64) -> Self {
         self.settings.persistent_threshold = seconds;
@@ -210,14 +209,14 @@ impl Builder {
         self
     }
 
-    /// The life of a token whose request names none.
+    /// The default lifetime of a token.
     #[must_use]
     pub fn default_expiry(mut self, seconds: u64) -> Self {
         self.settings.default_expiry = seconds;
         self
     }
 
-    /// Starts it; it answers when this returns.
+    /// Starts the server. When this returns, it accepts connections.
     pub fn start(self) -> Sandbox {
         let (ca_pem, acceptor) = match self.tls {
             Some(tls) => {

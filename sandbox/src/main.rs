@@ -1,4 +1,4 @@
-//! The stand-in server as a program. Standard output is for `eval`, standard error for people.
+//! The stand-in server as a program. It prints shell code on standard output, and hints for people on standard error.
 
 use std::{
     env, fs, io,
@@ -10,14 +10,14 @@ use std::{
 use sandbox::{Builder, Sandbox, Tls};
 
 const HELP: &str = "\
-A stand-in JFrog Access server on 127.0.0.1, until Ctrl-C.
+Runs a stand-in JFrog Access server on 127.0.0.1 until Ctrl-C.
 
-  --port N                 listen here (default: any free port)
-  --tls                    serve https; writes the CA to a file in the temp folder
-  --default-expiry S       life of a token whose request names none (default 31536000)
-  --revocable-threshold S  shorter-lived tokens cannot be revoked (default 21600)
-  --keep-old-on-refresh    a refresh leaves the old access token alive
-  --print-env              only the export lines, no talk on standard error
+  --port N                 listen on this port (default: any free port)
+  --tls                    serve HTTPS; write the CA to a file in the temporary folder
+  --default-expiry S       default lifetime of a token (default: 31536000)
+  --revocable-threshold S  tokens with a shorter lifetime cannot be revoked (default: 21600)
+  --keep-old-on-refresh    a refresh does not end the old access token
+  --print-env              print only the export lines, nothing on standard error
 ";
 
 fn main() -> ExitCode {
@@ -56,12 +56,12 @@ fn run() -> io::Result<()> {
         };
     }
 
-    // Before the first line goes out, so that a reader of it can stop us.
+    // Before anything is printed: whoever reads the first line may send a signal at once.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
     let sandbox = options.builder.start();
     let ca = options.tls.then(|| CaFile::write(&sandbox)).transpose()?;
-    introduce(&sandbox, ca.as_ref(), options.quiet)?;
+    print_environment(&sandbox, ca.as_ref(), options.quiet)?;
     runtime.block_on(stopped);
     Ok(())
 }
@@ -77,7 +77,7 @@ fn number<T: std::str::FromStr>(option: &str, value: Option<String>) -> io::Resu
     value.and_then(|v| v.parse().ok()).ok_or_else(|| io::Error::other(format!("{option} needs a number")))
 }
 
-fn introduce(sandbox: &Sandbox, ca: Option<&CaFile>, quiet: bool) -> io::Result<()> {
+fn print_environment(sandbox: &Sandbox, ca: Option<&CaFile>, quiet: bool) -> io::Result<()> {
     let url = sandbox.url();
     let mut out = io::stdout().lock();
     writeln!(out, "export JF_URL='{url}'")?;
@@ -92,15 +92,15 @@ fn introduce(sandbox: &Sandbox, ca: Option<&CaFile>, quiet: bool) -> io::Result<
     let curl = if ca.is_some() { r#"curl --cacert "$SSL_CERT_FILE""# } else { "curl" };
     writeln!(
         io::stderr(),
-        "\nThe sandbox listens on {url} until Ctrl-C. Point jf-token at it with the lines above.\n\
-         A user who is no admin: export JF_ACCESS_TOKEN='{}'\n\
-         The next request fails: {curl} -d '{{\"fault\":\"status\",\"status\":503,\"retry_after\":\"2\"}}' {url}/sandbox/faults\n\
-         What came in, what went out: {curl} {url}/sandbox/requests; {curl} {url}/sandbox/issued",
+        "\nThe sandbox listens on {url} until Ctrl-C. Set the variables above to use it with jf-token.\n\
+         To be a user who is not an admin: export JF_ACCESS_TOKEN='{}'\n\
+         To make the next request fail: {curl} -d '{{\"fault\":\"status\",\"status\":503,\"retry_after\":\"2\"}}' {url}/sandbox/faults\n\
+         To list the requests and the issued tokens: {curl} {url}/sandbox/requests; {curl} {url}/sandbox/issued",
         sandbox.user_token()
     )
 }
 
-/// Removed at the end.
+/// A file with the CA's certificate, removed on drop.
 struct CaFile(PathBuf);
 
 impl CaFile {
@@ -131,7 +131,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 }
 
 #[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the twin above can fail")]
+#[expect(clippy::unnecessary_wraps, reason = "the Unix version can fail")]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
         let _ = tokio::signal::ctrl_c().await;

@@ -1,4 +1,4 @@
-//! Faults carried out, as far as an answer can; a reset is left to the connection.
+//! Applies faults to answers. A TCP reset is left to the connection.
 
 use std::{
     future::pending,
@@ -21,7 +21,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::{Fault, answers};
 
-/// The answer under this fault, where `work` is what the request asks for; none is a TCP reset.
+/// The answer with this fault, or `None` for a TCP reset. `work` does what the request asks for.
 pub(crate) async fn misbehave(fault: Fault, uri: &Uri, base: &str, work: impl Future<Output = Response>) -> Option<Response> {
     let status = |code| StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let redirect = |to: String| (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, to)]).into_response();
@@ -42,7 +42,7 @@ pub(crate) async fn misbehave(fault: Fault, uri: &Uri, base: &str, work: impl Fu
             answer
         }
         Fault::Drip(ms) => slowed(work.await, |len| (1, Duration::from_millis(ms), len)).await,
-        // The pause lets the half leave before the connection ends.
+        // The pause lets the half be sent before the connection closes.
         Fault::CutShort => slowed(work.await, |len| (len / 2, Duration::from_millis(20), len / 2)).await,
         Fault::ContentType(value) => {
             let mut answer = work.await;
@@ -78,8 +78,8 @@ pub(crate) async fn misbehave(fault: Fault, uri: &Uri, base: &str, work: impl Fu
     Some(answer)
 }
 
-/// Sends the body in pieces; `pace` gives from its length the size of a piece, the pause before each,
-/// and how much of it to send at all.
+/// Sends the body in pieces. For the body's length, `pace` returns the size of a piece, the pause after each,
+/// and how many bytes to send in all.
 async fn slowed(answer: Response, pace: impl Fn(usize) -> (usize, Duration, usize)) -> Response {
     let (mut parts, body) = answer.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -94,7 +94,7 @@ struct Slow {
     left: Bytes,
     piece: usize,
     pause: Duration,
-    /// Ends in an error, which ends the connection.
+    /// Whether the body ends with an error, which closes the connection.
     cut: bool,
     timer: Pin<Box<Sleep>>,
 }

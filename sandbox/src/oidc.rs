@@ -1,4 +1,4 @@
-//! `/access/api/v1/oidc/token`: trades a CI's identity token for a short-lived one.
+//! `/access/api/v1/oidc/token`: exchanges a CI's identity token for a short-lived access token.
 
 use axum::{
     Router,
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::{
     answers::{Answer, ApiError, json_answer},
     create, scope,
-    state::{ANY_SERVICE, Order, Shared},
+    state::{ANY_SERVICE, Shared, TokenSpec},
 };
 
-/// Identity mappings often give no more than this.
+/// In seconds; identity mappings often allow no more.
 const LIFE: u64 = 60;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -25,16 +25,16 @@ pub(crate) fn routes() -> Router<Shared> {
     Router::new().route("/access/api/v1/oidc/token", post(exchange))
 }
 
-/// guess: that other fields are ignored.
+/// guess: other fields are ignored.
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "checked for their type alone")]
+#[expect(dead_code, reason = "some fields are only checked for their type")]
 struct Request {
     grant_type: String,
     subject_token_type: String,
     subject_token: String,
     provider_name: String,
     provider_type: Option<String>,
-    /// The provider's, free text; not that of the new token.
+    /// The provider's, any text; not the new token's.
     audience: Option<String>,
     project_key: Option<String>,
     application_key: Option<String>,
@@ -59,8 +59,8 @@ struct Exchanged<'a> {
     reference_token: Option<&'a str>,
 }
 
-/// guess: every refusal here; and every provider exists and has this audience, any mapping fits, and the identity token is taken
-/// unverified so that one from a real CI works.
+/// guess: every refusal here. Every provider, audience and mapping is accepted, and the identity token is not verified, so that one
+/// from a real CI works.
 async fn exchange(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Bytes) -> Answer {
     let request: Request = create::read_json(&headers, &body)?;
     if request.grant_type != GRANT || request.subject_token_type != ID_TOKEN {
@@ -74,22 +74,22 @@ async fn exchange(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Byte
     }
     let mapping = request.identity_mapping_name.as_deref().unwrap_or("default");
     let mut state = shared.lock();
-    let token = state.issue(Order {
+    let token = state.issue(TokenSpec {
         username: format!("{}/{mapping}", request.provider_name),
         scope: scope::USER.to_owned(),
         audience: ANY_SERVICE.to_owned(),
         life: Some(LIFE),
         reference: request.include_reference_token.unwrap_or(false),
         project: request.project_key,
-        ..Order::default()
+        ..TokenSpec::default()
     });
     let body = Exchanged {
         access_token: &token.access,
         token_type: "Bearer",
         expires_in: LIFE,
-        scope: &token.order.scope,
+        scope: &token.spec.scope,
         issued_token_type: "urn:ietf:params:oauth:token-type:access_token",
-        username: &token.order.username,
+        username: &token.spec.username,
         reference_token: token.reference.as_deref(),
     };
     Ok(json_answer(StatusCode::OK, &body))

@@ -1,4 +1,4 @@
-//! What is around the token API: pings, versions, the root certificate.
+//! Endpoints besides the token API: pings, versions, the root certificate.
 
 use axum::{
     Router,
@@ -28,7 +28,7 @@ async fn ping() -> Response {
     answers::answer(StatusCode::OK, TEXT, "OK")
 }
 
-// guess: the members, and that it needs no credential.
+// guess: the fields, and that no credential is needed.
 async fn access_version() -> Response {
     answers::json_answer(StatusCode::OK, &json!({"version": "7.150.3"}))
 }
@@ -44,7 +44,7 @@ async fn root_certificate(RawQuery(query): RawQuery) -> Response {
     answers::answer(StatusCode::OK, TEXT, text)
 }
 
-// guess: that it needs no credential.
+// guess: no credential is needed.
 async fn unknown_api() -> Response {
     answers::error('C', StatusCode::NOT_FOUND)
 }

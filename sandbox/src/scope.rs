@@ -9,7 +9,7 @@ const ROLES: [&str; 6] = ["Project Admin", "Developer", "Contributor", "Viewer",
 const SYSTEM: [&str; 6] = ["metrics", "livelogs", "identities", "permissions", "info", "storage"];
 const ACTIONS: [&str; 8] = ["r", "w", "d", "a", "m", "x", "s", "*"];
 
-/// What is wrong with a scope, if anything.
+/// Checks a scope; the error says what is wrong.
 pub(crate) fn check(scope: &str) -> Result<(), String> {
     for entry in split(scope, ' ')? {
         check_entry(entry).map_err(|why| format!("Invalid scope '{entry}': {why}"))?;
@@ -17,8 +17,8 @@ pub(crate) fn check(scope: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether the scope has more than one `groups:` entry. Access makes such a token, and then refuses
-/// it everywhere (seen: terraform-provider-artifactory#1233).
+/// Whether the scope has more than one `groups:` entry. Access issues such a token, but it is refused
+/// everywhere (seen in terraform-provider-artifactory#1233).
 pub(crate) fn groups_twice(scope: &str) -> bool {
     scope.matches("applied-permissions/groups:").count() > 1
 }
@@ -45,7 +45,7 @@ fn check_entry(entry: &str) -> Result<(), String> {
     known("action", actions, &ACTIONS)
 }
 
-/// All names of a comma-separated list exist.
+/// Checks that all names of a comma-separated list exist.
 fn known(what: &str, list: &str, existing: &[&str]) -> Result<(), String> {
     for quoted in split(list, ',')? {
         let name = match quoted.strip_prefix('"') {

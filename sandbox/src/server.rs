@@ -1,4 +1,4 @@
-//! The thread, its listener, its connections.
+//! The serving thread, its listener and its connections.
 
 use std::{
     future::{pending, poll_fn},
@@ -32,15 +32,14 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    Recorded, access, control,
-    door::{Command, Door},
-    files,
+    Recorded, access, control, files,
     misbehave::misbehave,
     oidc, platform,
+    port::{Command, Port},
     state::Shared,
 };
 
-/// The thread that serves; it ends when this is dropped.
+/// The serving thread. It ends when this is dropped.
 pub(crate) struct Server {
     pub port: u16,
     commands: Option<mpsc::UnboundedSender<Command>>,
@@ -66,11 +65,11 @@ impl Server {
             .merge(control::routes())
             .fallback(platform::not_found)
             .method_not_allowed_fallback(platform::not_found)
-            .layer(Extension(Door::new(&commands)))
+            .layer(Extension(Port::new(&commands)))
             .with_state(shared.clone());
         let shared = shared.clone();
         let thread = std::thread::spawn(move || {
-            // Dropping the runtime afterwards ends every connection, a pooled or stalled one too.
+            // Dropping the runtime afterwards closes every connection, even a pooled or stalled one.
             runtime.block_on(listen(listener, (port, any_port), inbox, tls, shared, router));
         });
         Self { port, commands: Some(commands), thread: Some(thread) }
@@ -95,8 +94,8 @@ impl Drop for Server {
     }
 }
 
-/// A bound socket that doesn't listen yet: connections are refused, and nobody else gets the port. One of any port is shared with
-/// the socket that takes its place: in between, another program's could be there. One that was named is not: its second user must be told.
+/// A bound socket that does not listen yet: it refuses connections, and keeps other programs from taking the port. If any port will do, it is
+/// shared, so that `pause` can bind a second socket before it closes the first. A given port is not: a second user must get an error.
 fn reserve(port: u16, shared: bool) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -159,7 +158,7 @@ async fn accept(listener: Option<&TcpListener>) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // Out of descriptors, most likely: wait for some to come back.
+            // Probably out of file descriptors: wait until some are closed.
             Err(_) => sleep(Duration::from_millis(20)).await,
         }
     }
@@ -200,7 +199,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// One request and its answer; none when the connection is to be reset.
+/// Answers one request; `None` resets the connection.
 async fn exchange(request: Request<Incoming>, shared: Shared, router: Router) -> Option<Response> {
     let (parts, body) = request.into_parts();
     let body = to_bytes(Body::new(body), usize::MAX).await.ok()?;

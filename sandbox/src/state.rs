@@ -1,4 +1,4 @@
-//! What the server knows: tokens, queued faults, requests so far.
+//! The server's state: tokens, queued faults, requests so far.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -10,7 +10,7 @@ use crate::{
     tokens::{self, Audience, Claims},
 };
 
-/// The audience of a token whose request names none.
+/// The default audience of a token.
 pub(crate) const ANY_SERVICE: &str = "*@*";
 
 pub(crate) struct Settings {
@@ -54,13 +54,13 @@ pub(crate) struct State {
     pub requests: Vec<Recorded>,
 }
 
-/// What is to be issued.
+/// The properties of a token to issue.
 #[derive(Clone, Default)]
-pub(crate) struct Order {
+pub(crate) struct TokenSpec {
     pub username: String,
     pub scope: String,
     pub audience: String,
-    /// Seconds; none = never expires.
+    /// In seconds; `None` if it never expires.
     pub life: Option<u64>,
     pub refreshable: bool,
     pub reference: bool,
@@ -70,20 +70,20 @@ pub(crate) struct Order {
 }
 
 pub(crate) struct Token {
-    pub order: Order,
+    pub spec: TokenSpec,
     pub claims: Claims,
     pub access: String,
     pub refresh: Option<String>,
-    /// The refresh token was used.
+    /// Whether the refresh token was used.
     pub spent: bool,
     pub reference: Option<String>,
-    /// Revoked or replaced.
+    /// Whether it was revoked or replaced.
     pub ended: bool,
-    /// One of the two credentials that exist from the start.
+    /// Whether it is one of the two initial credentials.
     seed: bool,
 }
 
-impl Order {
+impl TokenSpec {
     fn outlives(&self, threshold: u64) -> bool {
         self.forced || self.life.is_none_or(|life| life >= threshold)
     }
@@ -101,15 +101,15 @@ impl State {
         real + self.settings.skew
     }
 
-    /// The credentials of `admin` and `alice`.
+    /// Issues the initial credentials of `admin` and `alice`.
     pub(crate) fn seed(&mut self) -> (String, String) {
         let mut issue = |username: &str, scope: &str| {
-            let token = self.issue(Order {
+            let token = self.issue(TokenSpec {
                 username: username.to_owned(),
                 scope: scope.to_owned(),
                 audience: ANY_SERVICE.to_owned(),
                 life: Some(31_536_000),
-                ..Order::default()
+                ..TokenSpec::default()
             });
             token.seed = true;
             token.access.clone()
@@ -117,17 +117,17 @@ impl State {
         (issue("admin", "applied-permissions/admin"), issue("alice", "applied-permissions/user"))
     }
 
-    pub(crate) fn issue(&mut self, order: Order) -> &mut Token {
+    pub(crate) fn issue(&mut self, spec: TokenSpec) -> &mut Token {
         let iat = self.now();
-        let exp = order.life.map(|life| iat.saturating_add_unsigned(life));
-        let revocable = order.outlives(self.settings.revocable_threshold);
+        let exp = spec.life.map(|life| iat.saturating_add_unsigned(life));
+        let revocable = spec.outlives(self.settings.revocable_threshold);
         let instance = tokens::instance();
-        // An OIDC subject is any text; no other name has a slash.
-        let sub = if order.username.contains('/') { order.username.clone() } else { format!("jfac@{instance}/users/{}", order.username) };
+        // Only the name of an OIDC subject contains a slash; it can be any text.
+        let sub = if spec.username.contains('/') { spec.username.clone() } else { format!("jfac@{instance}/users/{}", spec.username) };
         let claims = Claims {
             sub,
-            scp: order.scope.clone(),
-            aud: Audience::new(&order.audience),
+            scp: spec.scope.clone(),
+            aud: Audience::new(&spec.audience),
             iss: format!("jfac@{instance}"),
             exp,
             iat,
@@ -136,9 +136,9 @@ impl State {
         };
         self.tokens.push(Token {
             access: tokens::sign(&claims),
-            refresh: order.refreshable.then(tokens::uuid),
-            reference: order.reference.then(|| tokens::reference(exp)),
-            order,
+            refresh: spec.refreshable.then(tokens::uuid),
+            reference: spec.reference.then(|| tokens::reference(exp)),
+            spec,
             claims,
             spent: false,
             ended: false,
@@ -148,12 +148,12 @@ impl State {
     }
 
     pub(crate) fn revocable(&self, token: &Token) -> bool {
-        token.order.outlives(self.settings.revocable_threshold)
+        token.spec.outlives(self.settings.revocable_threshold)
     }
 
-    /// Whether a look-up finds it.
+    /// Whether a look-up finds this token.
     pub(crate) fn listed(&self, token: &Token) -> bool {
-        !token.ended && !token.claims.expired(self.now()) && token.order.outlives(self.settings.persistent_threshold)
+        !token.ended && !token.claims.expired(self.now()) && token.spec.outlives(self.settings.persistent_threshold)
     }
 
     pub(crate) fn is_live(&self, token: &str) -> bool {
@@ -169,15 +169,15 @@ impl State {
                 access_token: t.access.clone(),
                 refresh_token: t.refresh.clone(),
                 reference_token: t.reference.clone(),
-                username: t.order.username.clone(),
-                scope: t.order.scope.clone(),
-                expires_in: t.order.life,
+                username: t.spec.username.clone(),
+                scope: t.spec.scope.clone(),
+                expires_in: t.spec.life,
                 live: self.is_live(&t.access),
             })
             .collect()
     }
 
-    /// Whose token this is, expired and revoked ones too.
+    /// The claims of a token, even if it is expired or revoked.
     pub(crate) fn identify(&self, token: &str) -> Result<Claims, &'static str> {
         match self.tokens.iter().find(|t| t.is(token)) {
             Some(known) => Ok(known.claims.clone()),
@@ -185,7 +185,7 @@ impl State {
         }
     }
 
-    /// Who calls a service of this type; the error is the word after "Invalid token, ".
+    /// The claims of a valid token for a service of this type; the error is the word after "Invalid token, ".
     pub(crate) fn authenticate(&self, token: &str, service: &str) -> Result<Claims, &'static str> {
         let claims = self.identify(token)?;
         if claims.expired(self.now()) {
@@ -194,7 +194,7 @@ impl State {
         if !claims.aud.includes(service) {
             return Err("audience");
         }
-        // guess: what Access says of a revoked token.
+        // guess: Access's word for a revoked token.
         if self.tokens.iter().any(|t| t.claims.jti == claims.jti && t.ended) {
             return Err("revoked");
         }

@@ -1,4 +1,4 @@
-//! Certificates for localhost, good and bad, from a throw-away CA.
+//! Good and bad certificates for localhost, from a temporary CA.
 
 use std::{sync::Arc, time::Duration, time::SystemTime};
 
@@ -8,7 +8,7 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
 };
 
-/// What certificate the server shows. All of them are signed by the throw-away CA.
+/// The server's certificate. Each kind is signed by the temporary CA.
 #[derive(Clone, Copy, Debug)]
 pub enum Tls {
     /// For localhost and 127.0.0.1, valid now.
@@ -21,7 +21,7 @@ pub enum Tls {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The CA's PEM and what wraps a connection.
+/// The CA's certificate as PEM, and the acceptor for connections.
 pub(crate) fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
     let now = SystemTime::now();
     let named = |name: &str, sans: Vec<String>| {

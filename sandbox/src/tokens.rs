@@ -1,4 +1,4 @@
-//! The formats of tokens, and the key that signs them.
+//! Token formats and the signing key.
 
 use std::sync::OnceLock;
 
@@ -16,7 +16,7 @@ use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The claims of an access token, in the order Access writes them.
+/// The claims of an access token, in Access's order.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Claims {
@@ -28,12 +28,12 @@ pub(crate) struct Claims {
     pub exp: Option<i64>,
     pub iat: i64,
     pub jti: String,
-    /// JSON inside a string.
+    /// JSON in a string.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ext: Option<String>,
 }
 
-/// `aud`: one as a string, several as an array.
+/// `aud`: a string for one audience, an array for several.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub(crate) enum Audience {
@@ -55,7 +55,7 @@ impl Audience {
         }
     }
 
-    /// Whether a service of this type (`jfac`, `jfrt`) of this platform is meant.
+    /// Whether it includes this platform's service of this type (`jfac`, `jfrt`).
     pub(crate) fn includes(&self, service: &str) -> bool {
         let list = match self {
             Self::One(one) => std::slice::from_ref(one),
@@ -66,7 +66,7 @@ impl Audience {
 }
 
 impl Claims {
-    /// The user's name within the subject.
+    /// The user name in the subject.
     pub(crate) fn username(&self) -> &str {
         if self.sub.starts_with("jfrt@") || self.sub.contains("/users/") {
             self.sub.rsplit('/').next().unwrap_or(&self.sub)
@@ -81,14 +81,14 @@ impl Claims {
 }
 
 struct Key {
-    /// ring's: it is several times as fast as rsa, and its time is in every benchmark.
+    /// From ring, which signs several times as fast as rsa: every benchmark includes that time.
     signing: ring::rsa::KeyPair,
     header: String,
     instance: String,
     root: rcgen::Certificate,
 }
 
-/// One key a process: making it is the slowest thing here.
+/// One key per process, because generating it is slow.
 fn key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| {
@@ -108,18 +108,18 @@ fn key() -> &'static Key {
     })
 }
 
-/// The id of this platform: what follows `jfac@`.
+/// The id of this platform, as in `jfac@<id>`.
 pub(crate) fn instance() -> &'static str {
     &key().instance
 }
 
-/// The certificate that tokens can be checked with.
+/// The certificate for verifying tokens.
 pub(crate) fn root_certificate() -> &'static rcgen::Certificate {
     &key().root
 }
 
 pub(crate) fn sign(claims: &impl Serialize) -> String {
-    // Access escapes slashes in the claims (seen: vault-plugin#50), so a token's base64 differs from serde's.
+    // Access escapes slashes in the claims (seen in vault-plugin#50); serde does not.
     let claims = serde_json::to_string(claims).expect("claims are JSON").replace('/', "\\/");
     let key = key();
     let message = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(claims));
@@ -128,7 +128,7 @@ pub(crate) fn sign(claims: &impl Serialize) -> String {
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// Checks form and signature only; the error is the word that Access puts after "Invalid token, ".
+/// Checks only the format and the signature; the error is the word after "Invalid token, ".
 pub(crate) fn verify(token: &str) -> Result<Claims, &'static str> {
     let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "parse");
     let (message, signature) = token.rsplit_once('.').ok_or("parse")?;
@@ -142,7 +142,7 @@ pub(crate) fn verify(token: &str) -> Result<Claims, &'static str> {
     Ok(claims)
 }
 
-/// A token id, and the look of a refresh token: a UUID of version 4.
+/// A token id or a refresh token: a version 4 UUID.
 pub(crate) fn uuid() -> String {
     let n = OsRng.r#gen::<u128>() & !(0xf << 76) | (4 << 76);
     let n = n & !(3 << 62) | (2 << 62);
@@ -150,7 +150,7 @@ pub(crate) fn uuid() -> String {
     [0..8, 8..12, 12..16, 16..20, 20..32].map(|part| &hex[part]).join("-")
 }
 
-/// 64 characters, whatever its expiry.
+/// A reference token: always 64 characters.
 pub(crate) fn reference(exp: Option<i64>) -> String {
     STANDARD.encode(format!("reftkn:01:{:010}:{}", exp.unwrap_or(0), random_text(27)))
 }

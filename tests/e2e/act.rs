@@ -1,4 +1,4 @@
-//! The action in GitHub workflows, as act runs them on this machine.
+//! The action in GitHub workflows, run locally by act.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -13,12 +13,12 @@ use sandbox::Fault;
 use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
 use crate::support::{BINARY, Scene};
 
-/// A job whose first step is a witness: its own post step, the last of all, tells what is left of the others.
+/// A job whose first step is a witness: its post step runs last, and prints what the other steps left behind.
 fn job(steps: &[String]) -> String {
     format!("on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: acme/witness@v1\n{}", steps.concat())
 }
 
-/// A step that uses the action, with these inputs and what it needs anyway.
+/// A step that uses the action with these inputs and the required ones.
 fn action(id: &str, inputs: &str) -> String {
     uses("acme/jf-token@v1", id, inputs)
 }
@@ -31,7 +31,7 @@ fn uses(action: &str, id: &str, inputs: &str) -> String {
     )
 }
 
-/// A step that runs a script with the first use's token.
+/// A step that runs a script with the token of the step `jfrog`.
 fn run(script: &str) -> String {
     let script = script.replace('\n', "\n          ");
     format!(
@@ -39,7 +39,7 @@ fn run(script: &str) -> String {
     )
 }
 
-/// The action as a release has it: with its binary.
+/// Writes the action's files, and its binary to this path, if any.
 fn write_action(scene: &Scene, folder: &str, binary: Option<&str>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["action.yml", "action/main.js", "action/post.js"] {
@@ -74,7 +74,7 @@ fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     write(scene, "work/.github/workflows/e2e.yml", workflow);
     commit(scene);
     let mut act = command(scene, &tool("act"));
-    // Or else it asks its maker's server for news, and opens a port on the machine's outer address.
+    // Without these, act looks for updates online, and opens a port on an external address.
     act.env("ACT_DISABLE_VERSION_CHECK", "1").args(["push", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]);
     for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness")] {
         act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
@@ -84,14 +84,14 @@ fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     Running::start(act, &scene.path("log"))
 }
 
-/// What holds after every job whose token was revoked or never was.
+/// Ends a job with no live token left, and checks what must hold then.
 fn end(scene: &Scene, running: Running) -> Ended {
     let ended = end_alive(scene, running);
     search_the_disk(scene);
     ended
 }
 
-/// What holds after every job.
+/// Ends a job, and checks what must hold after every job.
 fn end_alive(scene: &Scene, running: Running) -> Ended {
     let ended = running.end();
     let printed = printed(&ended.log);
@@ -106,23 +106,23 @@ fn act(scene: &Scene, steps: &[String]) -> Ended {
     end(scene, start(scene, &job(steps), &[]))
 }
 
-/// What the steps printed, as if they had never broken a line.
+/// What the steps printed, without line breaks.
 fn printed(log: &str) -> String {
     log.lines().filter_map(|line| line.split_once("]   | ")).map(|(_, text)| text).collect()
 }
 
-/// Whether so many characters of it are there in a row.
+/// Whether the text contains this many consecutive characters of the secret.
 fn readable(text: &str, secret: &str, length: usize) -> bool {
     (0..(secret.len() + 1).saturating_sub(length)).any(|start| text.contains(&secret[start..start + length]))
 }
 
-/// The ids of tokens that revocation was asked for, in turn.
+/// The ids of the tokens whose revocation was requested, in order.
 fn revoked(scene: &Scene) -> Vec<String> {
     let requests = scene.sandbox.requests().into_iter().filter(|request| request.method == "DELETE");
     requests.map(|request| request.path.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-/// One token was minted and its end asked for once; it is dead, and nothing is left of it.
+/// Checks that one token was minted and revoked once, and that nothing is left of it.
 fn came_and_went(scene: &Scene, ended: &Ended) {
     let issued = scene.sandbox.issued();
     assert_eq!(issued.iter().map(|issued| issued.token_id.clone()).collect::<Vec<_>>(), revoked(scene), "{}", ended.log);
@@ -150,10 +150,10 @@ fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
     let signature = token.rsplit('.').next().unwrap();
     let printed = printed(&ended.log);
     for lead in ["", " "] {
-        // Four characters of base64 say three: the same stretch of the signature.
+        // Four characters of base64 encode three, so 64 are 48 of the signature.
         let start = (lead.len() + token.len() - signature.len()).div_ceil(3) * 4;
         let form = STANDARD.encode(format!("{lead}{token}\n"));
-        assert!(printed.contains(&form[..48]), "it was printed:\n{}", ended.log);
+        assert!(printed.contains(&form[..48]), "it was not printed:\n{}", ended.log);
         assert!(!readable(&printed, &form[start..], 64), "{}", ended.log);
     }
     let hex: String =
@@ -173,12 +173,12 @@ fn the_readmes_recipe_works_as_it_stands_there() {
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
 }
 
-/// Uses the token of the file and the one that `get` prints, for longer than a token lives.
+/// Uses the token in the file and the one that `get` prints, for longer than a token's lifetime.
 const LONG: &str = "for i in 1 2 3 4 5 6 7 8; do\n  TOKEN=$(cat token)\n  USE\n  \
                     TOKEN=$(jf-token get --session ${{ steps.jfrog.outputs.session }})\n  echo \"got $TOKEN\"\n  USE\n  sleep 1\ndone\n\
                     echo \"found $(command -v jf-token)\"";
 
-/// Every token that was minted on the way was to be revoked, and no keeper is left.
+/// Checks that the revocation of every token was requested, and that no keeper is left.
 fn kept_to_the_end(scene: &Scene, ended: &Ended) {
     let (issued, revoked) = (scene.sandbox.issued(), revoked(scene));
     assert!(issued.len() >= 4, "{} tokens\n{}", issued.len(), ended.log);
@@ -194,7 +194,7 @@ fn a_job_that_outlives_its_token_is_kept_fresh_to_its_end_and_nothing_is_left() 
         let steps = [action("jfrog", &format!("expiry: 3, token-file: token, keep-fresh: true{more}")), run(&LONG.replace("USE", USE))];
         let ended = act(&scene, &steps);
         ended.succeeded().says("got ***").says(&format!("found {}", Path::new(BINARY).display()));
-        // A file may be read just when the platform has ended the old token by a refresh; get never prints a dead one.
+        // The file may be read just after a refresh has ended the old token; get never prints a dead one.
         let answers = ended.log.matches("answer 200").count();
         assert!(answers == 16 || (!more.is_empty() && answers >= 14), "{answers}\n{}", ended.log);
         kept_to_the_end(&scene, &ended);
@@ -222,7 +222,7 @@ fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
     let ended = end(&scene, running);
     ended.says("answer 200");
     let token = scene.sandbox.issued()[0].access_token.clone();
-    // What the script is given without asking is empty here: the recipe sets no variable.
+    // The script's first use has no token, because the recipe sets no variable.
     assert_eq!(used(&scene).into_iter().filter(|(used, _)| *used == token).count(), 2, "{}", ended.log);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
     assert_eq!(scene.keepers(), 0, "{}", ended.log);
@@ -235,7 +235,7 @@ fn each_of_two_uses_revokes_its_own_token() {
     ended.succeeded().says("answer 200").says("left behind: nothing");
     let issued = scene.sandbox.issued();
     assert!(issued.len() == 2 && issued.iter().all(|issued| !issued.live));
-    // Post steps run in the reverse order.
+    // Post steps run in reverse order.
     assert_eq!(revoked(&scene), [issued[1].token_id.clone(), issued[0].token_id.clone()]);
 }
 
@@ -286,7 +286,7 @@ fn the_token_is_revoked_after_a_cancel() {
     came_and_went(&scene, &ended);
 }
 
-/// act kills at once, so the token that is on its way is nobody's. Nothing may hang, and nothing be left on the disk.
+/// act kills at once, so a token that is being minted cannot be revoked. Nothing may hang or be left on the disk.
 #[test]
 fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
     let scene = Scene::new();
@@ -300,7 +300,7 @@ fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
     ended.failed().never_says("answer").says("Run Post acme/jf-token@v1").says("left behind: nothing");
 }
 
-/// GitHub's runner gives time, which act does not: it sends SIGINT, to the script alone, 7.5 s later SIGTERM, then it kills.
+/// Unlike act, GitHub's runner allows some time: it sends SIGINT to the script alone, after 7.5 s SIGTERM, and then kills it.
 #[test]
 fn a_cancel_with_time_to_spare_revokes_the_token_that_is_on_its_way() {
     for signal in [Signal::INT, Signal::TERM] {
@@ -330,7 +330,7 @@ fn revoke_false_leaves_the_token_and_removes_its_file() {
     assert!(scene.sandbox.issued()[0].live && revoked(&scene).is_empty());
 }
 
-/// A job whose token can't be revoked.
+/// Runs a job whose token can't be revoked.
 fn revocation_fails(inputs: &str, fault: Fault) -> (Ended, Duration) {
     let scene = Scene::new();
     scene.sandbox.fault_for("DELETE", fault, 100);
@@ -359,7 +359,7 @@ fn a_token_that_can_not_be_revoked_fails_the_job_with_revoke_strict() {
     ended.failed().says("::error");
 }
 
-/// On a cancel the real runner kills 7.5 s after it asked.
+/// When a job is cancelled, the real runner kills the step after 7.5 s.
 #[test]
 fn the_end_of_a_job_never_waits_long_for_a_platform_that_does_not_answer() {
     let (ended, elapsed) = revocation_fails("", Fault::Stall);
@@ -370,8 +370,8 @@ fn the_end_of_a_job_never_waits_long_for_a_platform_that_does_not_answer() {
     assert!(elapsed < Duration::from_secs(7), "{elapsed:?}");
 }
 
-/// The repository of the action itself, which is checked out and used as `./`. Its target folder is ignored by git, and act
-/// copies what git would, unless told otherwise.
+/// Runs a job that checks out the action's own repository and uses it as `./`. git ignores its target folder, and by default act does not
+/// copy ignored files.
 fn checkout(binary: Option<&str>) -> (Scene, Ended) {
     let scene = Scene::new();
     write_action(&scene, "work", binary);

@@ -1,13 +1,13 @@
-//! The README's recipe in GitLab pipelines, as gitlab-ci-local runs them.
+//! The README's recipes for GitLab, run by gitlab-ci-local.
 
 use crate::peers::{
     Ended, Running, USE, command, commit, recipe, recipes, search_the_disk, system, tool, used, write, write_publish_script,
 };
 use crate::support::{Scene, leaks};
 
-/// Runs the recipe to its end. `last` ends publish.sh, after it has used the token. Nothing may be left.
+/// Runs the recipe, and checks that nothing is left. `last` is the end of publish.sh, after it has used the token.
 fn run(scene: &Scene, recipe: &str, last: &str, arguments: &[&str]) -> Ended {
-    // gitlab-ci-local copies the tree with it.
+    // gitlab-ci-local needs it to copy the files.
     system("rsync");
     write(scene, "work/.gitlab-ci.yml", recipe);
     write_publish_script(scene, last);
@@ -31,7 +31,7 @@ fn pipeline(recipe: &str, last: &str, arguments: &[&str]) -> bool {
     let ended = run(&scene, recipe, last, arguments);
     let issued = scene.sandbox.issued();
     assert_eq!(issued.len(), 1);
-    assert_eq!(used(&scene), [(issued[0].access_token.clone(), false)], "the small token was used, and is dead now");
+    assert_eq!(used(&scene), [(issued[0].access_token.clone(), false)], "the job's token must be used, and dead now");
     ended.success
 }
 
@@ -45,7 +45,7 @@ fn the_recipe_leaves_nothing_when_publishing_fails() {
     assert!(!pipeline(recipe("GitLab CI"), "exit 1", &[]));
 }
 
-/// gitlab-ci-local sets GITLAB_CI to false; a real runner, to true.
+/// A real runner sets GITLAB_CI to true, gitlab-ci-local to false.
 #[test]
 fn the_recipe_leaves_nothing_where_gitlab_says_so_itself() {
     let really = ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", "GITLAB_CI"];
@@ -53,7 +53,7 @@ fn the_recipe_leaves_nothing_where_gitlab_says_so_itself() {
     assert!(!pipeline(recipe("GitLab CI"), "exit 1", &really));
 }
 
-/// The README's one line for a job.
+/// The README's one-line recipe.
 #[test]
 fn the_one_line_recipe_publishes_hides_the_token_and_leaves_nothing() {
     let line = include_str!("../../README.md").lines().find(|line| line.starts_with("    - jf-token exec ")).unwrap();
@@ -62,7 +62,7 @@ fn the_one_line_recipe_publishes_hides_the_token_and_leaves_nothing() {
     assert!(!pipeline(&recipe, "exit 1", &[]));
 }
 
-/// The README's recipe for long jobs, with a token of three seconds.
+/// The README's recipe for long jobs, with a token for three seconds.
 #[test]
 fn the_recipe_for_long_jobs_outlives_its_token_and_leaves_nothing() {
     let recipe = recipes("Long jobs").nth(1).unwrap().replace("--expiry 1h", "--expiry 3");
@@ -72,7 +72,7 @@ fn the_recipe_for_long_jobs_outlives_its_token_and_leaves_nothing() {
         let ended = run(&scene, &recipe, &format!("{uses}{last}"), &[]);
         assert_eq!(ended.success, publishes, "{}", ended.log);
         assert!(scene.sandbox.issued().len() >= 4, "{}", ended.log);
-        // What the script is given without asking is nothing: the credential was taken out.
+        // The script's first use has no token, because the credential was removed from its environment.
         assert_eq!((used(&scene).len(), ended.log.matches("answer 401").count()), (17, 1), "{}", ended.log);
         assert_eq!(scene.keepers(), 0, "{}", ended.log);
     }

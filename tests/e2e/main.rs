@@ -1,4 +1,4 @@
-//! With the real peers, which `.ci/run` installs: a runner of GitHub's workflows, one of GitLab's pipelines, a proxy.
+//! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy and a terminal.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
 

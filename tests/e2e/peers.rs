@@ -1,4 +1,4 @@
-//! Where the peers are, how they run, and what they may not leave behind.
+//! Finds and runs the peers, and checks what they leave behind.
 
 use std::env;
 use std::fs::{self, File};
@@ -13,23 +13,23 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::support::{BINARY, Scene, leaks};
 
-/// More than any test needs.
+/// Longer than any test needs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A peer that `.ci/run` puts into its own folder.
+/// The path of a peer that `.ci/run` installs in its own folder.
 pub fn tool(name: &str) -> PathBuf {
     let folder = env::var_os("JF_TOKEN_E2E_TOOLS").expect("JF_TOKEN_E2E_TOOLS is not set: .ci/run installs the peers and sets it");
     let path = Path::new(&folder).join("bin").join(name);
     path.canonicalize().unwrap_or_else(|_| panic!("{name} is not in JF_TOKEN_E2E_TOOLS: .ci/run installs it"))
 }
 
-/// A peer that is a package of the system.
+/// The path of a peer from a system package.
 pub fn system(name: &str) -> PathBuf {
     let found = env::split_paths(&env::var_os("PATH").unwrap()).map(|folder| folder.join(name)).find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{name} is not on PATH: install the system's package of that name"))
 }
 
-/// A program in the scene's work folder, with an environment of the scene's own: only PATH is this machine's, after the scene's bin.
+/// A command in the scene's work folder, with its own environment. Its PATH is the scene's bin followed by the system's.
 pub fn command(scene: &Scene, program: &Path) -> Command {
     let bin = scene.path("bin");
     if !bin.exists() {
@@ -45,7 +45,7 @@ pub fn command(scene: &Scene, program: &Path) -> Command {
     command
 }
 
-/// Makes the work folder a repository with one commit of all that is in it.
+/// Makes the work folder a git repository with all its files in one commit.
 pub fn commit(scene: &Scene) {
     for arguments in
         ["init --quiet --initial-branch main", "add --all", "-c user.name=e2e -c user.email=e2e@localhost commit --quiet -m e2e"]
@@ -54,25 +54,25 @@ pub fn commit(scene: &Scene) {
     }
 }
 
-/// A file, and the folders it is in.
+/// Writes a file, and creates its folders.
 pub fn write(scene: &Scene, path: &str, text: &str) -> PathBuf {
     fs::create_dir_all(scene.path(path).parent().unwrap()).unwrap();
     scene.write(path, text)
 }
 
-/// The first YAML under this heading of the README.
+/// The first YAML block under this heading of the README.
 pub fn recipe(heading: &str) -> &'static str {
     recipes(heading).next().unwrap()
 }
 
-/// All of a section's.
+/// All YAML blocks under this heading.
 pub fn recipes(heading: &str) -> impl Iterator<Item = &'static str> {
     let (_, section) = include_str!("../../README.md").split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split_once("\n## ").unwrap().0;
     section.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0)
 }
 
-/// For the README's recipes: what is done with the token. The platform's answer shows in the log.
+/// Writes the script that the README's recipes run. It uses the token, and prints the status of the answer.
 pub fn write_publish_script(scene: &Scene, more: &str) {
     use std::os::unix::fs::PermissionsExt;
     let url = scene.sandbox.url();
@@ -80,11 +80,11 @@ pub fn write_publish_script(scene: &Scene, more: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Uses $TOKEN; the status of the answer goes to the log.
+/// Uses $TOKEN, and prints the status of the answer.
 pub const USE: &str =
     r#"printf 'Authorization: Bearer %s' "$TOKEN" | curl -s -o /dev/null -w 'answer %{http_code}\n' -H @- "$URL/artifactory/generic/app""#;
 
-/// The tokens that the platform's protected file was asked for with, and whether each is live now.
+/// The tokens used to request the protected file, and whether each is live now.
 pub fn used(scene: &Scene) -> Vec<(String, bool)> {
     let requests = scene.sandbox.requests().into_iter().filter(|request| request.path.starts_with("/artifactory/"));
     let tokens = requests.flat_map(|request| request.headers).filter(|(name, _)| name == "authorization");
@@ -92,22 +92,22 @@ pub fn used(scene: &Scene) -> Vec<(String, bool)> {
     tokens.map(|token| (token.clone(), scene.sandbox.is_live(&token))).collect()
 }
 
-/// No file of the job's, of its home or of the temporary folder holds any part of a secret.
+/// Checks that no file in the job's folder, its home or the temporary folder contains part of a secret.
 pub fn search_the_disk(scene: &Scene) {
     let ours = ["home", "tmp", "work", "work.tmp"].map(|folder| scene.path(folder));
     for path in scene.files().iter().filter(|path| ours.iter().any(|folder| path.starts_with(folder)) && !path.is_symlink()) {
         let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
-        assert!(scene.secrets().iter().all(|secret| !leaks(&text, secret)), "{} holds a secret", path.display());
+        assert!(scene.secrets().iter().all(|secret| !leaks(&text, secret)), "{} contains a secret", path.display());
     }
 }
 
-/// A peer at work. What it prints goes to a file, so that a test can wait for it.
+/// A running peer. Its output goes to a file, so that a test can wait for it.
 pub struct Running {
     child: Child,
     log: PathBuf,
 }
 
-/// A peer that is done.
+/// A peer that has ended.
 pub struct Ended {
     pub success: bool,
     pub log: String,
@@ -116,7 +116,7 @@ pub struct Ended {
 impl Running {
     pub fn start(mut command: Command, log: &Path) -> Self {
         let file = File::create(log).unwrap();
-        // A group of its own: whatever it starts can be ended with it.
+        // In its own process group, so that all its processes can be ended together.
         command.stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         Self { child: command.spawn().unwrap(), log: log.to_owned() }
     }
@@ -129,7 +129,7 @@ impl Running {
         let deadline = Instant::now() + PATIENCE;
         while !here(self) {
             let over = self.child.try_wait().unwrap().is_some() || Instant::now() > deadline;
-            assert!(!over || here(self), "{what} did not come:\n{}", self.log());
+            assert!(!over || here(self), "timed out waiting for {what}:\n{}", self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -148,7 +148,7 @@ impl Running {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return Ended { success: status.success(), log: self.log() };
             }
-            assert!(Instant::now() < deadline, "it does not end:\n{}", self.log());
+            assert!(Instant::now() < deadline, "the peer does not end:\n{}", self.log());
             sleep(Duration::from_millis(10));
         }
     }
@@ -157,7 +157,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
-            // A runner ends its steps, which may be in groups of their own, if it is asked to.
+            // On SIGINT, a runner ends its steps, which may be in other process groups.
             self.send(Signal::INT);
             let deadline = Instant::now() + Duration::from_secs(10);
             while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
@@ -181,12 +181,12 @@ impl Ended {
     }
 
     pub fn succeeded(&self) -> &Self {
-        assert!(self.success, "it failed:\n{}", self.log);
+        assert!(self.success, "the peer failed:\n{}", self.log);
         self
     }
 
     pub fn failed(&self) -> &Self {
-        assert!(!self.success, "it succeeded:\n{}", self.log);
+        assert!(!self.success, "the peer succeeded:\n{}", self.log);
         self
     }
 }

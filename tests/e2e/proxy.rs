@@ -1,4 +1,4 @@
-//! Through a real proxy, tinyproxy, which wants a user and a password.
+//! Tests with a real proxy, tinyproxy, that requires a user name and a password.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
@@ -20,15 +20,15 @@ struct Proxy {
     _folder: TempDir,
 }
 
-/// A port where nothing listens.
+/// A port that nothing listens on.
 fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl Proxy {
-    /// Lets nobody through without the password, and nobody to another port than the platform's.
+    /// Starts a proxy that requires the password, and allows connections only to the platform's port.
     fn to(platform: &Sandbox) -> Self {
-        // A free port can be taken by another before the proxy has it.
+        // Another program may take the free port before the proxy does.
         for _ in 0..5 {
             let folder = tempfile::tempdir().unwrap();
             let (port, platform) = (free_port(), platform.port());
@@ -48,7 +48,7 @@ impl Proxy {
                 sleep(Duration::from_millis(10));
             }
         }
-        panic!("tinyproxy does not start")
+        panic!("tinyproxy did not start")
     }
 
     fn url(&self, user: &str) -> String {
@@ -64,7 +64,7 @@ fn mint(scene: &mut Scene, variable: &str, proxy: &str) -> Ran {
     scene.set(variable, proxy).run(&["create", "--retry-for", "0"])
 }
 
-/// (whether the platform speaks TLS, the variable that counts then, how the request shows in the proxy's log)
+/// (whether the platform uses TLS, the proxy variable that applies, how the proxy logs the request)
 const WAYS: [(bool, &str, &str); 2] = [(false, "http_proxy", ": POST http://127.0.0.1:"), (true, "HTTPS_PROXY", ": CONNECT localhost:")];
 
 #[test]
@@ -75,7 +75,7 @@ fn with_the_password_a_token_is_minted_through_the_proxy() {
         let ran = mint(&mut scene, variable, &proxy.url(USER));
         assert_eq!((ran.code, scene.sandbox.issued().len()), (0, 1), "{}", ran.story);
         let log = proxy.running.log();
-        assert!(log.contains(&format!("{line}{}", scene.sandbox.port())), "it did not go through the proxy:\n{log}");
+        assert!(log.contains(&format!("{line}{}", scene.sandbox.port())), "the request did not go through the proxy:\n{log}");
     }
 }
 
@@ -86,12 +86,12 @@ fn without_the_right_password_the_failure_names_the_variable_and_shows_no_passwo
             let mut scene = platform(tls);
             let proxy = Proxy::to(&scene.sandbox);
             let ran = mint(&mut scene, variable, &proxy.url(user));
-            // To a wrong password tinyproxy says 401, which could be the platform's word.
+            // tinyproxy answers a wrong password with 401, which could also be the platform's answer.
             let unclear = !tls && !user.is_empty();
             assert_eq!(ran.code, if unclear { 4 } else { 5 }, "{}", ran.story);
             assert!(ran.stderr.contains(&format!("the proxy in {variable}")), "{}", ran.story);
             assert!(unclear || ran.stderr.contains("password"), "{}", ran.story);
-            // The proxy said no before the platform heard of it.
+            // The proxy refused the request, so the platform did not get it.
             assert!(!ran.stderr.contains("may have been created") && !ran.stderr.contains("some-other-pass"), "{}", ran.story);
             assert!(scene.sandbox.issued().is_empty() && proxy.running.log().contains(line));
         }

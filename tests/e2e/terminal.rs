@@ -1,4 +1,4 @@
-//! In a real terminal, tmux's: `exec` is not to be noticed there.
+//! Tests in a real terminal, tmux: a program must not notice that it runs under `exec`.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use crate::peers::system;
 use crate::support::{BINARY, Scene};
 
-/// A terminal with a shell in it.
+/// A terminal with a shell.
 struct Terminal {
     scene: Scene,
     folder: TempDir,
@@ -22,7 +22,7 @@ impl Terminal {
         let mut scene = Scene::new();
         scene.set("PATH", &std::env::var("PATH").unwrap()).set("LC_ALL", "C.UTF-8").set("PS1", "shell> ");
         let terminal = Self { scene, folder: tempfile::tempdir().unwrap() };
-        // As root in a container: the system's administrator may open a terminal that is closed to all others.
+        // Drops a capability that root may have in a container: with it, a process can open a terminal even in exclusive mode.
         let less = if rustix::process::geteuid().is_root() { "setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin" } else { "" };
         let script = format!("exec ${{WITH-{less}}} {BINARY} exec --expiry 1h --force-revocable -- \"$@\"\n");
         terminal.scene.write("work/jf", &script);
@@ -40,7 +40,7 @@ impl Terminal {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a shell script by `exec`.
+    /// Runs a shell script under `exec`.
     fn exec(&self, script: &str) {
         self.scene.write("work/script", script);
         self.enter("clear; sh jf sh script; echo \"code $?\"");
@@ -80,13 +80,13 @@ impl Terminal {
         fs::read_to_string(path).unwrap()
     }
 
-    /// All of the screen, once the program has ended with this code.
+    /// The whole screen, once the program has ended with this code.
     fn end(&self, code: u8) -> Vec<String> {
         let screen = self.wait_for(&format!("code {code}\n"));
         for secret in self.scene.secrets() {
             assert!(!screen.contains(&secret[..16]) && !screen.contains(&secret[secret.len() - 16..]), "{screen}");
         }
-        assert!(self.scene.sandbox.issued().iter().all(|issued| !issued.live), "a token lives on");
+        assert!(self.scene.sandbox.issued().iter().all(|issued| !issued.live), "a token is still live");
         screen.lines().take_while(|line| !line.starts_with("code ")).map(str::to_owned).collect()
     }
 }
@@ -122,7 +122,7 @@ fn both_streams_keep_their_order_and_every_byte() {
     let counted: Vec<String> = (1..=9).flat_map(|i| [format!("out {i}"), format!("err {i}")]).collect();
     assert_eq!(lines[..18], counted[..]);
     assert_eq!(lines[18..], ["c       b", "x", "y"]);
-    // The real terminal alone makes \r\n of \n.
+    // Only the real terminal turns \n into \r\n.
     let raw = terminal.wait_for_file(&raw, "y\r\n");
     assert!(raw.contains("a\tb\rc\r\nx\r\ny\r\n"), "{raw:?}");
 }
@@ -143,7 +143,7 @@ fn a_prompt_appears_what_is_typed_arrives_and_the_token_is_hidden() {
 fn a_key_that_interrupts_does_so_once() {
     for (key, signal) in [("C-c", "INT"), ("C-\\", "QUIT")] {
         let terminal = Terminal::open();
-        // A shell would take two that come shortly after each other for one.
+        // In Perl, because a shell would merge two signals in quick succession.
         let script = "$SIG{SIGNAL} = sub { $n++ }; $| = 1; print qq(ready\n); select undef, undef, undef, 0.05 until -e q(stop); print qq(count $n\n);";
         terminal.exec(&format!("exec perl -e '{}'", script.replace("SIGNAL", signal)));
         terminal.wait_for("ready");
@@ -178,7 +178,7 @@ fn it_can_be_stopped_and_goes_on_in_the_foreground() {
         assert!(status.contains("State:\tT"), "{status}");
     }
     terminal.enter("fg; echo \"code $?\"");
-    // The shell's word that it goes on.
+    // On `fg`, the shell prints the command again.
     terminal.wait_until("fg", |screen| screen.matches("sh jf sh script").count() >= 2);
     terminal.enter("it");
     let screen = terminal.wait_for("code 6\n");

@@ -1,11 +1,11 @@
-//! The order of the modules: each imports only from its left, and no command imports another.
+//! The order of the modules: each imports only from those before it, and no command imports another.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// From left to right. `error` stands for itself: everything has failures.
+/// Each module may import those before it. `error` is first, because every module uses it.
 const ORDER: [&str; 11] = ["error", "os", "io", "options", "ci", "api", "credential", "session", "deliver", "lifecycle", "commands"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
@@ -21,13 +21,13 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The first word of a path below `src`, without its ending.
+/// The top-level module of a path relative to `src`.
 fn module_of(path: &Path) -> String {
     let first = path.components().next().unwrap().as_os_str().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
-/// Every module that the text names from the root of the crate.
+/// Every top-level module that this source imports or names.
 fn imports(text: &str) -> Vec<String> {
     let single = Regex::new(r"\bcrate::(\w+)").unwrap();
     let group = Regex::new(r"(?s)\bcrate::\{(.*?)\};").unwrap();
@@ -54,18 +54,18 @@ fn a_module_imports_only_from_its_left() {
     for path in rust_files(&source) {
         let inside = path.strip_prefix(&source).unwrap();
         let module = module_of(inside);
-        // What puts them together may name them all.
+        // The crate roots may import all modules.
         if matches!(module.as_str(), "lib" | "main") {
             continue;
         }
         let place = ORDER.iter().position(|name| *name == module).unwrap_or_else(|| panic!("{module} has no place in the order"));
         for name in imports(&fs::read_to_string(&path).unwrap()) {
             let other = ORDER.iter().position(|other| *other == name).unwrap_or_else(|| panic!("{}: crate::{name}?", inside.display()));
-            assert!(other <= place, "{} imports {name}, which stands to the right of {module}", inside.display());
+            assert!(other <= place, "{} imports {name}, which comes after {module}", inside.display());
             seen.push((module.clone(), name));
         }
     }
-    assert!(seen.len() > 100, "the test reads no imports any more");
+    assert!(seen.len() > 100, "the test no longer finds the imports");
 }
 
 #[test]
@@ -86,10 +86,10 @@ fn no_command_imports_another() {
 #[test]
 fn the_order_is_the_one_in_the_architecture_document() {
     let document = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ARCHITECTURE.md")).unwrap();
-    assert!(document.contains(&ORDER.join(" < ")), "ARCHITECTURE.md names another order");
+    assert!(document.contains(&ORDER.join(" < ")), "ARCHITECTURE.md has a different order");
 }
 
-/// A test that can't fail is none.
+/// Otherwise the tests above could not fail.
 #[test]
 fn imports_are_seen_in_every_form() {
     assert_eq!(

@@ -1,6 +1,6 @@
 use crate::support::Scene;
 
-/// Arguments and variables that are wrong, beside a right URL and a right credential.
+/// Wrong arguments and variables; the URL and the credential are right unless these replace them.
 type Bad = (&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 const BAD: &[Bad] = &[
@@ -81,7 +81,7 @@ const BAD: &[Bad] = &[
     (&["create", "--groups", "a,\"b"], &[]),
     (&["create", "--groups", "a\u{7}b"], &[]),
     (&["create", "--groups", "LONG"], &[]),
-    // The end
+    // The expiry
     (&["create", "--expiry", "-1"], &[]),
     (&["create", "--expiry", "abc"], &[]),
     (&["create", "--expiry", "1.5"], &[]),
@@ -95,7 +95,7 @@ const BAD: &[Bad] = &[
     (&["create"], &[("JF_TOKEN_EXPIRY", "soon")]),
     (&["action", "create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_EXPIRY", "soon")]),
     (&["create", "--retry-for", "never"], &[]),
-    // The rest of what is asked for
+    // Other properties of the token
     (&["create", "two words"], &[]),
     (&["create", "LONG"], &[]),
     (&["create", "--description", "LONG"], &[]),
@@ -113,7 +113,7 @@ const BAD: &[Bad] = &[
     (&["create"], &[("JF_TOKEN_REFRESHABLE", "on")]),
     (&["action", "create"], &[("GITHUB_ACTIONS", "true"), ("INPUT_FORCE-REVOCABLE", "y")]),
     (&["create"], &[("JF_TOKEN_GRANT_ADMIN", "2")]),
-    // Where it is to go
+    // Formats, variables and files
     (&["create", "--format", "yaml"], &[]),
     (&["create", "--format", "none"], &[]),
     (&["inspect", "--format", "shell"], &[]),
@@ -159,8 +159,8 @@ fn every_wrong_input_gets_its_own_clear_message_and_nothing_is_sent() {
         let long = "x".repeat(1100);
         let given: Vec<_> = arguments.iter().map(|argument| if *argument == "LONG" { long.as_str() } else { argument }).collect();
         let ran = scene.run(&given);
-        assert!(matches!(ran.code, 2 | 3), "{arguments:?} {variables:?} ends with {}: {}", ran.code, ran.story);
-        assert!(!ran.story.contains("--- request"), "{arguments:?} was sent");
+        assert!(matches!(ran.code, 2 | 3), "{arguments:?} {variables:?} ended with code {}: {}", ran.code, ran.story);
+        assert!(!ran.story.contains("--- request"), "{arguments:?} sent a request");
         assert!(ran.stdout.is_empty() && !ran.stderr.contains("hunter2") && !ran.stderr.contains("panicked"), "{}", ran.story);
         let left: Vec<_> = scene.files().into_iter().filter(|path| !path.ends_with("empty") && !path.ends_with("ca.pem")).collect();
         assert!(left.is_empty(), "{arguments:?} left {left:?}");

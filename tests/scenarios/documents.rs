@@ -7,7 +7,7 @@ use jf_token::options::table::{ALL, Opt, Value};
 use crate::support::Scene;
 use crate::tells;
 
-/// The part of a document between its markers equals what the table gives. `UPDATE_DOCUMENTS=1 cargo test` writes it.
+/// Checks that the part of a document between its markers matches the table of options. `UPDATE_DOCUMENTS=1 cargo test` updates it.
 fn holds(path: &str, start: &str, end: &str, expected: &str) {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(&path).unwrap();
@@ -16,7 +16,7 @@ fn holds(path: &str, start: &str, end: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
         return fs::write(&path, format!("{before}{start}{expected}{end}{after}")).unwrap();
     }
-    assert_eq!(found, expected, "{path} differs from the table of options: UPDATE_DOCUMENTS=1 cargo test");
+    assert_eq!(found, expected, "{path} differs from the table of options; to update it, run UPDATE_DOCUMENTS=1 cargo test");
 }
 
 fn knows(command: &str, option: &Opt) -> bool {
@@ -66,7 +66,7 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
         for option in known {
             assert!(help.contains(option.help) && help.contains(option.variable), "{}: {help}", option.name);
         }
-        assert!(!help.contains("not-to-be-shown"), "help shows values");
+        assert!(!help.contains("not-to-be-shown"), "help shows a variable's value");
     }
 }
 
@@ -107,5 +107,5 @@ fn the_actions_two_scripts_have_no_logic() {
     };
     assert!(lines("main.js") + lines("post.js") < 40);
     let main = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/action/main.js")).unwrap();
-    assert!(main.contains("spawn(binary, ['action', command], "), "nothing but the command is on the argument list");
+    assert!(main.contains("spawn(binary, ['action', command], "), "the binary must get only the command as an argument");
 }

@@ -1,4 +1,4 @@
-//! A program with a fresh token, whatever becomes of either.
+//! `exec`: a program gets a fresh token, and the token ends with it.
 #![cfg(unix)]
 
 use std::fs;
@@ -13,7 +13,7 @@ use sandbox::Fault;
 
 use crate::support::{BINARY, Ran, Scene};
 
-/// What is asked of the platform where a test does not care: a token that can be revoked.
+/// The default options of a test: a revocable token.
 const TOKEN: [&str; 3] = ["--expiry", "1h", "--force-revocable"];
 
 fn scene() -> Scene {
@@ -26,7 +26,7 @@ fn arguments<'a>(options: &[&'a str], script: &'a str) -> Vec<&'a str> {
     [&["exec"], options, &["--", "sh", "-c", script]].concat()
 }
 
-/// Runs a shell script with a token of an hour.
+/// Runs a shell script with a token for an hour.
 fn exec(scene: &Scene, script: &str) -> Ran {
     exec_with(scene, &TOKEN, script)
 }
@@ -35,12 +35,12 @@ fn exec_with(scene: &Scene, options: &[&str], script: &str) -> Ran {
     scene.run(&arguments(options, script))
 }
 
-/// As `exec`, where what is printed need not be text.
+/// Like `exec`, but the output may be binary.
 fn output(scene: &Scene, script: &str) -> Output {
     scene.command(BINARY, &arguments(&TOKEN, script)).output().unwrap()
 }
 
-/// Starts a script, in a group of its own as a CI does, so that no terminal sends it anything. Waits for its first line.
+/// Starts a script in its own process group, as a CI does, so that it gets no signals from a terminal. Waits for its first line.
 fn start(scene: &Scene, script: &str) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut child = scene.command(BINARY, &arguments(&TOKEN, script)).process_group(0).spawn().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -54,12 +54,12 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
-/// Every token is revoked, and nothing is on the disk but these files of the work folder.
+/// Checks that every token is revoked, and that only these files of the work folder are left.
 fn all_is_over(scene: &Scene, files: &[&str]) {
-    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "a token lives on");
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "a token is still live");
     let left: Vec<_> = scene.files().iter().map(|path| path.strip_prefix(scene.path("")).unwrap().display().to_string()).collect();
     assert_eq!(left, files.iter().map(|file| format!("work/{file}")).collect::<Vec<_>>());
-    assert_eq!(fs::read_dir(scene.path("tmp")).unwrap().count(), 0, "an empty folder is left");
+    assert_eq!(fs::read_dir(scene.path("tmp")).unwrap().count(), 0, "a folder is left");
 }
 
 fn minted(scene: &Scene) -> usize {
@@ -227,7 +227,7 @@ fn every_secret_is_hidden_in_every_form_in_which_a_program_may_print_it() {
         "curl -sv -o /dev/null -H \"Authorization: Bearer $JF_ACCESS_TOKEN\" \"$JF_URL/access/api/v1/tokens/me\"",
         "for word in $(field reference_token | sed 's/./& /g'); do printf %s $word; sleep 0.01; done; echo",
     ] {
-        // Whatever 16 characters of a secret come through make `ran` panic.
+        // `ran` panics if 16 characters of a secret are printed.
         let ran = exec_with(&scene, &options, &format!("{state}\n{form}"));
         assert_eq!(ran.code, 0, "{form}: {}", ran.story);
         let printed = format!("{}{}", ran.stdout, ran.stderr);
@@ -296,7 +296,7 @@ fn standard_input_is_the_programs_to_the_last_byte() {
         command.stdin(fs::File::open(scene.path(input)).unwrap()).output().unwrap()
     };
     assert!(cat(&scene, &[], "work/big").stdout == big);
-    // With the credential in its first line, the rest is the program's.
+    // The first line is the credential; the program gets the rest.
     let credential = scene.sandbox.admin_token().to_owned();
     fs::write(scene.path("work/piped"), [credential.as_bytes(), b"\n", &big].concat()).unwrap();
     scene.unset("JF_ACCESS_TOKEN");
@@ -314,7 +314,7 @@ fn large_output_is_complete_on_each_stream() {
     fs::write(scene.path("work/big"), &big).unwrap();
     let ran = output(&scene, "cat big");
     assert!(ran.stdout == big && ran.stderr.is_empty());
-    // While standard output is silent.
+    // While nothing is printed on standard output.
     let ran = output(&scene, "head -c 4000000 big >&2; echo done");
     assert!(ran.stderr == big[..4_000_000] && ran.stdout == b"done\n");
 }
@@ -339,7 +339,7 @@ fn a_reader_that_goes_away_ends_the_program_as_it_would_without_us() {
     while !scene.path("work/code").exists() && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(20));
     }
-    // SIGPIPE.
+    // 128 + SIGPIPE.
     assert_eq!(scene.read("work/code").trim(), "141");
 }
 
@@ -419,7 +419,7 @@ fn a_program_that_dies_by_a_signal_that_was_passed_on_gives_128_and_its_number()
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::QUIT, 131), (Signal::USR1, 138)] {
         let scene = scene();
         let (mut child, _stdout) = start(&scene, "ulimit -c 0; echo ready; exec sleep 20");
-        // The shell has yet to become the sleep.
+        // Waits until the shell has become the sleep.
         std::thread::sleep(Duration::from_millis(50));
         send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(code));
@@ -515,7 +515,7 @@ fn a_signal_that_is_ignored_stays_ignored_in_the_program() {
     let ran = scene.command("sh", &["-c", &script]).output().unwrap();
     let text = String::from_utf8(ran.stdout).unwrap();
     let lines: Vec<_> = text.lines().collect();
-    // The highest are the C library's own.
+    // Only the low digits, because the C library uses the highest signals.
     assert!(lines.len() == 2 && lines.iter().all(|line| line.ends_with("0000203")), "{text}");
 }
 
@@ -554,13 +554,13 @@ fn a_child_in_the_background_that_never_stops_printing_does_not_go_on_for_ever()
 #[test]
 fn the_token_ends_with_the_program_and_not_with_a_reader_that_takes_its_time() {
     let scene = scene();
-    // More than the pipe behind us takes: some of it waits in the program's.
+    // More than the pipe to the reader holds, so that some of it stays in the program's pipe.
     let script = "head -c 130000 /dev/zero | tr '\\0' a; echo >done";
     let mut child = scene.command(BINARY, &arguments(&TOKEN, script)).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while scene.sandbox.issued().iter().all(|issued| issued.live) || !scene.path("work/done").exists() {
-        assert!(Instant::now() < deadline, "the token lives on");
+        assert!(Instant::now() < deadline, "the token is still live");
         std::thread::sleep(Duration::from_millis(20));
     }
     std::thread::sleep(Duration::from_secs(4));
@@ -618,7 +618,7 @@ fn of_programs_that_share_a_session_the_last_one_ends_its_token() {
     }
     let second = scene.spawn(&arguments(&["--session", "p"], "sleep 2; echo here"));
     assert!(first.wait_with_output().unwrap().status.success());
-    assert!(scene.sandbox.issued()[0].live, "the second one still needs it");
+    assert!(scene.sandbox.issued()[0].live, "the second program still needs the token");
     assert_eq!(second.wait_with_output().unwrap().stdout, b"here\n");
     assert_eq!(minted(&scene), 1);
     all_is_over(&scene, &[]);

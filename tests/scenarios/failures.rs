@@ -9,7 +9,7 @@ fn status(status: u16) -> Fault {
     Fault::Status { status, retry_after: None, body: None }
 }
 
-/// What a mint that meets this fault tells, with no time for another try.
+/// Runs a mint with this fault, without retries.
 fn meets(fault: Fault) -> (Scene, Ran) {
     let scene = Scene::new();
     scene.sandbox.fault(fault);
@@ -77,7 +77,7 @@ fn each_fault_of_a_certificate_has_its_own_words() {
         tells!(format!("certificate_{name}"), Scene::with(Sandbox::builder().tls(tls)).run(&["create"]));
     }
     let mut scene = Scene::with(Sandbox::builder().tls(Tls::Valid));
-    assert_eq!(scene.run(&["create"]).code, 0, "with its CA the certificate is fine");
+    assert_eq!(scene.run(&["create"]).code, 0, "the certificate must be valid with its CA");
     let other = Scene::with(Sandbox::builder().tls(Tls::Valid));
     let ca = scene.write("tmp/other-ca.pem", other.sandbox.ca_pem());
     scene.set("SSL_CERT_FILE", ca.to_str().unwrap());
@@ -160,7 +160,7 @@ fn what_was_surely_not_done_is_tried_again_without_a_second_token() {
 fn retry_after_is_waited_for_be_it_seconds_or_a_date() {
     for as_date in [false, true] {
         let scene = Scene::new();
-        // A date has no fractions: of its three seconds one may have passed.
+        // A date has no fractions, so the wait may be up to a second shorter.
         let until = SystemTime::now() + Duration::from_secs(3);
         let header = if as_date { httpdate::fmt_http_date(until) } else { "2".into() };
         scene.sandbox.fault(Fault::Status { status: 429, retry_after: Some(header.clone()), body: None });
@@ -191,7 +191,7 @@ fn a_mint_whose_answer_was_lost_is_repeated_only_if_the_token_is_short_lived() {
         scene.sandbox.fault(fault.clone());
         let long = scene.run(&["create"]);
         assert_ne!(long.code, 0, "{fault:?}");
-        assert_eq!(scene.sandbox.issued().len(), 1, "a second one was minted blindly: {fault:?}");
+        assert_eq!(scene.sandbox.issued().len(), 1, "a second token was minted: {fault:?}");
         assert!(long.stderr.contains("A token may have been created anyway"), "{fault:?}: {}", long.stderr);
 
         let scene = Scene::new();
@@ -233,7 +233,7 @@ fn a_server_may_echo_the_credential_and_the_message_still_hides_it() {
         let body =
             serde_json::json!({"errors": [{"code": "UNAUTHORIZED", "message": format!("bad header: {piece}\n::set-output name=x::y")}]});
         scene.sandbox.fault(Fault::Status { status: 401, retry_after: None, body: Some(body.to_string()) });
-        // The scene itself looks for leaks in what is printed.
+        // `run` itself checks the output for leaks.
         let ran = scene.run(&["create", "--verbose"]);
         assert!(ran.stderr.lines().all(|line| !line.starts_with("::")), "{}", ran.stderr);
     }
@@ -266,7 +266,7 @@ fn nothing_leaks_whatever_goes_wrong_at_verbose() {
             for fault in &faults {
                 scene.run(&create);
                 scene.sandbox.fault_for(method, fault.clone(), 1);
-                // The scene itself looks for leaks in all that is printed and written.
+                // `run` itself checks the output and all files for leaks.
                 scene.run(&[command, &["--verbose", "--retry-for", "0"]].concat());
             }
         }
@@ -308,5 +308,5 @@ fn a_proxy_elsewhere_never_gets_what_is_meant_for_this_machine() {
     scene.set("http_proxy", "http://proxy.invalid:3128").set("ALL_PROXY", "socks5://proxy.invalid:1080");
     assert_eq!(scene.run(&["create"]).code, 0);
     scene.set("http_proxy", "socks5://127.0.0.1:1").set("NO_PROXY", "127.0.0.1");
-    assert_eq!(scene.run(&["create"]).code, 0, "NO_PROXY takes the host out whatever the proxy is");
+    assert_eq!(scene.run(&["create"]).code, 0, "NO_PROXY must exclude the host even if the proxy is invalid");
 }

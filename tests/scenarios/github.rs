@@ -34,7 +34,7 @@ fn user_names_urls_scopes_and_times_are_never_masked() {
     let masks: Vec<_> = ran.stderr.lines().filter_map(|line| line.strip_prefix("::add-mask::")).collect();
     for name in ["username", "scope", "expires-at", "expires-in", "token-id"] {
         assert!(!outputs[name].is_empty());
-        assert!(masks.iter().all(|mask| !outputs[name].contains(mask)), "{name} would be dropped as a job output");
+        assert!(masks.iter().all(|mask| !outputs[name].contains(mask)), "GitHub would drop {name} as a job output");
     }
     assert!(masks.iter().all(|mask| !scene.sandbox.url().contains(mask)));
     for secret in [&outputs["access-token"], &outputs["reference-token"]] {
@@ -134,7 +134,7 @@ fn in_a_run_step_workflow_commands_stay_off_a_captured_standard_output() {
     let scene = Scene::github();
     let ran = scene.run(&["create", "--format", "token"]);
     assert_eq!(ran.stdout.trim_end(), scene.sandbox.issued()[0].access_token);
-    // An empty line before: another program may have left half a one.
+    // It starts with a line break, because another program may have printed an incomplete line.
     assert!(ran.stderr.starts_with("\n::add-mask::"));
 }
 

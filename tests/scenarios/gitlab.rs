@@ -8,7 +8,7 @@ fn a_job_writes_its_file_and_after_script_takes_all_away() {
     tells!("gitlab_script", scene.run(&["create", "--expiry", "1h", "--force-revocable", "--output-file", "jf.env"]));
     tells!("gitlab_after_script", scene.run(&["revoke"]));
     assert!(!scene.sandbox.issued()[0].live);
-    assert!(!scene.path("work.tmp").exists(), "the folder beside the project goes too");
+    assert!(!scene.path("work.tmp").exists(), "the folder next to the project must be removed too");
 }
 
 #[test]

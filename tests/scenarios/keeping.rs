@@ -1,5 +1,5 @@
-//! The token stays good in the background: `keep`, and the action's `keep-fresh`.
-// Which processes are there is read from /proc.
+//! Renewal in the background: `keep`, and the action's `keep-fresh`.
+// Linux only, because it reads /proc.
 #![cfg(target_os = "linux")]
 
 use std::collections::BTreeSet;
@@ -19,12 +19,12 @@ fn pause(milliseconds: u64) {
 fn wait_until(what: &str, here: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !here() {
-        assert!(Instant::now() < deadline, "{what} did not come");
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
         pause(10);
     }
 }
 
-/// A session `s` with a token of so many seconds, in its file `token`.
+/// A session `s` with a token for `life`, which is also in the file `token`.
 fn session(life: &str, more: &[&str]) -> Scene {
     let mut scene = Scene::new();
     scene.asks_for("work/token").asks_for("work/jf.env");
@@ -39,7 +39,7 @@ fn keep(scene: &Scene, more: &[&str]) -> Ran {
     scene.run(&[&["keep", "--session", "s", "--until-pid", &pid], more].concat())
 }
 
-/// The keeper's number, as its session knows it.
+/// The keeper's process id, from its session.
 fn keeper(scene: &Scene) -> Option<i32> {
     let file = scene.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "keeper"))?;
     fs::read_to_string(file).ok()?.parse().ok()
@@ -50,7 +50,7 @@ fn wait_for_keeper(scene: &Scene) -> i32 {
     keeper(scene).unwrap()
 }
 
-/// A process that has ended may wait for its parent, which for a keeper is nobody here, to take note.
+/// Whether a process runs. A zombie does not; here nobody may reap an ended keeper.
 fn is_alive(pid: i32) -> bool {
     test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
         && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -87,7 +87,7 @@ fn the_keeper_renews_in_time_rewrites_the_files_whole_and_ends_with_its_session(
         let mut seen = BTreeSet::new();
         while minted(&scene) < 4 {
             let token = scene.read("work/token");
-            assert!(scene.sandbox.issued().iter().any(|issued| issued.access_token == token), "half a token: {token:?}");
+            assert!(scene.sandbox.issued().iter().any(|issued| issued.access_token == token), "not a whole token: {token:?}");
             seen.insert(token);
             pause(20);
         }
@@ -125,13 +125,13 @@ fn a_session_has_one_keeper() {
 #[test]
 fn the_keeper_ends_with_the_process_of_its_job() {
     let scene = session("1h", &[]);
-    // Started by a script it watches over, and by nothing else.
+    // The keeper watches only the script that starts it.
     let mut script = scene.spawn_shell("\"$JF\" keep --session s; exec sleep 60");
     let pid = wait_for_keeper(&scene);
     pause(700);
     assert!(is_alive(pid));
     script.kill().unwrap();
-    // Not even taken note of by its parent.
+    // The script is now a zombie, until the `wait` below.
     wait_until("its end", || !is_alive(pid));
     script.wait().unwrap();
     assert!(log(&scene).contains("the job's process has ended"), "{}", log(&scene));
@@ -145,7 +145,7 @@ fn the_keeper_ends_when_it_is_asked_to_and_another_can_follow() {
     let first = wait_for_keeper(&scene);
     kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
     wait_until("its end", || !is_alive(first));
-    // Killed outright, it leaves nothing in the way either.
+    // A keeper that is killed does not block the next one either.
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first));
     let second = keeper(&scene).unwrap();
@@ -172,7 +172,7 @@ fn failed_renewals_come_ever_more_seldom() {
         }
         pause(5);
     }
-    // While the token is good there is little time; then the pauses double, and chance takes up to half of each.
+    // While the token is good, the pauses are short. Then they double, each shortened at random by up to half.
     let gaps: Vec<_> = tries.windows(2).filter(|pair| pair[0] > 3000).map(|pair| pair[1] - pair[0]).collect();
     assert!((2..=6).contains(&gaps.len()), "{tries:?}");
     assert!(gaps.last() > Some(&2000) && gaps.last() > Some(&(gaps[0] * 2)), "{tries:?}");
@@ -287,7 +287,7 @@ fn the_keeper_gets_the_credential_however_it_was_given() {
     wait_until("a renewal", || minted(&scene) >= 2);
     kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
     wait_until("its end", || !is_alive(first));
-    // A flag beats a file that a variable names.
+    // A flag takes precedence over a file that a variable names.
     scene.unset("JF_TOKEN_ACCESS_TOKEN_STDIN").set("JF_TOKEN_ACCESS_TOKEN_FILE", "nowhere");
     let before = minted(&scene);
     assert_eq!(keep(&scene, &["--access-token", &token]).code, 0);
@@ -306,7 +306,7 @@ fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
     scene.set("ANOTHER_NAME", &format!("x{token}"));
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
-    // Only root may look.
+    // Only root can read it.
     if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
         assert!(!crate::support::leaks(&String::from_utf8_lossy(&environment), &token));
     }
@@ -350,7 +350,7 @@ fn who_can_not_renew_is_sent_to_the_keeper_that_can() {
     assert_eq!((ran.code, ran.stderr.as_str()), (0, "jf-token: the session 's' already has a keeper, which goes on as it was started\n"));
     tells!("refresh_beside_a_keeper", scene.run(&["refresh", "--session", "s"]));
     revoke(&scene);
-    // Where the keeper can't either, it is said where to look.
+    // If the keeper can't renew it either, the error names its log.
     let mut scene = session("3", &[]);
     assert_eq!(keep(&scene, &[]).code, 0);
     scene.sandbox.pause();
@@ -458,7 +458,7 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
     scene.set("GITHUB_PATH", path.to_str().unwrap());
     let ran = scene.set("JF_TOKEN_UNTIL_PID", &pid).run(&["create"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
-    // Later steps find the program that gives them the token.
+    // Later steps find jf-token on their PATH.
     let folder = std::path::Path::new(crate::support::BINARY).parent().unwrap();
     assert_eq!(scene.read("path"), format!("{}\n", folder.display()));
     let keeper = wait_for_keeper(&scene);

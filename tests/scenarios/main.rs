@@ -1,4 +1,4 @@
-//! What a user can rely on, each as a sentence: the real binary against the sandbox.
+//! What users can rely on: each test is one statement about the real binary, checked with the sandbox.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Held against the masker's own algorithm: in every line, each mask's literal text is replaced; nothing is derived.
+//! Checks the masks with the runner's own algorithm: it replaces the literal text of each mask in every line, and no other forms of it.
 
 use std::collections::HashSet;
 
@@ -7,7 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use redact::{Secret, masks};
 use sandbox::Sandbox;
 
-/// As a runner does it: every stretch of a line that some mask covers is hidden.
+/// Masks like a runner: hides each part of a line that a mask covers.
 fn masked(log: &str, masks: &[String]) -> String {
     let lines = log.split('\n').map(|line| {
         let mut hidden = vec![false; line.len()];
@@ -21,7 +21,7 @@ fn masked(log: &str, masks: &[String]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// As simpler ones do it: one mask after the other, so that an earlier one may break a later.
+/// Masks like simpler runners: one mask after the other, so that one may break the text of a later one.
 fn masked_in_turn(log: &str, masks: &[String]) -> String {
     masks.iter().fold(log.to_owned(), |log, mask| {
         let lines: Vec<_> = log.split('\n').map(|line| line.replace(mask.as_str(), "\u{1}")).collect();
@@ -40,30 +40,30 @@ fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The forms in which a stretch of the signature could be read back.
+/// The forms from which part of the signature could be decoded.
 fn readable_forms(signature: &str) -> Vec<String> {
     let mut forms = vec![signature.to_owned(), hex(signature), hex(signature).to_uppercase()];
     for shift in 0..3 {
         let encoded = STANDARD.encode(format!("{}{signature}", &"xxx"[..shift]));
-        // What the bytes before and behind decide too is not the signature's.
+        // Without the characters that also depend on the bytes before or after.
         forms.push(encoded[2 * shift..encoded.len() - 4].to_owned());
     }
     forms
 }
 
-/// Every stretch of 48 characters of the signature, in any of its forms.
+/// Every run of 48 characters in each form of the signature.
 fn stretches(signature: &str) -> HashSet<Vec<u8>> {
     readable_forms(signature).iter().flat_map(|form| form.as_bytes().windows(48)).map(<[u8]>::to_vec).collect()
 }
 
-/// The first of `stretches` that can be read when the line breaks are taken out.
+/// The first of `stretches` that the log shows, ignoring line breaks.
 fn readable(log: &str, stretches: &HashSet<Vec<u8>>) -> Option<String> {
     let log = log.replace(['\n', '\r'], "");
     let found = log.as_bytes().windows(48).find(|window| stretches.contains(*window))?;
     Some(String::from_utf8_lossy(found).into_owned())
 }
 
-/// Every way in which the issue of a token has been seen in logs.
+/// Logs with a token in every form seen in practice.
 fn logs(token: &str) -> Vec<(String, String)> {
     let mut logs: Vec<(String, String)> = vec![("plain".into(), token.to_owned())];
     for (index, part) in token.split('.').enumerate() {
@@ -114,7 +114,7 @@ fn whatever_a_tool_does_to_a_token_48_characters_of_its_signature_are_never_read
             sandbox.token_with(claims)
         })
         .into();
-    // Hex of digits has no letters, so a mask of one case is found in the other, and must not break another mask there.
+    // The hex of digits has no letters, so a mask in lower case also matches in upper case, and must not break another mask there.
     let some_without_letters: String = (0..342)
         .map(|index| {
             let varied = index * index % 97 % 10;
@@ -140,7 +140,7 @@ fn the_test_of_the_masks_can_fail() {
     let stretches = stretches(token.rsplit('.').next().unwrap());
     let whole = [token.clone()];
     let failing = logs(&token).into_iter().filter(|(_, log)| readable(&masked(log, &whole), &stretches).is_some()).count();
-    assert!(failing > 100, "with the whole token as the only mask most forms stay readable, not {failing}");
+    assert!(failing > 100, "with the whole token as the only mask, most logs must stay readable, but only {failing} do");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use crate::support::Scene;
 use crate::tells;
 
-/// What goes out for each set of options, as recorded from the real jf.
+/// The request body for each set of options, as recorded from the real jf.
 const AS_JF_SENDS: [(&[&str], &str); 10] = [
     (&[], r#"{"refreshable":false,"include_reference_token":false}"#),
     (&["MixedCase.User"], r#"{"refreshable":false,"include_reference_token":false,"username":"mixedcase.user"}"#),
@@ -46,7 +46,7 @@ fn sends_what_jf_sends() {
             let ran = scene.run(&[&[command, "--dry-run"], options].concat());
             assert_eq!((ran.code, ran.stdout.trim_end()), (0, body), "{options:?}");
         }
-        assert!(scene.sandbox.requests().is_empty(), "--dry-run sends nothing");
+        assert!(scene.sandbox.requests().is_empty(), "--dry-run sent a request");
         let sent = scene.run(&[&["create"], options].concat());
         assert_eq!(sent.code, 0, "{options:?}: {}", sent.stderr);
         assert!(
@@ -166,7 +166,7 @@ fn a_server_whose_clock_is_off_does_no_harm_to_the_end() {
     assert!((now + 3590..=now + 3600).contains(&end), "{end} against {now}");
 }
 
-/// Seconds since 1970 of an RFC 3339 time in UTC.
+/// Converts an RFC 3339 time in UTC to seconds since 1970.
 fn seconds_of(time: &str) -> u64 {
     let number = |at: std::ops::Range<usize>| time[at].parse::<u32>().unwrap();
     let date = tz::UtcDateTime::new(

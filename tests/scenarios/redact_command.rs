@@ -1,4 +1,4 @@
-//! What passes through `jf-token redact`.
+//! `jf-token redact`.
 #![cfg(unix)]
 
 use std::io::{Read, Write};
@@ -16,7 +16,7 @@ fn redact(scene: &mut Scene, options: &[&str], text: &str) -> Ran {
     scene.run(&[&["redact"], options].concat())
 }
 
-/// One at work, that is read from and written to.
+/// Starts one with pipes for its input and output.
 fn start(scene: &Scene) -> Child {
     scene.command(BINARY, &["redact"]).stdin(Stdio::piped()).spawn().unwrap()
 }
@@ -79,7 +79,7 @@ fn a_session_that_begins_while_it_runs_is_hidden_from_its_first_token_on() {
         let token = scene.sandbox.issued().pop().unwrap().access_token;
         passes(&mut child, &format!("{session} {token}\n"), &format!("{session} ***\n"));
     }
-    // Its end does not make its tokens public.
+    // The tokens of a session stay hidden after it is revoked.
     assert_eq!(scene.run(&["revoke", "--session", "b"]).code, 0);
     let token = scene.sandbox.issued().pop().unwrap().access_token;
     passes(&mut child, &format!("{token}\n"), "***\n");

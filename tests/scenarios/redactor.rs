@@ -1,4 +1,4 @@
-//! Held against a slow model of what has to be hidden.
+//! Compares the redactor with a slow model of what must be hidden.
 
 use std::io::{self, Write};
 use std::sync::{Arc, LazyLock};
@@ -16,7 +16,7 @@ const JWT: &str = "eyJ2ZXIiOiIyIiwidHlwIjoiSldUIiwiYWxnIjoiUlMyNTYifQ.eyJzdWIiOi
     Xk3vQZ0aYw7Rj5NcT1uHs9LmB2dEoPfG6iVqKxCzW8yJrA4tSbDnUeMhIgOlF-p_kQvX";
 const SPECIAL: &str = "!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~''\"\"\\\\==<<>>&&";
 
-/// Secrets with the redactor's patterns and the model's.
+/// Some secrets: the redactor's patterns, the model and the forms for them.
 struct Known {
     patterns: Arc<Patterns>,
     model: Model,
@@ -39,7 +39,7 @@ impl Known {
             rest = others;
             pass(&mut redactor, piece, &mut shown).unwrap();
             model.push(piece);
-            prop_assert_eq!(lossy(&shown), lossy(&model.shown_so_far()), "behind {}", lossy(piece));
+            prop_assert_eq!(lossy(&shown), lossy(&model.shown_so_far()), "after {}", lossy(piece));
             if rest.is_empty() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The token stays good: `get` and `refresh`.
+//! Renewal on request: `get` and `refresh`.
 #![cfg(unix)]
 
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::support::{Ran, Scene};
 use crate::tells;
 
 const MINUTE: i64 = 60_000;
-/// Of a life of an hour less than a third is left.
+/// When less than a third of an hour's lifetime is left.
 const DUE: i64 = 45 * MINUTE;
-/// It has ended.
+/// When an hour's lifetime is over.
 const OVER: i64 = 61 * MINUTE;
 
-/// A session `s` with a token of an hour.
+/// A session `s` with a token for an hour.
 fn session(more: &[&str]) -> Scene {
     let scene = Scene::new();
     create(&scene, more);
@@ -32,7 +32,7 @@ fn get(scene: &Scene, ahead: i64) -> Ran {
     scene.run_at(ahead, &["get", "--session", "s"])
 }
 
-/// The token that was issued so many as the how-manieth.
+/// The token that was issued as the `number`th, from 1.
 fn issued(scene: &Scene, number: usize) -> String {
     scene.sandbox.issued()[number - 1].access_token.clone()
 }
@@ -110,11 +110,11 @@ fn a_token_that_is_due_and_can_not_be_renewed_yet_is_printed_and_that_is_said() 
     let scene = session(&["--refreshable"]);
     scene.sandbox.fault_for("POST", failing(503), 1);
     tells!("due_but_busy", get(&scene, DUE));
-    // The next one does not try again at once.
+    // The next `get` does not try again at once.
     let ran = get(&scene, DUE);
     assert!(!ran.story.contains("--- request") && ran.stderr.contains("the last try failed, and the next is in"), "{}", ran.story);
     assert_eq!(ran.stdout.trim(), issued(&scene, 1));
-    // But later.
+    // A later one does.
     let ran = get(&scene, DUE + 10_000);
     assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
 
@@ -169,7 +169,7 @@ fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_li
     }
 }
 
-/// Kills the process that renews after so many milliseconds; the platform answers after 400.
+/// Starts a refresh and kills it after this many milliseconds.
 fn killed(scene: &Scene, after: u64, fault: Fault) {
     scene.sandbox.fault_for("POST", fault, 1);
     let mut child = scene.spawn(&["refresh", "--session", "s"]);
@@ -190,7 +190,7 @@ fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_f
             assert!(scene.sandbox.is_live(ran.stdout.trim()), "{more:?} {after}: {}", ran.story);
             let ran = scene.run(&["revoke", "--session", "s"]);
             assert_eq!(ran.code, 0, "{}", ran.story);
-            // One that was on its way, which nobody knows of, is warned of.
+            // If the answer with a new token was lost, a warning says so.
             let alive = live(&scene).into_iter().filter(|live| *live).count();
             assert!(
                 alive == 0 || (alive == 1 && ran.stderr.contains("a token may be alive that is not remembered here")),
@@ -230,7 +230,7 @@ fn a_lost_refresh_without_a_credential_is_said_so_and_the_next_try_tells_for_sur
     tells!("refresh_lost", scene.run(&["refresh", "--session", "s"]));
     tells!("refresh_spent", scene.run(&["refresh", "--session", "s"]));
     tells!("get_after_a_refresh_was_spent", scene.run(&["get", "--session", "s"]));
-    // With the credential it goes on.
+    // With the credential, it mints a new one.
     let token = scene.sandbox.admin_token().to_owned();
     scene.set("JF_ACCESS_TOKEN", &token);
     let ran = scene.run(&["get", "--session", "s"]);
@@ -243,7 +243,7 @@ fn a_doubt_stays_until_there_is_a_new_pair() {
     scene.unset("JF_ACCESS_TOKEN");
     scene.sandbox.fault_for("POST", Fault::ResetAfter, 1);
     assert_ne!(scene.run(&["refresh", "--session", "s"]).code, 0);
-    // Busy: nothing was done this time, but the first time.
+    // A 503 means that this refresh did nothing, but the first one may have.
     scene.sandbox.fault_for("POST", failing(503), 1);
     let ran = scene.run(&["get", "--session", "s"]);
     assert!(ran.stderr.contains("may have been ended by a refresh whose answer was lost"), "{}", ran.story);
@@ -346,14 +346,14 @@ fn two_sessions_of_a_job_are_told_apart_and_one_need_not_be_named() {
 #[test]
 fn a_clock_that_jumps_does_no_harm() {
     let scene = session(&[]);
-    // A day ahead the token seems to be over, and is renewed.
+    // The clock jumps a day ahead: the token seems to have expired, and is renewed.
     let ran = get(&scene, 24 * 60 * MINUTE);
     assert_eq!(ran.stdout.trim(), issued(&scene, 2), "{}", ran.story);
-    // Back again, that one seems to come from the future: what is left of it nobody knows, so it is renewed too.
+    // It jumps back: the new token seems to be issued in the future, so its remaining lifetime is unknown, and it is renewed too.
     let ran = get(&scene, 0);
     assert_eq!(ran.stdout.trim(), issued(&scene, 3), "{}", ran.story);
     assert_eq!(get(&scene, 0).stdout.trim(), issued(&scene, 3));
-    // Where it can't be, it is used.
+    // If it can't be renewed, it is used as it is.
     scene.sandbox.pause();
     let ran = get(&scene, -24 * 60 * MINUTE);
     assert_eq!((ran.code, ran.stdout.trim()), (0, issued(&scene, 3).as_str()), "{}", ran.story);
@@ -381,7 +381,7 @@ fn lives_of_a_second_a_minute_a_year_and_for_ever_all_behave() {
     std::thread::sleep(Duration::from_millis(1100));
     let before = Instant::now();
     let ran = scene.run(&["get", "--session", "s", "--min-ttl", "0"]);
-    // The second in which it is asked for counts: at its very end nothing may be left.
+    // A lifetime of a second can be over when the answer arrives.
     assert!(ran.code == 0 || ran.stderr.contains("no longer good for long enough"), "{}", ran.story);
     assert!(before.elapsed() < Duration::from_secs(3) && scene.sandbox.issued().len() == 2);
 }
@@ -420,16 +420,16 @@ fn in_a_step_the_new_token_is_hidden_before_it_is_written_anywhere() {
     for mask in [&second, &scene.sandbox.issued()[1].refresh_token.clone().unwrap()] {
         assert!(ran.stderr.contains(&format!("::add-mask::{mask}\n")), "{}", ran.stderr);
     }
-    // Whatever held the old one holds the new one.
+    // All files and variables that had the old token now have the new one.
     assert_eq!(scene.read("work/token"), second);
     assert!(scene.read("work/jf.env").contains(&second) && !scene.read("work/jf.env").contains(&first));
     assert!(scene.read("env").contains(&second));
-    // Asked for it, it says where the new token went.
+    // `refresh` says where it wrote the new token.
     let ran = scene.run_at(DUE, &["refresh"]);
     assert!(ran.code == 0 && ran.stderr.contains("the variable TOKEN_OF_THE_JOB"), "{}", ran.stderr);
     let second = issued(&scene, 3);
     assert!(scene.read("env").contains(&second));
-    // A step whose log knows nothing of it hears of it too.
+    // A step that does not renew it masks it too, because its log has no masks for it yet.
     let ran = scene.run_at(DUE, &["get"]);
     assert!(ran.stderr.contains(&format!("::add-mask::{second}\n")) && ran.stdout.trim() == second, "{}", ran.stderr);
 }
@@ -456,7 +456,7 @@ fn a_token_that_has_ended_by_itself_is_revoked_though_the_platform_is_away() {
     let ran = scene.run_at(OVER, &["revoke", "--session", "s"]);
     assert!(ran.code == 0 && ran.stderr.contains(" by itself (revoking it was tried: "), "{}", ran.stderr);
     assert!(began.elapsed() < Duration::from_secs(5) && scene.files().is_empty(), "{:?}", scene.files());
-    // With a refresh token it can still become another.
+    // With a refresh token, an expired token can still be renewed.
     scene.sandbox.resume();
     create(&scene, &["--refreshable"]);
     scene.sandbox.pause();
@@ -501,7 +501,7 @@ fn a_renewal_that_is_stopped_waits_for_the_answer_and_remembers_it() {
     }
 }
 
-/// No file may be longer than so many blocks, as if the disk were full.
+/// Runs a refresh with file sizes limited to this many blocks, as if the disk were full.
 fn get_on_a_full_disk(scene: &Scene, blocks: u32) -> std::process::Output {
     scene.shell(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$JF\" refresh --session s --format token"))
 }
@@ -527,7 +527,7 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
     let mode = |mode| std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0o500);
     if rustix::process::geteuid().is_root() {
-        // Rights say nothing to root: another user tries.
+        // Root ignores permissions, so another user runs it.
         let nobody = |path: &std::path::Path| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
         std::fs::set_permissions(scene.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
         let other = scene.path("tmp/jf-token-65534");

@@ -31,7 +31,7 @@ fn revoke_ends_every_token_of_the_session_and_leaves_nothing_on_disk() {
     assert!(!scene.path("work/token").exists() && !scene.path("work/jf.env").exists());
     scene.run(&["revoke", "--session", "other"]);
     assert!(scene.files().is_empty(), "{:?}", scene.files());
-    assert_eq!(std::fs::read_dir(scene.path("tmp")).unwrap().count(), 0, "the folder goes with its last session");
+    assert_eq!(std::fs::read_dir(scene.path("tmp")).unwrap().count(), 0, "the folder must be removed with its last session");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_token_that_could_not_be_revoked_stays_remembered_and_the_next_try_ends_it()
     create(&scene, &["--session", "s", "--token-file", "token"]);
     scene.sandbox.fault_for("DELETE", Fault::Status { status: 500, retry_after: None, body: None }, 1);
     tells!(scene.run(&["revoke", "--session", "s", "--retry-for", "0"]));
-    assert!(!scene.path("work/token").exists(), "the file goes all the same");
+    assert!(!scene.path("work/token").exists(), "the file must be removed all the same");
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     assert!(!scene.sandbox.issued()[0].live && scene.files().is_empty());
 }

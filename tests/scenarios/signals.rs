@@ -12,7 +12,7 @@ fn stopped(scene: &Scene, arguments: &[&str], signal: Signal) -> Ran {
     let child = scene.spawn(arguments);
     let deadline = Instant::now() + Duration::from_secs(20);
     while scene.sandbox.requests().is_empty() {
-        assert!(Instant::now() < deadline, "the request never came");
+        assert!(Instant::now() < deadline, "no request was sent");
         std::thread::sleep(Duration::from_millis(10));
     }
     std::thread::sleep(Duration::from_millis(100));
@@ -53,7 +53,7 @@ fn a_server_that_stalls_does_not_hold_a_cancelled_job_for_long() {
     let started = Instant::now();
     let ran = stopped(&scene, &["create"], Signal::INT);
     assert_eq!(ran.code, 130);
-    assert!(started.elapsed() < Duration::from_secs(7), "the runner kills after 7.5 s: {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(7), "GitHub's runner kills after 7.5 s, and this took {:?}", started.elapsed());
     assert!(ran.stderr.contains("A token may have been created"), "{}", ran.stderr);
 }
 
@@ -67,7 +67,7 @@ fn a_signal_between_two_tries_ends_it_at_once() {
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
-/// The end of a job that was killed outright while the token was on its way: the end waits for the lock, then revokes.
+/// If a job is killed while a token is being minted, its `revoke` waits for the lock and then revokes the token.
 #[test]
 fn the_end_of_the_job_waits_for_a_mint_that_is_still_under_way() {
     let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
@@ -102,7 +102,7 @@ fn its_memory_is_closed_to_others_and_to_core_files() {
     while scene.sandbox.requests().is_empty() {
         std::thread::sleep(Duration::from_millis(10));
     }
-    // The kernel gives the files of a process that may not be dumped to root.
+    // The /proc files of a process that cannot be dumped belong to root.
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(format!("/proc/{}/environ", child.id())).unwrap());
     let user = rustix::process::geteuid().as_raw();

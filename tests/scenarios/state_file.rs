@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use crate::support::Scene;
 use crate::tells;
 
-/// A session `s` with two tokens, the first of them replaced; its file is `home/s.json`.
+/// A session `s` whose first token was replaced by a second; its file is `home/s.json`.
 fn session() -> Scene {
     let mut scene = Scene::new();
     scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
@@ -13,7 +13,7 @@ fn session() -> Scene {
     scene
 }
 
-/// The same in the format that had no version yet.
+/// The same state in the oldest format, which had no version.
 fn version_before(state: &Value) -> Value {
     let old = |stored: &Value, replaced: bool| {
         let mut grant = stored["token"].clone();
@@ -34,7 +34,7 @@ fn a_session_of_the_version_before_goes_on_in_mid_life() {
     let current = scene.sandbox.issued()[1].access_token.clone();
     let ran = scene.run(&["get", "--session", "s"]);
     assert_eq!((ran.code, ran.stdout.trim()), (0, current.as_str()), "{}", ran.story);
-    // Due when a third of the hour is left, as ever.
+    // The token is due when a third of its hour is left, as in the current format.
     let ran = scene.run_at(45 * 60_000, &["get", "--session", "s"]);
     assert_eq!(ran.stdout.trim(), scene.sandbox.issued()[2].access_token, "{}", ran.story);
     assert_eq!(scene.state("s")["version"], 2);
@@ -68,7 +68,7 @@ fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
             assert!(ran.code == code && ran.stderr.contains("home/s.json"), "{what}: {}", ran.story);
             assert!(!ran.story.contains("--- request"), "{what}: {}", ran.story);
         }
-        assert_eq!(scene.read("home/s.json"), text, "{what}: what can't be read is not replaced");
+        assert_eq!(scene.read("home/s.json"), text, "{what}: an unreadable file must not be replaced");
     }
 }
 
@@ -76,7 +76,7 @@ fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
 fn revoke_ends_what_can_be_read_of_a_session_file_that_is_none() {
     for (name, change) in [
         ("revoke_newer", (|whole: &str| whole.replace("\"version\":2", "\"version\":3")) as fn(&str) -> String),
-        // The list of those that were replaced stands behind the current one.
+        // The replaced tokens come after the current one in the file.
         ("revoke_cut", |whole: &str| whole[..whole.find("\"replaced\"").unwrap()].to_owned()),
     ] {
         let scene = session();
@@ -91,11 +91,11 @@ fn revoke_ends_what_can_be_read_of_a_session_file_that_is_none() {
 #[test]
 fn a_run_step_of_an_action_that_wraps_ours_is_no_step_of_ours() {
     let mut scene = Scene::github();
-    // The wrapping action has an input of the same name, which its run: steps see.
+    // The wrapping action has inputs of the same names, and its run: steps see their variables.
     scene.set("INPUT_FORCE-REVOCABLE", "true").set("INPUT_EXPIRY", "soon");
     let ran = scene.run(&["create", "--expiry", "1h", "--force-revocable"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
-    assert!(scene.blocks("state").is_empty(), "nobody's post step comes for it");
+    assert!(scene.blocks("state").is_empty(), "no post step would read the state");
     let ran = scene.run(&["revoke"]);
     assert!(ran.code == 0 && !scene.sandbox.issued()[0].live, "{}", ran.story);
 }

@@ -1,5 +1,5 @@
-//! A job of two hours in a minute: tokens live for two seconds, and three programs use them through sixty renewals and more.
-// Which processes are there is read from /proc.
+//! A two-hour job in a minute: tokens live for two seconds, and three programs use them through at least sixty renewals.
+// Linux only, because it reads /proc.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
 
@@ -19,17 +19,17 @@ use sandbox::Fault;
 use support::{BINARY, Scene, leaks};
 
 const RENEWALS: usize = 60;
-/// What it may take at the most: a renewal is due every second or so.
+/// The time limit; a renewal is due about every second.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// What the programs of a job met.
+/// The results of a job's programs.
 #[derive(Default)]
 struct Met {
-    /// Requests that were answered with 200.
+    /// Requests with a live token, or while the platform was down.
     served: AtomicUsize,
-    /// Requests that met a dead token.
+    /// Requests with a dead token.
     refused: AtomicUsize,
-    /// Times that no token could be had.
+    /// Attempts that got no token.
     without: AtomicUsize,
     over: AtomicBool,
 }
@@ -54,9 +54,9 @@ impl Job {
         self.scene.sandbox.issued().len() - 1
     }
 
-    /// A protected file of the platform, asked for with this token.
+    /// Requests a protected file with this token. Returns whether the token was accepted.
     fn request(&self, token: &str) -> bool {
-        // Where nobody listens for a while no token is refused.
+        // While the platform is down, it refuses no token.
         let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.scene.sandbox.port())) else { return true };
         let request = format!(
             "GET /artifactory/generic/app HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
@@ -78,8 +78,8 @@ impl Job {
         fs::read_to_string(self.scene.path("work/token")).ok()
     }
 
-    /// A program that takes the token anew for each request, until the job is over. A dead one is met in `grace` only by a request that was
-    /// under way while the token was renewed: then the next is another, and good.
+    /// A program that gets the token again for each request until the job ends. With `grace`, a request may have a dead token if a renewal
+    /// replaced it in the meantime: then a new one must follow soon.
     fn program(&self, take: impl Fn(&Self) -> Option<String>, grace: bool) {
         while !self.met.over.load(Ordering::Relaxed) {
             match take(self) {
@@ -89,7 +89,7 @@ impl Job {
                     self.met.refused.fetch_add(1, Ordering::Relaxed);
                     let started = Instant::now();
                     while grace && take(self).is_none_or(|next| next == token) {
-                        assert!(started.elapsed() < Duration::from_millis(2500), "a dead token stays where it is");
+                        assert!(started.elapsed() < Duration::from_millis(2500), "the dead token was not replaced");
                         sleep(Duration::from_millis(5));
                     }
                 }
@@ -98,7 +98,7 @@ impl Job {
         }
     }
 
-    /// A program that runs under exec, with a session of its own, and reads the file that exec keeps fresh. Returns what it and exec printed.
+    /// A program under exec, with its own session, that reads the file that exec keeps fresh. Returns what the program and exec printed.
     fn under_exec(&self) -> (String, String) {
         let script = "while [ ! -e over ]; do printf 'Authorization: Bearer %s' \"$(cat of-exec)\" | \
                       curl -s -o /dev/null -w '%{http_code}\\n' -H @- \"$JF_URL/artifactory/generic/app\"; cat of-exec; echo; sleep 0.1; done";
@@ -131,7 +131,7 @@ impl Job {
         file.map(|path| fs::read_to_string(path).unwrap()).unwrap_or_default()
     }
 
-    /// The end of the job: everything is revoked, the keeper is gone, and nothing has shown a secret.
+    /// Ends the job, and checks that every token is revoked, the keeper has ended, and no secret was shown.
     fn end(&self) {
         let keeper = self.keeper();
         let log = self.log();
@@ -141,20 +141,20 @@ impl Job {
         assert!(self.scene.sandbox.issued().iter().all(|issued| !issued.live));
         let started = Instant::now();
         while keeper.is_some_and(is_alive) {
-            assert!(started.elapsed() < Duration::from_secs(5), "the keeper stays");
+            assert!(started.elapsed() < Duration::from_secs(5), "the keeper did not end");
             sleep(Duration::from_millis(10));
         }
         assert!(!self.scene.path("work/token").exists());
     }
 }
 
-/// A process that has ended may wait for its parent to take note.
+/// Whether a process runs. A zombie does not.
 fn is_alive(pid: Pid) -> bool {
     test_kill_process(pid).is_ok()
         && fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// Runs the three programs until so many renewals were made. Returns what the one under exec was answered, and what exec said.
+/// Runs the three programs through all renewals. Returns the answers that the program under exec got, and what exec printed.
 fn runs(job: &Job, grace: bool, mut meanwhile: impl FnMut(&Job)) -> (Vec<String>, String) {
     let (printed, said) = scope(|scope| {
         let by_get = scope.spawn(|| job.program(Job::get, grace));
@@ -175,7 +175,7 @@ fn runs(job: &Job, grace: bool, mut meanwhile: impl FnMut(&Job)) -> (Vec<String>
     (answers, said)
 }
 
-/// Every answer was 200, and exec had nothing to say.
+/// Checks that every answer was 200 and that exec printed nothing.
 fn went_well((answers, said): &(Vec<String>, String)) {
     assert!(answers.iter().all(|answer| answer == "200"), "under exec: {answers:?}");
     assert_eq!(said, "");
@@ -199,7 +199,7 @@ fn renewed_by_refreshing_only_a_request_that_is_under_way_meets_a_dead_token() {
     job.end();
 }
 
-/// One at each renewal. What a program meets meanwhile is a token that is good, or none at all, for as long as the fault lasts.
+/// Injects a fault at each renewal. Until it is over, a program gets a good token or none.
 #[test]
 fn through_every_fault_the_job_goes_on_and_nothing_is_shown() {
     let status = |status| Fault::Status { status, retry_after: None, body: None };
@@ -230,15 +230,15 @@ fn through_every_fault_the_job_goes_on_and_nothing_is_shown() {
         next += 1;
         match next % (faults.len() + 2) {
             0 => {
-                // Refused.
+                // Connections are refused for a while.
                 job.scene.sandbox.pause();
                 sleep(Duration::from_millis(300));
                 job.scene.sandbox.resume();
             }
             1 => {
-                // The keeper is killed, and another one started.
+                // The keeper is killed, and another one is started.
                 if let Some(pid) = job.keeper() {
-                    assert!(kill_process(pid, Signal::KILL).is_ok(), "the keeper is gone:\n{}", job.log());
+                    assert!(kill_process(pid, Signal::KILL).is_ok(), "the keeper had already ended:\n{}", job.log());
                     while is_alive(pid) {
                         sleep(Duration::from_millis(1));
                     }
@@ -255,10 +255,10 @@ fn through_every_fault_the_job_goes_on_and_nothing_is_shown() {
     });
     let (refused, without) = (job.met.refused.load(Ordering::Relaxed), job.met.without.load(Ordering::Relaxed));
     assert!(refused <= RENEWALS && without <= 5, "{refused} refused, {without} without");
-    // 000: nobody listened.
+    // curl prints 000 if it cannot connect.
     let good = answers.iter().filter(|answer| ["200", "000"].contains(&answer.as_str())).count();
     assert!(good * 100 > answers.len() * 95, "{answers:?}");
-    // Never in a loop: each renewal took few requests.
+    // No renewal sent requests in a loop.
     assert!(job.scene.sandbox.requests().iter().filter(|request| request.method == "POST").count() < 10 * job.renewals());
     job.end();
 }

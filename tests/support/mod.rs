@@ -1,11 +1,11 @@
-//! A scene: a sandbox, a folder and an environment of its own, in which the real binary runs. What it printed, wrote and sent
-//! becomes one text for a snapshot, with tokens, times and paths replaced. Every run is searched for leaks.
+//! A scene runs the real binary with its own sandbox, folder and environment. All that the binary prints, writes and sends becomes
+//! one text for a snapshot, with tokens, times and paths replaced. Every run is checked for leaks.
 #![allow(
     dead_code,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "each test program uses its part; a failed step ends the test"
+    reason = "each test program uses only part of this; a failed step ends the test"
 )]
 
 mod signals;
@@ -29,14 +29,14 @@ use tempfile::TempDir;
 
 thread_local!(static AHEAD: Cell<i64> = const { Cell::new(0) });
 
-/// This machine's clock, moved.
+/// The system's clock, shifted by `AHEAD` milliseconds.
 fn moved_clock() -> SystemTime {
     let ahead = AHEAD.get();
     let by = Duration::from_millis(ahead.unsigned_abs());
     if ahead < 0 { SystemTime::now() - by } else { SystemTime::now() + by }
 }
 
-/// What a run within this process prints.
+/// The output of a run in this process.
 #[derive(Clone, Default)]
 struct Printed(Arc<Mutex<Vec<u8>>>);
 
@@ -63,9 +63,9 @@ pub struct Scene {
     folder: TempDir,
     environment: BTreeMap<String, String>,
     stdin: String,
-    /// Files that may hold a token because the scenario asked for them, by the end of their path.
+    /// The ends of the paths of files that may contain a token, because the scenario requests them.
     asked_for: Vec<String>,
-    /// Whether the action's scripts start the program, as they do their main and post step.
+    /// Whether the program is started as by the action's scripts, for the main or post step.
     is_action: bool,
 }
 
@@ -73,12 +73,12 @@ pub struct Ran {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
-    /// Everything, for a snapshot.
+    /// The whole run as one text for a snapshot.
     pub story: String,
 }
 
 impl Scene {
-    /// Outside a CI, with an admin's token at hand.
+    /// Outside a CI, with an admin's token as the credential.
     pub fn new() -> Self {
         Self::with(Sandbox::builder())
     }
@@ -124,7 +124,7 @@ impl Scene {
         self
     }
 
-    /// As the GitHub Action's main step: every input is set, if only to the empty string.
+    /// The GitHub Action's main step. Every input is set, by default to the empty string.
     pub fn action(inputs: &[(&str, &str)]) -> Self {
         let mut scene = Self::github();
         scene.inputs(inputs);
@@ -138,11 +138,11 @@ impl Scene {
             self.set(&option.input_variable(), value);
         }
         let declared = |name: &str| jf_token::options::table::ALL.iter().any(|option| option.in_action && option.name == name);
-        assert!(inputs.iter().all(|(name, _)| declared(name)), "an input that action.yml does not declare");
+        assert!(inputs.iter().all(|(name, _)| declared(name)), "action.yml does not declare this input");
         self
     }
 
-    /// As the action's post step: what main saved comes back as variables.
+    /// The action's post step. The state that the main step saved is in its variables.
     pub fn post(&mut self) -> Ran {
         for (name, value) in self.blocks("state") {
             self.set(&format!("STATE_{name}"), &value);
@@ -192,7 +192,7 @@ impl Scene {
         fs::read_to_string(self.path(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// The name-value blocks of one of GitHub's files.
+    /// The names and values in one of GitHub's files.
     pub fn blocks(&self, path: &str) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.path(path)).unwrap_or_default();
         let mut lines = text.lines();
@@ -205,13 +205,13 @@ impl Scene {
         blocks
     }
 
-    /// A later step of the same job, which starts the program itself.
+    /// Goes on to a later step of the same job, which starts the program itself.
     pub fn leave_action(&mut self) -> &mut Self {
         self.is_action = false;
         self
     }
 
-    /// The arguments as whoever starts the program gives them.
+    /// The full arguments: the action's scripts put `action` first.
     fn given<'t>(&self, arguments: &[&'t str]) -> Vec<&'t str> {
         [&["action"][..usize::from(self.is_action)], arguments].concat()
     }
@@ -223,7 +223,7 @@ impl Scene {
         self.ran(arguments, output)
     }
 
-    /// Runs the program within this process, on this thread, by a clock that is so many milliseconds ahead.
+    /// Runs the program in this process and thread, with a clock that is this many milliseconds ahead.
     pub fn run_at(&self, ahead: i64, arguments: &[&str]) -> Ran {
         AHEAD.set(ahead);
         let (stdout, stderr) = (Printed::default(), Printed::default());
@@ -237,12 +237,12 @@ impl Scene {
             now: moved_clock,
         });
         let (stdout, stderr) = (stdout.take(), stderr.take());
-        // Which of the others it is can't be told of an ExitCode.
+        // An ExitCode can only be compared: any failure becomes 1.
         let status = ExitStatus::from_raw(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 << 8 });
         self.ran(arguments, std::process::Output { status, stdout, stderr })
     }
 
-    /// A shell's script in which `$JF` is the program.
+    /// A shell script in which `$JF` is the program.
     fn script(&self, script: &str) -> std::process::Command {
         let mut command = std::process::Command::new("sh");
         command.args(["-c", script]).env_clear().envs(&self.environment).env("PATH", std::env::var_os("PATH").unwrap()).env("JF", BINARY);
@@ -250,12 +250,12 @@ impl Scene {
         command
     }
 
-    /// Runs a shell's script to its end.
+    /// Runs a shell script to its end.
     pub fn shell(&self, script: &str) -> std::process::Output {
         self.script(script).output().unwrap()
     }
 
-    /// Starts a shell's script.
+    /// Starts a shell script.
     pub fn spawn_shell(&self, script: &str) -> std::process::Child {
         self.script(script).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
     }
@@ -270,7 +270,7 @@ impl Scene {
         self.files().into_iter().find(|path| path.to_str().is_some_and(|path| path.ends_with(&name))).unwrap()
     }
 
-    /// Lets the current token of a session seem so many seconds older.
+    /// Makes the current token of a session appear this many seconds older.
     pub fn ages(&self, session: &str, seconds: u64) {
         let mut state = self.state(session);
         let issued_at = &mut state["current"]["token"]["issued_at"];
@@ -278,12 +278,12 @@ impl Scene {
         fs::write(self.state_file(session), state.to_string()).unwrap();
     }
 
-    /// A process to send signals to.
+    /// Starts the program, to send signals to it.
     pub fn spawn(&self, arguments: &[&str]) -> std::process::Child {
         self.command(BINARY, &self.given(arguments)).spawn().unwrap()
     }
 
-    /// Any program in the scene's folder and environment, with what it prints to be caught.
+    /// A command for any program in the scene's folder and environment, with its output captured.
     pub fn command(&self, program: &str, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(program);
         command.args(arguments).env_clear().envs(&self.environment).current_dir(self.path("work"));
@@ -292,10 +292,10 @@ impl Scene {
     }
 
     pub fn ran(&self, arguments: &[&str], output: std::process::Output) -> Ran {
-        let text = |bytes| String::from_utf8(bytes).expect("what is printed is text");
+        let text = |bytes| String::from_utf8(bytes).expect("the output is text");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
         self.search_for_leaks(arguments, &stdout, &stderr);
-        // A signal's death has no code; 1000 stands for it.
+        // A process that a signal ended has no code.
         let code = output.status.code().unwrap_or(1000);
         let mut story = format!("$ jf-token {}\nexit code {code}\n", arguments.join(" "));
         for (name, text) in [("standard output", &stdout), ("standard error", &stderr)] {
@@ -305,7 +305,7 @@ impl Scene {
         }
         for path in self.files() {
             let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
-            // A keeper may be at work: what it was about to write may be gone by now.
+            // A running keeper may have removed a temporary file by now.
             if !["ca.pem", ".lock", ".keeper", ".log", ".users"].iter().any(|end| name.ends_with(end))
                 && let (Some(mode), Ok(text)) = (mode(&path), fs::read_to_string(&path))
             {
@@ -325,9 +325,9 @@ impl Scene {
         Ran { code, stdout, stderr, story: self.tidy(&story) }
     }
 
-    /// How many processes of this scene are keepers, or are starting one, on Linux.
+    /// How many processes of this scene are keepers, or are starting one. Linux only.
     pub fn keepers(&self) -> usize {
-        // A process's own file names its arguments even where its memory is closed.
+        // cmdline can be read even if the process protects its memory.
         let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
         let folder = self.folder.path().display().to_string();
         lines
@@ -363,7 +363,7 @@ impl Scene {
         secrets
     }
 
-    /// No 16 characters of any secret, but where they were asked for.
+    /// Checks that 16 characters of a secret appear only where the scenario requests them.
     fn search_for_leaks(&self, arguments: &[&str], stdout: &str, stderr: &str) {
         let talk: String = stderr.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
         let get = arguments.first() == Some(&"get");
@@ -378,16 +378,16 @@ impl Scene {
         let pieces: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(16)).collect();
         let leaks = |text: &str| text.as_bytes().windows(16).any(|window| pieces.contains(window));
         assert!(!leaks(&talk), "standard error shows a secret:\n{stderr}");
-        assert!(printed || outside || !leaks(stdout), "standard output shows a secret that was not asked for:\n{stdout}");
+        assert!(printed || outside || !leaks(stdout), "standard output shows a secret that was not requested:\n{stdout}");
         for path in self.files() {
             let name = path.display().to_string();
             let ours = name.contains("jf-token") || name.contains("home/") || ["/output", "/env"].iter().any(|end| name.ends_with(end));
             let asked = ours || self.asked_for.iter().any(|end| name.ends_with(end));
-            assert!(asked || !leaks(&fs::read_to_string(&path).unwrap_or_default()), "{name} holds a secret");
+            assert!(asked || !leaks(&fs::read_to_string(&path).unwrap_or_default()), "{name} contains a secret");
         }
     }
 
-    /// Replaces what differs from run to run.
+    /// Replaces everything that differs from run to run.
     pub fn tidy(&self, story: &str) -> String {
         let mut story = story.to_owned();
         for (index, issued) in self.sandbox.issued().into_iter().enumerate() {
@@ -414,7 +414,7 @@ impl Scene {
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
             (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
             (r#"("(?:not_before|pause|since)": ?)\d+"#, "${1}<time>"),
-            // Of an hour, a second or two may have gone by.
+            // A few seconds of an hour may have passed.
             (r#"("expires_in": )359\d"#, "${1}3600"),
             (r"\(in \d+ seconds?\)", "(in <n> seconds)"),
             (r"\(\d+ seconds? ago\)", "(just now)"),
@@ -446,7 +446,7 @@ fn mode(_path: &Path) -> Option<String> {
     Some("600".into())
 }
 
-/// Holds a run's whole story against its snapshot.
+/// Compares a run with its snapshot.
 #[macro_export]
 macro_rules! tells {
     ($ran:expr) => {

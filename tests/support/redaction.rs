@@ -1,12 +1,12 @@
-//! What the redactor has to do, said as plainly as it can be and as slowly: it shares no code with it.
+//! A simple and slow model of the redactor, which shares no code with it.
 
 use std::collections::HashSet;
 
 const PIECE: usize = 16;
 
-/// What there is to hide.
+/// The secrets to hide.
 pub struct Model {
-    /// Every part of every form that has at most 16 bytes.
+    /// Every part of up to 16 bytes of every form.
     stretches: HashSet<Vec<u8>>,
 }
 
@@ -21,13 +21,13 @@ impl Model {
         Self { stretches }
     }
 
-    /// A text that begins now.
+    /// Starts a new text.
     pub fn text(&self) -> Text<'_> {
         Text { model: self, bytes: Vec::new(), hidden: Vec::new() }
     }
 }
 
-/// A text as far as it is known.
+/// The text so far.
 pub struct Text<'a> {
     model: &'a Model,
     bytes: Vec<u8>,
@@ -35,7 +35,7 @@ pub struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// The text goes on.
+    /// Appends these bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             self.bytes.push(byte);
@@ -47,12 +47,12 @@ impl Text<'_> {
         }
     }
 
-    /// What may be shown of it if it ends here.
+    /// What to show if the text ends here.
     pub fn shown(&self) -> Vec<u8> {
         self.show(self.bytes.len())
     }
 
-    /// What may be shown of it if it may go on.
+    /// What to show if more may follow.
     pub fn shown_so_far(&self) -> Vec<u8> {
         let end = self.bytes.len();
         let line = end - self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -60,7 +60,7 @@ impl Text<'_> {
         self.show(end - self.hidden[end - open..].iter().filter(|&&hidden| !hidden).count())
     }
 
-    /// The window that ends here.
+    /// Hides the last 16 bytes if they are part of a secret. What precedes the last line break was already shown.
     fn hide(&mut self, continued: bool) {
         let window = joined(&self.bytes, continued);
         let bytes: Vec<u8> = window.iter().map(|&at| self.bytes[at]).collect();
@@ -70,7 +70,7 @@ impl Text<'_> {
         }
     }
 
-    /// How many bytes at the end are a stretch, but no window.
+    /// How many bytes at the end, at most 15, may be the start of a hidden stretch.
     fn open(&self, continued: bool) -> usize {
         let bytes: Vec<u8> = joined(&self.bytes, continued).into_iter().map(|at| self.bytes[at]).collect();
         (0..PIECE.min(bytes.len() + 1)).rev().find(|&length| self.model.stretches.contains(&bytes[bytes.len() - length..])).unwrap_or(0)
@@ -89,7 +89,7 @@ impl Text<'_> {
     }
 }
 
-/// Where the last 16 bytes stand that are left of a text without its line breaks, and, if so asked, without the `\` or `=` before each.
+/// The positions of the last 16 bytes of a text without its line breaks and, if `continued`, without the `\` or `=` before each.
 fn joined(text: &[u8], continued: bool) -> Vec<usize> {
     let mut found = Vec::new();
     let mut end = text.len();
@@ -106,7 +106,7 @@ fn joined(text: &[u8], continued: bool) -> Vec<usize> {
     found
 }
 
-/// A secret as tools write it.
+/// The forms in which tools write a secret.
 pub fn forms(secret: &str) -> HashSet<String> {
     let letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut forms = HashSet::from([
@@ -132,7 +132,7 @@ pub fn forms(secret: &str) -> HashSet<String> {
     forms.insert(rewritten(&json, |c| "\"&'+<>`".contains(c).then(|| format!("\\u{:04X}", u32::from(c)))));
     for shift in 0..3 {
         let form = base64(&format!("{}{secret}", &"???"[..shift]));
-        // Of the first characters, each holds bits of what stands before.
+        // Without the first characters, which depend on the bytes before.
         let form = &form[[0, 2, 3][shift]..];
         forms.insert(form.to_owned());
         forms.insert(form.replace('+', "-").replace('/', "_"));
@@ -158,7 +158,7 @@ pub fn base64(text: &str) -> String {
     encoded
 }
 
-/// A text as a script has it: noise, and pieces of these forms, cut and folded. Any bytes are a script.
+/// Generates a text from a script: noise, and pieces of these forms, cut and folded. Any bytes are a valid script.
 pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
     const NOISE: [&[u8]; 16] = [
         b"Password: ",

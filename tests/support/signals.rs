@@ -1,9 +1,9 @@
-//! Lets what the tests start have its signals at their defaults, whatever the tests themselves were told to ignore.
+//! Makes sure that the programs under test start with default signal handling, even if the tests were started with signals ignored.
 
 use std::sync::Once;
 
-/// A signal that is ignored stays so in whatever a process starts; one that it handles is at its default there. nohup starts its program
-/// with SIGHUP ignored, a shell without job control what it runs in the background with SIGINT and SIGQUIT: they get handlers here.
+/// A child process inherits ignored signals, but a signal with a handler is reset to its default. nohup ignores SIGHUP, and a shell without
+/// job control makes its background jobs ignore SIGINT and SIGQUIT, so this installs handlers for the ignored ones.
 pub fn hear() {
     static HEARING: Once = Once::new();
     HEARING.call_once(handle_the_ignored);
@@ -14,7 +14,7 @@ fn handle_the_ignored() {
     use tokio::signal::unix::{SignalKind, signal};
 
     let ignored = ignored();
-    // The handlers outlive it.
+    // The handlers stay installed after it is dropped.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();
     let kinds = [
@@ -27,13 +27,13 @@ fn handle_the_ignored() {
         SignalKind::window_change(),
         SignalKind::child(),
     ];
-    // The others keep their default here too: ^C at a terminal ends the tests.
+    // Only for ignored signals, so that Ctrl-C still ends the tests.
     for kind in kinds.into_iter().filter(|kind| ignored >> (kind.as_raw_value() - 1) & 1 == 1) {
         drop(signal(kind).unwrap());
     }
 }
 
-/// Which signals this process ignores, a bit each.
+/// The signals that this process ignores, one bit each.
 #[cfg(target_os = "linux")]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -41,6 +41,6 @@ fn ignored() -> u64 {
     u64::from_str_radix(mask.trim(), 16).unwrap()
 }
 
-/// Which signals are ignored can't be asked for without unsafe code.
+/// Elsewhere, ignored signals can't be listed without unsafe code.
 #[cfg(not(target_os = "linux"))]
 fn handle_the_ignored() {}

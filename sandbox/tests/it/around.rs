@@ -1,4 +1,4 @@
-//! What is around the token API.
+//! The sandbox's endpoints besides the token API.
 
 use base64::{
     Engine,
@@ -33,7 +33,7 @@ fn an_identity_token_is_exchanged() {
 }
 
 #[test]
-fn the_audience_of_an_exchange_is_the_providers_and_never_the_tokens() {
+fn the_audience_of_an_exchange_does_not_become_the_tokens() {
     let sandbox = Sandbox::start();
     for audience in ["github-jfrog", "jfrt@*"] {
         let answer = exchange(&sandbox, &json!({"audience": audience}));
@@ -47,12 +47,12 @@ fn claims(token: &str) -> Value {
 }
 
 #[test]
-fn an_exchange_ignores_fields_that_it_does_not_know() {
+fn an_exchange_ignores_unknown_fields() {
     assert_eq!(exchange(&Sandbox::start(), &json!({"colour": "blue"})).status, 200);
 }
 
 #[test]
-fn what_is_around_the_tokens_answers_too() {
+fn pings_the_root_certificate_and_unknown_paths_are_answered() {
     let sandbox = Sandbox::builder().clock_skew(86_400 * 365).start();
     let ping = call_with(&sandbox, "GET", "/access/api/v1/system/ping", "", "");
     assert_eq!((ping.status, ping.body.as_str()), (200, "OK"));
@@ -65,7 +65,7 @@ fn what_is_around_the_tokens_answers_too() {
 }
 
 #[test]
-fn a_file_takes_a_token_in_three_ways_but_none_with_two_group_lists() {
+fn a_file_accepts_a_token_in_three_places_but_none_with_two_group_lists() {
     let sandbox = Sandbox::start();
     let get = |header: &str| call_with(&sandbox, "GET", "/artifactory/repo/a/file", header, "").status;
     let admin = sandbox.admin_token();
@@ -83,7 +83,7 @@ fn a_file_takes_a_token_in_three_ways_but_none_with_two_group_lists() {
 }
 
 #[test]
-fn a_file_that_is_put_is_answered_as_artifactory_does() {
+fn an_upload_is_answered_as_by_artifactory() {
     let sandbox = Sandbox::start();
     let answer = call(&sandbox, "PUT", "/artifactory/repo/a/my%20file.json", sandbox.admin_token(), "abc");
     assert_eq!(answer.status, 201, "{answer:?}");
@@ -108,21 +108,21 @@ fn a_file_that_is_put_is_answered_as_artifactory_does() {
 }
 
 #[test]
-fn a_file_of_some_megabytes_can_be_put() {
+fn an_upload_may_have_several_megabytes() {
     let sandbox = Sandbox::start();
     let answer = call(&sandbox, "PUT", "/artifactory/repo/a/file", sandbox.admin_token(), &"x".repeat(3_000_000));
     assert_eq!((answer.status, &answer.json()["size"]), (201, &json!("3000000")));
 }
 
 #[test]
-fn a_file_put_by_its_checksum_alone_is_not_there() {
+fn an_upload_by_checksum_alone_is_not_found() {
     let sandbox = Sandbox::start();
     let headers = format!("Authorization: Bearer {}\r\nX-Checksum-Deploy: true\r\n", sandbox.admin_token());
     assert_eq!(call_with(&sandbox, "PUT", "/artifactory/repo/a/file", &headers, "").status, 404);
 }
 
 #[test]
-fn an_endpoint_that_artifactory_does_not_have_is_no_file() {
+fn an_unknown_endpoint_of_artifactory_is_not_a_file() {
     let sandbox = Sandbox::start();
     for (method, path) in
         [("GET", "/artifactory/api/storage/repo/a"), ("PUT", "/artifactory/api/repositories/r"), ("POST", "/artifactory/api/x")]

@@ -1,4 +1,4 @@
-//! A raw client: what it sees is what was on the wire.
+//! A client on a raw socket, to see exactly what the server sends.
 
 use std::{
     io::{self, Read, Write},
@@ -35,7 +35,7 @@ pub fn call_with(sandbox: &Sandbox, method: &str, path: &str, headers: &str, bod
     try_call(sandbox, method, path, headers, body).unwrap()
 }
 
-/// Reads until the server closes; an error is what the socket said.
+/// Reads until the server closes the connection; an error is the socket's.
 pub fn try_call(sandbox: &Sandbox, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect(("127.0.0.1", sandbox.port()))?;
     stream.set_read_timeout(Some(Duration::from_millis(500)))?;

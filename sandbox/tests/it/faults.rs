@@ -1,4 +1,4 @@
-//! Every fault as a client on the socket sees it, and the life of the server itself.
+//! Every fault as a client sees it, and starting and stopping the server.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -22,7 +22,7 @@ fn mint(sandbox: &Sandbox) -> std::io::Result<Answer> {
 }
 
 #[test]
-fn lost_answers_are_lost_as_they_should_be() {
+fn resets_and_stalls_lose_the_answer() {
     let sandbox = Sandbox::start();
     let timeout = if cfg!(windows) { ErrorKind::TimedOut } else { ErrorKind::WouldBlock };
     for (fault, seen, minted) in [
@@ -119,7 +119,7 @@ fn redirects_and_the_order_of_faults() {
 }
 
 #[test]
-fn scripts_queue_faults_and_read_what_happened() {
+fn scripts_can_queue_faults_list_requests_and_pause_the_server() {
     let sandbox = Sandbox::start();
     let control = |body: &str| call(&sandbox, "POST", "/sandbox/faults", "", body).status;
     assert_eq!(control(r#"{"fault":"status","status":503,"retry_after":"2","for":"POST","times":2}"#), 204);
@@ -138,7 +138,7 @@ fn scripts_queue_faults_and_read_what_happened() {
 }
 
 #[test]
-fn a_paused_or_dropped_server_refuses_and_pooled_connections_end() {
+fn a_paused_or_dropped_server_refuses_connections_and_closes_pooled_ones() {
     let sandbox = Sandbox::start();
     let port = sandbox.port();
     let pooled = || {
@@ -160,7 +160,7 @@ fn a_paused_or_dropped_server_refuses_and_pooled_connections_end() {
 }
 
 #[test]
-fn each_certificate_is_good_or_bad_as_asked() {
+fn each_kind_of_certificate_is_accepted_or_refused_as_expected() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     for (tls, complaint) in
         [(Tls::Valid, None), (Tls::Expired, Some("certificate expired")), (Tls::WrongName, Some("certificate not valid for name"))]

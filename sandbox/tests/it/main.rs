@@ -1,4 +1,4 @@
-//! What the sandbox promises, seen by a client on a raw socket.
+//! Tests the sandbox through a client on a raw socket.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod around;

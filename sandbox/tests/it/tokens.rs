@@ -1,4 +1,4 @@
-//! What the sandbox promises about tokens.
+//! The sandbox's token API.
 
 use crate::client::{Answer, call, call_with};
 use sandbox::Sandbox;
@@ -62,7 +62,7 @@ fn a_token_is_created_used_shown_and_revoked() {
 }
 
 #[test]
-fn defaults_are_the_callers_name_and_the_users_rights() {
+fn the_defaults_are_the_callers_name_and_a_users_permissions() {
     let sandbox = Sandbox::start();
     let made = create(&sandbox, sandbox.user_token(), &json!({})).json();
     assert_eq!((&made["scope"], &made["expires_in"]), (&json!("applied-permissions/user"), &json!(31_536_000)));
@@ -102,7 +102,7 @@ fn a_wrong_field_is_refused() {
 }
 
 #[test]
-fn a_field_or_filter_that_is_not_known_is_ignored() {
+fn unknown_fields_and_filters_are_ignored() {
     let sandbox = Sandbox::start();
     let admin = sandbox.admin_token();
     assert_eq!(create(&sandbox, admin, &json!({"scoop": "x"})).status, 200);
@@ -111,7 +111,7 @@ fn a_field_or_filter_that_is_not_known_is_ignored() {
 }
 
 #[test]
-fn only_an_admin_may_mint_for_others_and_touch_their_tokens() {
+fn only_an_admin_may_mint_for_others_and_revoke_their_tokens() {
     let sandbox = Sandbox::start();
     let user = sandbox.user_token();
     for body in [json!({"username": "bob"}), json!({"scope": "applied-permissions/admin"}), json!({"expires_in": 0})] {
@@ -134,7 +134,7 @@ fn only_an_admin_may_mint_for_others_and_touch_their_tokens() {
 }
 
 #[test]
-fn a_refused_token_is_told_why() {
+fn the_refusal_of_a_token_says_why() {
     let sandbox = Sandbox::builder().clock_skew(-7200).start();
     let subject = "jfac@x/users/admin";
     let signed =
@@ -168,7 +168,7 @@ fn a_refresh_token_works_once_and_ends_the_old_pair() {
     assert_eq!((again.status, message(&again).as_str()), (404, "Token matching the provided refresh token was not found."));
 }
 
-/// How JFrog's own client refreshes a pair.
+/// Refreshes a pair as JFrog's own client does.
 fn refresh(sandbox: &Sandbox, bearer: &str, access: &Value, refresh: &Value) -> Answer {
     let body = json!({
         "grant_type": "refresh_token", "token_type": "Bearer", "access_token": access, "refresh_token": refresh,
@@ -182,7 +182,7 @@ fn refreshable_pair(sandbox: &Sandbox) -> Value {
 }
 
 #[test]
-fn a_refresh_may_name_the_type_of_its_token() {
+fn a_refresh_may_contain_the_token_type() {
     let sandbox = Sandbox::start();
     let pair = refreshable_pair(&sandbox);
     let answer = refresh(&sandbox, pair["access_token"].as_str().unwrap(), &pair["access_token"], &pair["refresh_token"]);
@@ -190,7 +190,7 @@ fn a_refresh_may_name_the_type_of_its_token() {
 }
 
 #[test]
-fn beside_the_pairs_own_token_a_refresh_takes_the_bearer_of_the_same_user_or_of_an_admin() {
+fn a_refresh_with_the_pairs_own_token_accepts_a_bearer_of_the_same_user_or_of_an_admin() {
     let sandbox = Sandbox::start();
     for bearer in [sandbox.user_token(), sandbox.admin_token()] {
         let pair = refreshable_pair(&sandbox);
@@ -201,7 +201,7 @@ fn beside_the_pairs_own_token_a_refresh_takes_the_bearer_of_the_same_user_or_of_
 }
 
 #[test]
-fn a_refresh_by_a_stranger_by_a_dead_token_or_without_the_pairs_own_token_changes_nothing() {
+fn a_refresh_by_another_user_by_a_dead_token_or_without_the_pairs_own_token_changes_nothing() {
     let sandbox = Sandbox::start();
     let pair = refreshable_pair(&sandbox);
     let bob = create(&sandbox, sandbox.admin_token(), &json!({"username": "bob"})).json();
@@ -221,7 +221,7 @@ fn a_refresh_by_a_stranger_by_a_dead_token_or_without_the_pairs_own_token_change
 }
 
 #[test]
-fn an_expired_token_is_refreshed_and_the_old_one_may_stay() {
+fn an_expired_token_can_be_refreshed_and_the_old_one_may_stay_live() {
     let sandbox = Sandbox::builder().refresh_kills_old(false).start();
     let jf_form = |pair: &Value| {
         create(
@@ -243,7 +243,7 @@ fn an_expired_token_is_refreshed_and_the_old_one_may_stay() {
 }
 
 #[test]
-fn short_lives_are_not_revocable_and_shorter_ones_not_stored() {
+fn short_lived_tokens_cannot_be_revoked_and_shorter_ones_are_not_stored() {
     let sandbox = Sandbox::builder().revocable_threshold(200).persistent_threshold(100).start();
     let admin = sandbox.admin_token();
     for (life, forced, shown, revoked) in [(99, false, 404, 400), (100, false, 200, 400), (200, false, 200, 200), (1, true, 200, 200)] {

@@ -1,18 +1,18 @@
-//! The port as the control endpoints see it.
+//! Lets the control endpoints open and close the port.
 
 use tokio::sync::{mpsc, oneshot};
 
-/// What the thread that serves is told.
+/// A command to the serving thread.
 pub(crate) struct Command {
     pub open: bool,
     pub done: Box<dyn FnOnce() + Send>,
 }
 
-/// Opens and closes the port. It is weak, so that a router that has one does not keep the thread running.
+/// Opens and closes the port. The sender is weak, so that the router, which holds one, does not keep the thread running.
 #[derive(Clone)]
-pub(crate) struct Door(mpsc::WeakUnboundedSender<Command>);
+pub(crate) struct Port(mpsc::WeakUnboundedSender<Command>);
 
-impl Door {
+impl Port {
     pub(crate) fn new(commands: &mpsc::UnboundedSender<Command>) -> Self {
         Self(commands.downgrade())
     }
