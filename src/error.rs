@@ -3,34 +3,34 @@
 use std::fmt;
 use std::time::Duration;
 
-/// A result of this crate.
+/// The result of what can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The family of a failure. It decides the exit code.
+/// The kind of a failure, which decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Something on this machine: a file, a folder, a closed pipe.
     Local,
     /// An input is wrong. Nothing was sent.
     Input,
-    /// Nothing proves who the caller is. Nothing was sent.
+    /// There is no credential. Nothing was sent.
     NoCredential,
-    /// The platform understood the request and said no (4xx).
+    /// The platform refused the request (4xx), or redirected it to where the credential must not go.
     Refused,
-    /// The platform could not be reached: name, connection, TLS, proxy, time-out.
+    /// The platform could not be reached: name look-up, connection, TLS, proxy or time-out.
     Unreachable,
-    /// The platform answered, but not with anything of use (429, 5xx, not JSON, no token).
+    /// The platform's answer is of no use (429, 5xx, not JSON, no token).
     Unusable,
-    /// There is no such program to run.
+    /// The program to run does not exist.
     NotFound,
-    /// The program can't be run.
+    /// The program to run can't be executed.
     NotExecutable,
     /// A signal of this number ended the work.
     Interrupted(u8),
 }
 
 impl Kind {
-    /// The exit code, as `--help` and the README document it.
+    /// The exit code, as `--help` and the README document it. `exec` has others for a program that can't be run.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -60,25 +60,25 @@ impl Kind {
     }
 }
 
-/// What became of a request that failed: this, and whether it changes anything, decides the retry.
+/// What became of a failed request. Together with whether the request changes anything, it decides on a retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Nothing was sent: again is safe.
+    /// Nothing was sent: trying again is safe.
     NotSent,
-    /// 429 or 503: the work was not done; again, but not before the server says.
+    /// 429 or 503: the work was not done. Try again, but not before the time that the server gave.
     Busy(Option<Duration>),
-    /// Sent, and nobody knows whether the work was done.
+    /// It was sent, and nobody knows whether the work was done.
     Unknown,
-    /// Again would end the same way.
+    /// Another try would end the same way.
     Final,
 }
 
-/// Why the platform said no, as far as its status and its words tell. Classified in one place, `api::refusal`.
+/// Why the platform refused, as far as its status and its words tell. Classified in one place, `api::refusal`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
     /// 400: `Token not revocable`.
     NotRevocable,
-    /// 400, otherwise: an input.
+    /// 400 for another reason: an input is wrong.
     BadRequest,
     /// 401: the bearer has expired.
     Expired,
@@ -88,19 +88,19 @@ pub enum Refusal {
     Signature,
     /// 401: the bearer is for other services.
     Audience,
-    /// 401, otherwise.
+    /// 401 for another reason.
     Unauthorized,
     /// 403.
     Forbidden,
-    /// 404: no such refresh token; it was used before.
+    /// 404: the refresh token does not exist, because it was used before.
     SpentRefreshToken,
-    /// 404, otherwise.
+    /// 404 for another reason.
     NotFound,
     /// Any other status.
     Other,
 }
 
-/// A failure: what happened to what, and what to do next. Holds no secret and no raw server page.
+/// A failure: what happened to what, and what to do next. Contains no secret and no raw page of a server.
 #[derive(Clone, Debug)]
 pub struct Error {
     kind: Kind,
@@ -112,17 +112,17 @@ pub struct Error {
 }
 
 impl Error {
-    /// A failure that trying again does not help.
+    /// A failure that another try can't help.
     pub fn new(kind: Kind, what: impl Into<String>, help: impl Into<String>) -> Self {
         Self { kind, outcome: Outcome::Final, status: None, refusal: None, what: what.into(), help: help.into() }
     }
 
-    /// An input is wrong: what is wrong with it, and what would be right.
+    /// A wrong input: what is wrong with it, and what would be right.
     pub fn input(what: impl Into<String>, help: impl Into<String>) -> Self {
         Self::new(Kind::Input, what, help)
     }
 
-    /// A file operation failed.
+    /// A failed file operation. `doing` is the verb, such as `write`.
     pub fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
         let help = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "Check who may write there.",
@@ -133,14 +133,14 @@ impl Error {
         Self::new(Kind::Local, format!("can't {doing} {}: {error}", path.display()), help)
     }
 
-    /// The same failure with what is known of the request.
+    /// The same failure with this outcome of the request.
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.outcome = outcome;
         self
     }
 
-    /// The same failure with the HTTP status, and why the platform refused, if it was the platform that answered.
+    /// The same failure with the HTTP status and, if the platform itself answered, why it refused.
     #[must_use]
     pub fn answered(mut self, status: u16, refusal: Option<Refusal>) -> Self {
         self.status = Some(status);
@@ -148,7 +148,7 @@ impl Error {
         self
     }
 
-    /// The same failure with what it meant put before it.
+    /// The same failure, with what it means put before it.
     #[must_use]
     pub fn about(mut self, what: &str) -> Self {
         self.what = format!("{what}: {}", self.what);
@@ -172,7 +172,7 @@ impl Error {
         self
     }
 
-    /// The family of this failure.
+    /// The kind of this failure.
     #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
@@ -190,19 +190,19 @@ impl Error {
         self.status
     }
 
-    /// Why the platform refused, if it was the platform that answered: what stands in front of it has the same statuses.
+    /// Why the platform refused. `None` if something in front of it answered, which uses the same statuses.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.refusal
     }
 
-    /// Whether what was asked for may have been done, though no answer told so: it was lost, or something else's page came instead.
+    /// Whether the work may have been done without an answer that says so: the answer was lost, or something of no use came instead.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
         self.outcome == Outcome::Unknown || (self.kind == Kind::Unusable && self.status.is_none())
     }
 
-    /// Whether the same may work later, with nothing changed. What stands in front of a platform that is being restarted says 404 and 403 too.
+    /// Whether the same may succeed later, with nothing changed. What is in front of a platform that restarts may answer 403 and 404 too.
     #[must_use]
     pub fn may_pass(&self) -> bool {
         let from_elsewhere = self.status.is_some() && self.refusal.is_none();

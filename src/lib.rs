@@ -1,5 +1,5 @@
-//! jf-token gives a CI job a JFrog access token for exactly as long as the job needs it: minted, hidden from the log,
-//! handed over, revoked. `ARCHITECTURE.md` tells the way of a token through these modules.
+//! jf-token gives a CI job a JFrog access token for exactly as long as the job needs it: it mints the token, hides it from the log, hands
+//! it over and revokes it. `ARCHITECTURE.md` describes a token's way through these modules.
 
 mod api;
 mod ci;
@@ -29,9 +29,9 @@ use options::{Inputs, Operands, Options, Syntax};
 
 pub use io::Environment;
 
-/// The outside, handed in, so that a test or the demo can set it.
+/// The outside world, passed in so that a test or the demo can replace it.
 pub struct World {
-    /// The arguments, the program's name first.
+    /// The arguments, starting with the program's name.
     pub args: Vec<OsString>,
     /// The environment variables.
     pub environment: Environment,
@@ -39,15 +39,15 @@ pub struct World {
     pub folder: PathBuf,
     /// Standard input.
     pub stdin: Box<dyn Read + Send>,
-    /// Standard output: data.
+    /// Standard output, for data.
     pub stdout: Box<dyn Write + Send>,
-    /// Standard error: talk.
+    /// Standard error, for messages.
     pub stderr: Box<dyn Write + Send>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
 
-/// The whole program.
+/// Runs the program. Returns its exit code.
 pub fn run(world: World) -> ExitCode {
     let World { mut args, environment, folder, stdin, stdout, stderr, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
@@ -68,14 +68,14 @@ pub fn run(world: World) -> ExitCode {
             return ExitCode::from(failure_code.unwrap_or(code));
         }
     };
-    // What a program is to read must not be read before it.
+    // A program that is started must find its input unread, except for the line that may hold the credential.
     let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
     ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| ci::report(&failure, cx.ci.as_ref(), &cx.console)))
 }
 
-/// What is to be done. None: a text was asked for, and is printed.
+/// What to do. `None` if a text was asked for, which is then printed.
 fn parse(
     args: Vec<OsString>,
     commands: &[&'static Syntax],
@@ -104,7 +104,7 @@ fn parse(
     Ok(Some((syntax, Options::parse(&inputs, asked.program)?)))
 }
 
-/// The program as it is started: with the process's own environment, streams and clock.
+/// Runs the program with the process's own arguments, environment, streams and clock.
 #[must_use]
 pub fn main() -> ExitCode {
     os::harden();

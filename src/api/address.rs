@@ -6,21 +6,22 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::options::InputValue;
 
-/// The URL of a JFrog platform, without a trailing slash and without a service's path.
+/// The URL of a JFrog platform, without a trailing slash and without the path of a service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String")]
 pub struct PlatformUrl(String);
 
-/// Why a text is not the address of a platform, and what would be right.
+/// Why a text is not the URL of a platform, and what would be right.
 struct Wrong(String, &'static str);
 
 const RIGHT: &str = "Give the platform's URL, such as https://acme.jfrog.io.";
 
 impl PlatformUrl {
-    /// Reads what people paste: with and without a slash, with `/artifactory/` or `/access/` behind.
+    /// Reads the URL as people paste it: with or without a trailing slash, with or without `/artifactory`, `/access` or `/ui`.
     ///
     /// # Errors
-    /// When it is no URL, holds a password, a query or a fragment, or would send tokens in clear to another machine.
+    /// Fails if it is not an http or https URL, if it has a user name, a password, a query or a fragment, or if, without `insecure_http`,
+    /// it would send tokens unencrypted to another machine.
     pub fn new(given: &InputValue, insecure_http: bool) -> Result<Self> {
         let text = given.text.trim();
         if !text.contains("://") {
@@ -45,7 +46,7 @@ impl PlatformUrl {
         &self.0
     }
 
-    /// Whether requests go over TLS.
+    /// Whether it is an https URL.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https:")
@@ -55,7 +56,7 @@ impl PlatformUrl {
 impl TryFrom<String> for PlatformUrl {
     type Error = String;
 
-    /// An address that was checked when it was given, and is read again: from a file, which could hold anything.
+    /// Reads a URL that was checked when it was given. It comes from a file, which could contain anything.
     fn try_from(text: String) -> std::result::Result<Self, String> {
         parse(&text).map(|_| Self(text)).map_err(|Wrong(why, _)| why)
     }
@@ -76,7 +77,7 @@ fn parse(text: &str) -> std::result::Result<Url, Wrong> {
     Ok(url)
 }
 
-/// Whether the host is this machine itself.
+/// Whether the host is this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);

@@ -1,4 +1,4 @@
-//! One message a failure: what was asked of which host, what came back, what to do.
+//! The message for each failure: what was asked of which host, what came back, and what to do.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Outcome};
 use crate::options::shown;
 
-/// "`METHOD URL`: what came", and what to do.
+/// An error whose message is "`METHOD URL`: `came`", and that says what to do.
 fn fail(request: &ApiRequest, kind: Kind, outcome: Outcome, came: &str, help: &str) -> Error {
     let error = Error::new(kind, format!("{} {}: {came}", request.method, request.url), help).with_outcome(outcome);
     if request.operation == Operation::Refresh && outcome == Outcome::Unknown {
@@ -20,7 +20,7 @@ fn fail(request: &ApiRequest, kind: Kind, outcome: Outcome, came: &str, help: &s
     error
 }
 
-/// Nothing, or not all, came back.
+/// No answer came back, or not all of it.
 pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwest::Error) -> Error {
     let outcome = if error.is_connect() { Outcome::NotSent } else { Outcome::Unknown };
     let unreachable = |outcome, came: &str, help: &str| fail(request, Kind::Unreachable, outcome, came, help);
@@ -29,7 +29,7 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
     let says = |text: &str| words.contains(text);
 
     if let Some(wrong) = certificate(error) {
-        // The same certificate will be there the next time.
+        // Final: the same certificate will be there the next time.
         let wrong_certificate = |came: &str, next: &str| unreachable(Outcome::Final, came, &format!("{next}{proxy}"));
         return match wrong {
             Certificate::UnknownIssuer | Certificate::BadSignature => wrong_certificate(
@@ -75,7 +75,7 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
     )
 }
 
-/// An answer with a status that is no success.
+/// The answer's status is not a success.
 pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Duration>, response: &ApiResponse) -> Error {
     let status = response.status;
     let words = words_of(request, response);
@@ -139,7 +139,7 @@ pub(super) fn circle(request: &ApiRequest) -> Error {
     )
 }
 
-/// 200, and a body that is no JSON object with a token.
+/// A success without a JSON object that contains a token.
 pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
     if serde_json::from_str::<Value>(&response.text).is_err() {
         return not_json(request, response);
@@ -147,7 +147,7 @@ pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
     fail(request, Kind::Unusable, Outcome::Final, "the answer holds no access token", "Is this the URL of a JFrog platform?")
 }
 
-/// 200, and a body that is no JSON.
+/// A success with a body that is not JSON.
 pub(super) fn not_json(request: &ApiRequest, response: &ApiResponse) -> Error {
     let kind = if response.text.trim_start().starts_with('<') { "an HTML page" } else { "not JSON" };
     let next = "A login page or a proxy may stand in front of the platform: check --url, and that nothing intercepts it.";
@@ -165,11 +165,11 @@ fn chain(error: &reqwest::Error) -> String {
     words
 }
 
-/// What rustls has against the server's certificate, wherever it sits in the chain.
+/// What rustls found wrong with the server's certificate, wherever it is in the chain of causes.
 fn certificate(error: &reqwest::Error) -> Option<Certificate> {
     let mut source = error.source();
     while let Some(mut error) = source {
-        // An io::Error hides what it wraps from the chain.
+        // The chain of causes skips what an `io::Error` wraps.
         while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
             error = inner;
         }

@@ -17,14 +17,14 @@ use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, retry_after};
 use crate::io::{Console, Environment};
 
-/// Time for a connection, TLS included.
+/// Time limit for setting up a connection, including TLS.
 const CONNECT: Duration = Duration::from_secs(10);
-/// Answers of the token API are a few kilobytes.
+/// How many bytes of an answer are read. Answers of the token API are a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 const MOST_REDIRECTS: usize = 5;
 const SECRET_FIELDS: [&str; 3] = ["access_token", "refresh_token", "reference_token"];
 
-/// How to reach one platform: TLS and proxy, decided once.
+/// How to reach one platform. TLS and the proxy are decided once.
 pub struct Http {
     client: Client,
     /// The variable that names the proxy in use.
@@ -32,14 +32,14 @@ pub struct Http {
     now: fn() -> SystemTime,
 }
 
-/// A connection that was idle for longer may have been closed at the other end, and what is sent on it be lost.
+/// Don't reuse a connection that was idle for longer: the other end may have closed it, and a request sent on it would be lost.
 const IDLE: Duration = Duration::from_millis(500);
 
 impl Http {
     /// A client for this platform.
     ///
     /// # Errors
-    /// When this machine has no CA certificates (https only), or a proxy variable is no URL.
+    /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
     pub fn new(platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
         let (variable, proxy) = proxy_of(platform, environment)?.unzip();
         let mut builder = Client::builder()
@@ -56,8 +56,8 @@ impl Http {
         Ok(Self { client, proxy: variable, now })
     }
 
-    /// Sends the request and reads the whole answer, following redirects that stay on the host. `timeout` bounds each hop,
-    /// and `trace` shows it.
+    /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits each
+    /// hop; `trace` gets a copy of each, without secrets.
     pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
         let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
@@ -75,7 +75,7 @@ impl Http {
             let status = response.status();
             let text = match read(&mut response).await {
                 Ok(text) => text,
-                // A proxy that refuses may hang up on the body it did not read; its status says all the same that nothing was done.
+                // A proxy that refuses may hang up before it has read the body. Its status still says that nothing was done.
                 Err(_) if status.is_client_error() => Zeroizing::default(),
                 Err(error) => return Err(failure::transport(asked, self.proxy, &error)),
             };
@@ -100,7 +100,7 @@ impl Http {
 
     async fn send_to(&self, asked: &ApiRequest<'_>, url: Url, timeout: Duration) -> reqwest::Result<Response> {
         let mut headers = HeaderMap::new();
-        // A Secret is printable ASCII, which every header takes.
+        // A `Secret` is printable ASCII, which is valid in every header.
         let mut bearer =
             HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", asked.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
         bearer.set_sensitive(true);
@@ -114,7 +114,7 @@ impl Http {
     }
 }
 
-/// Reading the system's certificates takes longer than a whole request over plain http, which needs none.
+/// Reads the system's certificates for https only: that takes longer than a whole request over plain http, which needs none.
 fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
     let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
@@ -129,12 +129,12 @@ fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
     Ok(trusting.with_no_client_auth())
 }
 
-/// The proxy that the environment asks for, and the variable that says so.
+/// The proxy that the environment asks for, and the variable that does so.
 fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<(&'static str, Proxy)>> {
     let names: &[&'static str] = if platform.is_https() {
         &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
     } else if environment.has("REQUEST_METHOD") {
-        // In a CGI program HTTP_PROXY is the caller's Proxy header.
+        // In a CGI program, HTTP_PROXY is the caller's `Proxy` header.
         &["http_proxy", "all_proxy", "ALL_PROXY"]
     } else {
         &["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
@@ -142,24 +142,24 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     for name in names {
         let Some(proxy) = environment.get(name)? else { continue };
         let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?).unwrap_or_default();
-        // As others write them: *.example.com, [::1].
+        // Other programs also take *.example.com and [::1] here.
         let plain = |host: &str| host.trim().trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
         let exceptions: Vec<_> = exceptions.split(',').map(plain).collect();
         let wrong = || {
             let next = "Set it to a URL such as http://proxy.example:3128.";
             Error::input(format!("{name} is not the URL of an http or https proxy"), next)
         };
-        // As elsewhere, a proxy without a scheme is an http one. Whether it is socks decides nothing yet.
+        // A proxy without a scheme is an http one, as elsewhere. A scheme that is not supported matters only if the proxy applies.
         let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
         let its_url = Url::parse(&address).map_err(|_| wrong())?;
         let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
         let applies = Matcher::builder().all(address).no(exceptions.join(",")).build();
-        // A proxy elsewhere can't reach this machine's own address, and must not get the credential that was meant for it.
+        // A proxy on another machine can't reach our loopback address, and must not get the credential that was meant for it.
         let out_of_reach = is_loopback(&platform_url) && !is_loopback(&its_url);
         if out_of_reach || platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {
             return Ok(None);
         }
-        // reqwest would take socks5 and then not speak it.
+        // reqwest would accept `socks5`, but can't speak it.
         if proxy.split_once("://").is_some_and(|(scheme, _)| !matches!(scheme, "http" | "https")) {
             return Err(wrong());
         }
@@ -185,12 +185,12 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
     (to.origin() == from.origin() && to.username().is_empty() && to.password().is_none()).then_some(to)
 }
 
-/// A request's body as `--verbose` may show it: a mint's as it is sent, a refresh's without its tokens.
+/// A request's body as `--verbose` may show it: as it is sent for a mint, without tokens for a refresh.
 fn shown_body(asked: &ApiRequest, text: &str) -> String {
     if asked.operation == Operation::Refresh { without_secrets(text, asked.bearer) } else { text.to_owned() }
 }
 
-/// A body as `--verbose` may show it: JSON with its tokens replaced, or only its length.
+/// A body as `--verbose` may show it: JSON with its tokens replaced, else only the length.
 fn without_secrets(text: &str, bearer: &Secret) -> String {
     if text.trim().is_empty() {
         return "(nothing)".into();

@@ -1,4 +1,4 @@
-//! The JFrog Access client: one request at a time, its answer, its errors, its retries.
+//! The JFrog Access client: its requests, their answers, errors and retries.
 
 mod address;
 mod failure;
@@ -33,30 +33,30 @@ const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// What a revocation came to.
+/// The result of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The token is dead.
+    /// The token is revoked.
     Done,
-    /// It was dead before, or is none (204, 404).
+    /// The token was no longer valid, or there is no such token (204 or 404).
     NotFound,
-    /// Too short-lived for the platform to revoke (400 `Token not revocable`): it lives out its time.
+    /// The token is too short-lived for the platform to revoke (400 `Token not revocable`). It stays valid until it expires.
     NotRevocable,
 }
 
 /// What the platform knows of a token (`GET /access/api/v1/tokens/{id}`).
 pub type Known = serde_json::Map<String, Value>;
 
-/// How long a command may be asked for, and how often.
+/// How long to try, and how long one try may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How long new tries may begin.
+    /// How long to keep starting new tries.
     pub budget: RetryBudget,
-    /// Time for one request as a whole.
+    /// Time limit for one request. Each redirect starts it anew.
     pub timeout: Duration,
 }
 
-/// JFrog Access on one platform, asked for one purpose.
+/// A client for JFrog Access on one platform, used for one purpose.
 pub struct Client<'a> {
     http: &'a Http,
     platform: &'a PlatformUrl,
@@ -67,17 +67,16 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client of this platform. The console gets a line for each retry and, if it is to be `verbose`, each request and response.
+    /// A client for this platform. The console gets a line for each retry and, if `verbose`, each request and answer.
     #[must_use]
     pub fn new(http: &'a Http, platform: &'a PlatformUrl, limits: Limits, console: &'a Console, verbose: bool) -> Self {
         Self { http, platform, limits, console, verbose, in_flight: InFlight::default() }
     }
 
-    /// `POST /access/api/v1/tokens`. Repeated only where that can't leave a second token behind,
-    /// or where the one that may be left lives for an hour at most.
+    /// `POST /access/api/v1/tokens`. Repeated only if that can't leave a second token behind, or if such a token ends within an hour.
     ///
     /// # Errors
-    /// When no token came back.
+    /// Fails if no token came back.
     pub async fn mint(&self, wanted: &TokenRequest, credential: &Secret) -> Result<IssuedToken> {
         let body = wanted.body();
         let asked = self.request(Operation::Mint, Method::POST, TOKENS, credential, Some((&body, JSON)));
@@ -85,12 +84,12 @@ impl<'a> Client<'a> {
         self.issued(&asked, &answer).map_err(|error| if self.lost_an_answer() { error.with_advice(LEFT_BEHIND) } else { error })
     }
 
-    /// The same endpoint with `grant_type=refresh_token`: the pair is replaced by a new one, and the old access token ends.
-    /// Sent as jf sends it (JSON, recorded); a platform that takes no JSON here gets the form of JFrog's documentation.
-    /// Never repeated once it may have been done, for a refresh token works once.
+    /// The same endpoint with `grant_type=refresh_token`: a new pair replaces the old one, and the old access token becomes invalid. Sent
+    /// as jf sends it (JSON, recorded); if the platform doesn't take JSON here (415), sent again as the form in JFrog's documentation.
+    /// Never repeated once it may have been carried out, because a refresh token works only once.
     ///
     /// # Errors
-    /// When no new pair came back. With `Outcome::Unknown` the refresh token may be spent, with `Refusal::SpentRefreshToken` it is.
+    /// Fails if no new pair came back. With `Outcome::Unknown` the refresh token may be spent; with `Refusal::SpentRefreshToken` it is.
     pub async fn refresh(&self, old: &IssuedToken, refresh_token: &Secret, expires_in: Option<Duration>) -> Result<IssuedToken> {
         let wanted = Renewal {
             grant_type: "refresh_token",
@@ -115,7 +114,7 @@ impl<'a> Client<'a> {
         self.issued(&asked, &answer?)
     }
 
-    /// The token in an answer. What holds none, but is JSON, may still be the answer to work that was done.
+    /// The token in an answer. JSON without a token may still answer a request that was carried out, so it counts as a lost answer.
     fn issued(&self, asked: &ApiRequest<'_>, answer: &ApiResponse) -> Result<IssuedToken> {
         IssuedToken::read(&answer.text, answer.asked_at).ok_or_else(|| {
             let error = failure::no_token(asked, answer);
@@ -127,13 +126,13 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// From now on no request is begun; one that was is still awaited. Returns whether there is one.
+    /// Starts no further request. Returns whether one is on its way, whose answer is still awaited.
     pub fn stop(&self) -> bool {
         self.in_flight.stopped.set(true);
         self.in_flight.sending.get()
     }
 
-    /// Whether the answer to some request to mint was lost, so that a token may exist that nobody knows of.
+    /// Whether an answer was lost. If it was one to a mint, a token may exist that nobody knows of.
     #[must_use]
     pub fn lost_an_answer(&self) -> bool {
         self.in_flight.lost.get()
@@ -142,14 +141,14 @@ impl<'a> Client<'a> {
     /// `DELETE /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
     ///
     /// # Errors
-    /// When the token may still be alive.
+    /// Fails if the token may still be valid.
     pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
         let asked = self.request(Operation::Revoke, Method::DELETE, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
         match self.ask(&asked, RetryPolicy::Always).await {
             Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
             Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
             Ok(_) => Ok(Revoked::Done),
-            // What stands in front of a platform that is down says 404 too, and nothing of the token.
+            // Something in front of a platform that is down may answer 404 too, which says nothing about the token.
             Err(error) if error.refusal().is_some() && error.status() == Some(404) => Ok(Revoked::NotFound),
             Err(error) if error.refusal() == Some(Refusal::NotRevocable) => Ok(Revoked::NotRevocable),
             Err(error) => Err(error),
@@ -159,7 +158,7 @@ impl<'a> Client<'a> {
     /// `GET /access/api/v1/tokens/{id}`, or `/me` for the bearer itself.
     ///
     /// # Errors
-    /// When the platform does not know the token, or does not say.
+    /// Fails if the platform does not know the token, or gives no usable answer.
     pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
         let asked = self.request(Operation::LookUp, Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
@@ -199,7 +198,7 @@ struct Renewal<'a> {
 }
 
 impl Renewal<'_> {
-    /// The fields that the documentation's form has.
+    /// The fields of the form in JFrog's documentation.
     fn as_form(&self) -> Zeroizing<String> {
         let mut pairs = vec![("grant_type", self.grant_type.to_owned()), ("refresh_token", self.refresh_token.expose().to_owned())];
         pairs.extend(self.expires_in.map(|life| ("expires_in", life.to_string())));
@@ -209,7 +208,7 @@ impl Renewal<'_> {
     }
 }
 
-/// A token's id goes into a path and into messages: only what ids are made of.
+/// Whether this can be a token's id. It goes into paths and messages, so nothing but the characters of an id is allowed.
 fn is_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }

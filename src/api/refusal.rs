@@ -1,4 +1,4 @@
-//! What the platform says when it says no: read in one place, and what to do about it.
+//! Why the platform refused, read in one place, and what to do about it.
 
 use redact::{one_line, without};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::Refusal;
 
-/// Why it was refused, from the status and the platform's words.
+/// The reason for a refusal, from its status and the platform's words.
 pub(super) fn classify(status: u16, words: &str) -> Refusal {
     let words = words.to_lowercase();
     let says = |text: &str| words.contains(text);
@@ -25,7 +25,7 @@ pub(super) fn classify(status: u16, words: &str) -> Refusal {
     }
 }
 
-/// What the user can do about it. `from_platform`: the platform itself answered, and not what stands in front of it.
+/// What the user can do about it. `from_platform` says that the platform itself answered, not something in front of it.
 pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool) -> &'static str {
     match (operation, refusal) {
         (Operation::Refresh, Refusal::SpentRefreshToken) if from_platform => "A refresh token works once, and this one was used before.",
@@ -54,13 +54,13 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
     }
 }
 
-/// Whether the body is one that JFrog's services send: what stands in front of them has other ways to say 404.
+/// Whether the body is in a form that JFrog's services send. What is in front of them words a 404 differently.
 pub(super) fn is_the_platforms(response: &ApiResponse) -> bool {
     let body: Value = serde_json::from_str(&response.text).unwrap_or_default();
     body.get("errors").is_some_and(Value::is_array) || (body.get("code").is_some() && body.get("message").is_some())
 }
 
-/// The platform's own words, from the six shapes that have some; the seventh is HTML.
+/// The platform's own words, from the six forms of an error that have some. The seventh form is HTML.
 pub(super) fn words_of(request: &ApiRequest, response: &ApiResponse) -> Option<String> {
     let text = response.text.trim();
     let words = match serde_json::from_str::<Value>(text) {
@@ -73,7 +73,7 @@ pub(super) fn words_of(request: &ApiRequest, response: &ApiResponse) -> Option<S
         Err(_) if response.content_type.contains("html") || text.contains('<') || text.lines().count() != 1 => return None,
         Err(_) => text.to_owned(),
     };
-    // A server may echo what it got: one line, not long, so that it is no workflow command either.
+    // A server may echo what it was sent. On one short line, that can't be a workflow command either.
     let line: String = one_line(&words).chars().take(300).collect();
     Some(without(&line, request.bearer))
 }

@@ -4,20 +4,20 @@ use zeroize::Zeroizing;
 
 use crate::io::clock::Timestamp;
 
-/// What is asked of the platform: advice about a failure depends on it.
+/// What is asked of the platform. The advice after a failure depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Operation {
-    /// A new token.
+    /// Issue a new token.
     Mint,
-    /// A new pair for an old one.
+    /// Exchange a pair of tokens for a new one.
     Refresh,
-    /// The end of a token.
+    /// Revoke a token.
     Revoke,
-    /// What is known of a token.
+    /// Ask what the platform knows of a token.
     LookUp,
 }
 
-/// One request, and all that a message about it may say.
+/// One request, with everything that a message about it may say.
 pub(super) struct ApiRequest<'a> {
     pub operation: Operation,
     pub method: Method,
@@ -28,12 +28,12 @@ pub(super) struct ApiRequest<'a> {
     pub body_type: &'static str,
 }
 
-/// What came back.
+/// The answer to a request.
 pub(super) struct ApiResponse {
     pub status: StatusCode,
-    /// When the request was sent.
+    /// The second in which the request was sent.
     pub asked_at: Timestamp,
-    /// The body; it may hold tokens.
+    /// The body, which may contain tokens.
     pub text: Zeroizing<String>,
     pub content_type: String,
 }

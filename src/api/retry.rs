@@ -7,16 +7,16 @@ use super::request::ApiResponse;
 use crate::error::{Outcome, Result};
 use crate::io::{Console, random};
 
-/// What may be repeated when nobody knows whether the work was done.
+/// Whether to repeat a request when nobody knows if it was carried out.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum RetryPolicy {
-    /// A read or a revocation: everything.
+    /// A read or a revocation: yes.
     Always,
-    /// A mint of a token that ends within the hour: everything, with a word of warning.
+    /// The mint of a token that ends within an hour: yes, with a warning.
     ShortMint,
-    /// A mint that could leave a second token behind for long: nothing.
+    /// A mint that could leave a second token behind for long: no.
     LongMint,
-    /// A refresh, whose token may be spent: nothing.
+    /// A refresh, whose refresh token may be spent: no.
     Refresh,
 }
 
@@ -30,23 +30,23 @@ impl RetryPolicy {
     }
 }
 
-/// What is known of the requests on their in_flight.
+/// What is known of the requests on their way.
 #[derive(Default)]
 pub(super) struct InFlight {
-    /// One is being sent, or its answer awaited.
+    /// Whether a request is being sent or its answer awaited.
     pub sending: Cell<bool>,
-    /// Some answer was lost.
+    /// Whether an answer was lost.
     pub lost: Cell<bool>,
-    /// No other is to be sent.
+    /// Whether no further request may be sent.
     pub stopped: Cell<bool>,
 }
 
-/// How long to go on trying, from the first request on; zero is never.
+/// How long to keep starting new tries, counted from the first request. Zero means one try.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryBudget(pub Duration);
 
 impl RetryBudget {
-    /// Repeats what may be repeated, with growing pauses, until it works or the time is up.
+    /// Repeats the request, as far as the policy allows, with growing pauses until it succeeds or the time is up.
     pub(super) async fn retry<F: Future<Output = Result<ApiResponse>>>(
         self,
         policy: RetryPolicy,
@@ -89,6 +89,6 @@ impl RetryBudget {
     }
 }
 
-/// What to do where a token may exist that nobody knows of.
+/// Advice for when a token may exist that nobody knows of.
 pub const LEFT_BEHIND: &str =
     "A token may have been created anyway: look for it in the platform's list of tokens. Trying again blindly could leave more.";

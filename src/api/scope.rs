@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::options::{InputValue, shown};
 
-/// What is wrong, where (bytes of the scope), and what would be right.
+/// Where the scope is wrong (in bytes), why, and what would be right.
 struct Wrong(Range<usize>, &'static str, &'static str);
 
 const ACTIONS: &str = "Use some of r,w,d,a,m,x,s or *.";
@@ -13,10 +13,10 @@ const KINDS: &str = "An entry is applied-permissions/user, applied-permissions/a
                      applied-permissions/roles:project:role, artifact:target:actions or system:what:actions.";
 const SYSTEM: [&str; 6] = ["metrics", "livelogs", "identities", "permissions", "info", "storage"];
 
-/// Checks a scope and marks what is wrong in it.
+/// Checks a scope.
 ///
 /// # Errors
-/// With the scope and a caret under the wrong part.
+/// Fails if the scope is wrong. The message shows it with carets under the wrong part.
 pub fn check(given: &InputValue) -> Result<()> {
     let scope = &given.text;
     let Err(Wrong(at, why, right)) = parse(scope) else { return Ok(()) };
@@ -27,7 +27,7 @@ pub fn check(given: &InputValue) -> Result<()> {
     Err(given.wrong(format!("{why}{marked}"), right))
 }
 
-/// Group names as the API wants them: those with a space or a comma in double quotes.
+/// The scope of these groups. Names with a space or a comma are put in double quotes, as the API requires.
 #[must_use]
 pub fn groups(names: &[String]) -> String {
     let quoted = names.iter().map(|name| if name.contains([' ', ',']) { format!("\"{name}\"") } else { name.clone() });
@@ -101,7 +101,7 @@ fn parse(scope: &str) -> std::result::Result<(), Wrong> {
     Ok(())
 }
 
-/// A comma-separated list of names, quoted where they hold a space or a comma.
+/// Checks a comma-separated list of names, which may be in double quotes.
 fn list(scope: &str, at: Range<usize>) -> std::result::Result<(), Wrong> {
     for name in split(scope, at, ',')? {
         let text = &scope[name.clone()];
@@ -116,7 +116,7 @@ fn list(scope: &str, at: Range<usize>) -> std::result::Result<(), Wrong> {
     Ok(())
 }
 
-/// The parts of `scope[at]` between separators that stand outside double quotes.
+/// Splits `scope[at]` at each separator that is outside double quotes.
 fn split(scope: &str, at: Range<usize>, separator: char) -> std::result::Result<Vec<Range<usize>>, Wrong> {
     let (mut parts, mut start, mut quote) = (Vec::new(), at.start, None);
     for (index, c) in scope[at.clone()].char_indices().map(|(index, c)| (at.start + index, c)) {
@@ -134,10 +134,10 @@ fn split(scope: &str, at: Range<usize>, separator: char) -> std::result::Result<
     Ok(parts)
 }
 
-/// What a project key looks like, in words.
+/// What a project key looks like, for messages.
 pub const PROJECT_KEY: &str = "A project key has 2 to 32 lower-case letters, digits and dashes, and starts with a letter.";
 
-/// `^[a-z][a-z0-9-]{1,31}$`
+/// Whether this is a project key: `^[a-z][a-z0-9-]{1,31}$`.
 #[must_use]
 pub fn is_project_key(text: &str) -> bool {
     (2..=32).contains(&text.len())

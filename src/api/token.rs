@@ -9,36 +9,36 @@ use serde_json::{Map, Value};
 use super::is_id;
 use crate::io::clock::{self, Timestamp};
 
-/// What the platform gave: the answer of `POST /access/api/v1/tokens`, and when it was asked for.
+/// A token from the platform: the answer to `POST /access/api/v1/tokens`, and when it was asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct IssuedToken {
     /// The access token.
     pub access_token: Secret,
-    /// Good for one renewal.
+    /// Works for one renewal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refresh_token: Option<Secret>,
     /// The short form of the access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference_token: Option<Secret>,
-    /// The name under which it can be revoked; empty where the platform gave none that could be one.
+    /// The id by which it can be revoked; empty if the platform gave none, or none that is usable.
     #[serde(default)]
     pub token_id: String,
-    /// What the platform granted, which need not be what was asked for.
+    /// What the platform granted, which may differ from what was asked for.
     #[serde(default)]
     pub scope: String,
-    /// `Bearer`.
+    /// The kind of token: `Bearer`.
     #[serde(default)]
     pub token_type: String,
-    /// Its life in whole seconds from `issued_at` on; absent: it never ends.
+    /// Its life in whole seconds, counted from `issued_at`; `None` if it never expires.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Duration>,
-    /// The second in which it was asked for, by this machine's clock, so that a server whose clock is off does no harm.
+    /// The second in which it was asked for, by this machine's clock, so that a wrong clock on the server does no harm.
     #[serde(default)]
     pub issued_at: Timestamp,
 }
 
 impl IssuedToken {
-    /// Reads an answer. Only the access token must be there; anything else that is odd must not lose it.
+    /// Reads an answer. Only the access token is required: nothing else that is odd in the answer may lose it.
     pub(super) fn read(answer: &str, issued_at: Timestamp) -> Option<Self> {
         let fields: Map<String, Value> = serde_json::from_str(answer).ok()?;
         let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -53,39 +53,39 @@ impl IssuedToken {
             token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
-            // 0 is what the request says for a token without an end; an answer that says it is not believed.
+            // In a request, 0 means that the token never expires. In an answer, 0 is not trusted: the claims decide.
             expires_in: fields.get("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life).map(Duration::from_secs),
             issued_at,
             access_token,
         })
     }
 
-    /// What to call it in a message.
+    /// How to name it in a message.
     #[must_use]
     pub fn name(&self) -> &str {
         if self.token_id.is_empty() { "a token without an id" } else { &self.token_id }
     }
 
-    /// When it ends, by this machine's clock. The platform counts whole seconds, from the one in which it was asked.
+    /// When it expires, by this machine's clock. The platform counts whole seconds, from the one in which it was asked.
     #[must_use]
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.expires_in.map(|life| self.issued_at.after(life))
     }
 
-    /// Whom it is for: the answer does not say, the token does.
+    /// The user that it is for. The answer doesn't say; the token does.
     #[must_use]
     pub fn username(&self) -> Option<String> {
         claims(&self.access_token)?.get("sub")?.as_str().map(|subject| user_name(subject).to_owned())
     }
 
-    /// Every secret of it.
+    /// All its secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [Some(&self.access_token), self.reference_token.as_ref(), self.refresh_token.as_ref()].into_iter().flatten()
     }
 }
 
-/// The claims of a token, unchecked: whether they hold is the platform's to say. A reference token
-/// (base64 of `reftkn:01:<expiry>:<random>`) tells only its end.
+/// The claims of a token, not verified: that is up to the platform. A reference token (base64 of `reftkn:01:<expiry>:<random>`) only tells
+/// when it expires. `None` if it is neither an access token nor a reference token.
 #[must_use]
 pub fn claims(token: &Secret) -> Option<Claims> {
     if let Ok(claims) = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()) {
@@ -96,10 +96,10 @@ pub fn claims(token: &Secret) -> Option<Claims> {
     Some([("exp".to_owned(), expiry.into())].into_iter().filter(|_| expiry != 0).collect())
 }
 
-/// What a token says of itself.
+/// What a token says about itself.
 pub type Claims = Map<String, Value>;
 
-/// The user of a subject: `jfac@<id>/users/<name>`, `jfrt@<id>/users/<name>`, or for OIDC any text.
+/// The user in a subject: `jfac@<id>/users/<name>`, `jfrt@<id>/users/<name>` or, for OIDC, any text.
 #[must_use]
 pub fn user_name(subject: &str) -> &str {
     match subject.rsplit_once('/') {

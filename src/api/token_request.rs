@@ -1,4 +1,4 @@
-//! What token is asked for.
+//! What token to ask for.
 
 use std::time::Duration;
 
@@ -9,42 +9,42 @@ use crate::error::Result;
 use crate::io::clock;
 use crate::options::{InputValue, TokenOptions, shown, span, switch};
 
-/// The token that is wanted. Serialized, it is the body of the request, with the keys, order and presence of `jf`'s own
-/// (recorded from the real one), and `force_revocable`, which jf does not know, at the end.
+/// The token to ask for. Serialized, it is the body of the request, with the keys of `jf` in the same order and under the same conditions
+/// (recorded from the real one). At the end comes `force_revocable`, which jf does not know.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenRequest {
-    /// Absent: the permissions of the user.
+    /// What the token allows; absent: what its user may do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// Its life in whole seconds; 0 is for ever, absent is the platform's default.
+    /// Its life in whole seconds; 0: it never expires; absent: the platform's default.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Duration>,
-    /// Whether a refresh token is wanted too.
+    /// Whether to ask for a refresh token too.
     pub refreshable: bool,
-    /// Services that accept the token.
+    /// The services that accept the token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audience: Option<String>,
-    /// Whether a reference token is wanted too.
+    /// Whether to ask for a reference token too.
     pub include_reference_token: bool,
-    /// Absent: the caller.
+    /// The user that the token is for; absent: the caller.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// The project that the token belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_key: Option<String>,
-    /// Shown in the platform's list of tokens.
+    /// The text for the platform's list of tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// Revocable even if it is short-lived.
+    /// Whether it must be revocable even if it is short-lived.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub force_revocable: bool,
 }
 
 impl TokenRequest {
-    /// Reads and checks all inputs that say what token is wanted.
+    /// Reads and checks the options that say what token to ask for.
     ///
     /// # Errors
-    /// With the first input that is wrong.
+    /// Fails on the first that is wrong.
     pub fn new(options: &TokenOptions) -> Result<Self> {
         Ok(Self {
             scope: scope_of(options)?,
@@ -59,7 +59,7 @@ impl TokenRequest {
         })
     }
 
-    /// Whether a token that is left behind does little harm.
+    /// Whether the token ends within an hour, so that one that is left behind does little harm.
     #[must_use]
     pub fn ends_within_the_hour(&self) -> bool {
         self.expires_in.is_some_and(|life| (1..=3600).contains(&life.as_secs()))
@@ -127,7 +127,7 @@ fn limited(given: &InputValue, most: usize) -> Result<()> {
 }
 
 fn description(given: &InputValue) -> Result<String> {
-    // The one text that may have lines.
+    // The description is the only text that may have several lines.
     limited(&InputValue { text: given.text.replace(['\n', '\t', '\r'], " "), ..given.clone() }, 1024)?;
     Ok(given.text.clone())
 }

@@ -1,4 +1,4 @@
-//! GitHub Actions (docs.github.com, "Workflow commands"), and what follows its protocol.
+//! GitHub Actions (docs.github.com, "Workflow commands"), and CIs that follow its protocol.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -81,7 +81,7 @@ impl Ci for GitHub {
         }
     }
 
-    /// docs.github.com, "OpenID Connect reference". Forgejo's address has a query already.
+    /// See docs.github.com, "OpenID Connect reference". The address may have a query already: Forgejo's does.
     fn id_token(&self, audience: Option<&str>) -> IdToken {
         let (Some(url), Some(bearer)) = (&self.actions_id_token_request_url, &self.actions_id_token_request_token) else {
             return IdToken::Unavailable(
@@ -98,7 +98,7 @@ impl Ci for GitHub {
     }
 }
 
-/// Whether GitHub lets a step set this variable.
+/// Checks that GitHub lets a step set this variable.
 fn check_name(name: &str) -> Result<()> {
     let reserved = name == "CI" || name == "NODE_OPTIONS" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_");
     if reserved {
@@ -107,12 +107,12 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A command's data.
+/// Escapes the data of a workflow command.
 fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
-/// A command's property.
+/// Escapes a property of a workflow command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
@@ -122,7 +122,7 @@ fn append(path: Option<&str>, pairs: &[(&str, String)]) -> Result<Support> {
     let Some(path) = path else { return Ok(Support::Unsupported) };
     let mut text = String::new();
     for (name, value) in pairs {
-        // Random, so that no value can end the block early and set a name of its own.
+        // A random delimiter, so that no value can end the block early and set another name.
         let delimiter = format!("jf-token-{:016x}", random::number());
         if value.contains(&delimiter) {
             return Err(Error::new(Kind::Local, format!("the value of {name} can't be handed to GitHub"), ""));
@@ -136,7 +136,7 @@ fn write(path: &str, text: &str) -> Result<Support> {
     let mut file = open(path)?;
     let before = file.metadata().map(|found| found.len());
     file.write_all(text.as_bytes()).map(|()| Support::Done).map_err(|error| {
-        // Half a block would break the step that reads it.
+        // Remove what was written: half a block would break the step that reads it.
         if let Ok(length) = before {
             let _ = file.set_len(length);
         }

@@ -1,4 +1,4 @@
-//! GitLab CI. It has no masks at run time: echoing one would print the token.
+//! GitLab CI. It has no command to mask a value at run time: printing one would only show the token.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ struct GitLab {
     ci_job_id: Option<String>,
 }
 
-/// Any value counts: gitlab-ci-local, which runs pipelines on one's own machine, sets it to false.
+/// Any value of the variable counts: gitlab-ci-local, which runs pipelines on a developer's machine, sets it to false.
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
     environment.get("GITLAB_CI").ok()??;
     Some(Box::new(environment.read::<GitLab>()))
@@ -26,8 +26,8 @@ impl Ci for GitLab {
         "GitLab CI"
     }
 
-    /// `after_script` may run in a new container, with only the builds volume carried over. `$CI_PROJECT_DIR.tmp` is the
-    /// runner's own temporary folder on it, outside the working tree and so outside every artifact. Only a real runner makes it.
+    /// `after_script` may run in a new container, which shares only the builds volume with the job. `$CI_PROJECT_DIR.tmp` is the runner's
+    /// own temporary folder on that volume, outside the working tree and therefore outside every artifact. Only a real runner creates it.
     fn job(&self) -> JobHome {
         let folder = || {
             let (project, job) = (self.ci_project_dir.as_ref()?, self.ci_job_id.as_ref()?);
@@ -36,7 +36,8 @@ impl Ci for GitLab {
         JobHome { folder: folder(), may_lack_folder_above: true, id: None }
     }
 
-    /// The job's `id_tokens` name the variable and fix the audience, so it is an input: nothing here can ask for one.
+    /// Always unavailable here: the job's `id_tokens` block names the variable and fixes the audience, so the token can only be given as an
+    /// input.
     fn id_token(&self, _audience: Option<&str>) -> IdToken {
         IdToken::Unavailable("GitLab puts an identity token into the variable that the job's id_tokens block names".into())
     }

@@ -1,4 +1,5 @@
-//! What each CI needs: how it is recognised, how it masks, how a job hands values on, who vouches for it. One file a CI, one line in `KNOWN`.
+//! What differs between CIs: how each is recognised, hides secrets, passes values on and vouches for a job. One file per CI, one line in
+//! `KNOWN`.
 
 mod action;
 mod github;
@@ -14,10 +15,10 @@ use crate::io::{Console, Environment, LogStyle};
 
 pub use action::Action;
 
-/// The CI, if the environment is its.
+/// The CI, if the environment is that of one.
 type Detect = fn(&Environment) -> Option<Box<dyn Ci>>;
 
-/// Every CI that is recognised, the more particular first.
+/// Every CI that is recognised, the most specific first.
 const KNOWN: [Detect; 3] = [github::detect, gitlab::detect, none::detect];
 
 /// The CI that the environment belongs to.
@@ -26,99 +27,99 @@ pub fn detect(environment: &Environment) -> Box<dyn Ci> {
     KNOWN.iter().find_map(|detect| detect(environment)).unwrap_or_else(none::outside)
 }
 
-/// Whether a CI has a way to do what it was asked.
+/// Whether a CI could do what it was asked to.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Support {
     /// It was done.
     Done,
-    /// There is no such thing here.
+    /// This CI has no such thing.
     Unsupported,
 }
 
-/// Something that outlives the command, for others to read.
+/// A value that outlives the command, for others to read.
 #[derive(Clone, Copy)]
 pub enum Export<'a> {
     /// A variable for the job's later steps.
     Variable {
-        /// Its name.
+        /// The variable's name.
         name: &'a str,
-        /// Its value.
+        /// The variable's value.
         value: &'a str,
     },
     /// The step's outputs, all or none.
     Outputs(&'a [(&'a str, String)]),
-    /// A value for the end of the same use of an action.
+    /// A value for the post step of the same use of an action.
     State {
-        /// Its name.
+        /// The value's name.
         name: &'a str,
-        /// Its value.
+        /// The value.
         value: &'a str,
     },
-    /// A folder of programs, for the job's later steps.
+    /// A folder of programs to put into the PATH of the job's later steps.
     Path(&'a Path),
     /// Markdown for the page that shows the step.
     Summary(&'a str),
 }
 
-/// Where a job keeps what lasts until its last command.
+/// Where a job keeps what must last until its last command.
 #[derive(Default)]
 pub struct JobHome {
-    /// A folder of the job's own that is no artifact.
+    /// A folder of the job's own that is not part of an artifact.
     pub folder: Option<PathBuf>,
-    /// Whether the folder above it may not have been there before, so that it goes too when it is empty.
+    /// Whether the folder above may not have existed before; then it is removed too, if it is empty.
     pub may_lack_folder_above: bool,
-    /// Where there is no such folder: what tells this job from others on the same machine; fit for a file's name.
+    /// If there is no such folder: what distinguishes this job from others on the same machine, fit for a file name.
     pub id: Option<String>,
 }
 
-/// The CI's word for who the job is: an identity token, or the way to one.
+/// An identity token, by which the CI says who the job is, or how to get it.
 #[derive(Debug)]
 pub enum IdToken {
-    /// There is none, and why: what to change in the job.
+    /// There is none. The text says why, and what to change in the job.
     Unavailable(String),
-    /// It is there.
+    /// The identity token itself.
     Value(Secret),
-    /// The CI is to be asked for it, with a GET.
+    /// A GET request to the CI returns it.
     Fetch {
-        /// The whole address, the audience in it.
+        /// The whole address, including the audience.
         url: String,
-        /// What the CI knows the job by.
+        /// What authenticates the job to the CI.
         bearer: Secret,
-        /// The field of the answer that holds it.
+        /// The field of the answer that holds the token.
         field: &'static str,
     },
-    /// A program of the CI's prints it.
+    /// This command of the CI prints it.
     Run(Vec<String>),
 }
 
-/// A CI. What it can't do, the defaults say.
+/// A CI. The defaults are those of a CI that can't do the thing.
 pub trait Ci: LogStyle + Send + Sync {
-    /// Its name for people.
+    /// The CI's name, for messages.
     fn name(&self) -> &'static str;
 
-    /// Whether a job runs here, so that what is printed is read by others.
+    /// Whether a job runs here, so that others can read what is printed.
     fn is_ci(&self) -> bool {
         true
     }
 
-    /// What is the job's own.
+    /// Where the job keeps its own files.
     fn job(&self) -> JobHome {
         JobHome::default()
     }
 
-    /// Has the job's log hide every form of these secrets, by a line for `log` or by a program of the CI's.
+    /// Makes the job's log hide every form of these secrets, by lines for `log` or by a command of the CI.
     ///
     /// # Errors
-    /// When a secret may not be hidden.
+    /// Fails if a secret might not be hidden.
     fn mask(&self, _secrets: &[&Secret], _log: &dyn Fn(&str)) -> Result<Support> {
         Ok(Support::Unsupported)
     }
 
-    /// Checks, before a token exists, that all of this could be handed on. The values are not looked at.
+    /// Checks, before a token exists, that all of this could be exported. The values are not looked at.
     ///
     /// # Errors
-    /// When it can't, with what to do instead.
+    /// Fails if one of them can't be exported, and says what to do instead.
     fn prepare(&self, exports: &[Export]) -> Result<()> {
         if exports.iter().any(|export| matches!(export, Export::Variable { .. })) {
             let what = format!("{} has no way to set a variable for later steps", self.name());
@@ -127,21 +128,21 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(())
     }
 
-    /// Hands a value on.
+    /// Exports a value.
     ///
     /// # Errors
-    /// When it can't be written; then nothing of it is.
+    /// Fails if it can't be written; then nothing of it is.
     fn export(&self, _export: Export) -> Result<Support> {
         Ok(Support::Unsupported)
     }
 
-    /// The job's identity token. Where an audience can't be chosen, one that is asked for makes it unavailable.
+    /// The job's identity token, for this audience. A CI that can't choose one has none to offer if an audience is asked for.
     fn id_token(&self, _audience: Option<&str>) -> IdToken {
         IdToken::Unavailable(format!("{} gives a job no identity token that is known here", self.name()))
     }
 }
 
-/// Prints a failure, where the job's result is shown too. Returns the exit code.
+/// Prints a failure, also with the job's result. Returns the exit code.
 pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> u8 {
     let error = failure.downcast_ref::<Error>();
     let kind = error.map_or(Kind::Local, Error::kind);

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::{Ci, JobHome};
 use crate::io::{Environment, LogStyle};
 
-/// What other CIs set in each job. Those that tell one job from another keep two on one machine from sharing a session.
+/// Variables that other CIs set in each job. Those that differ from job to job keep two jobs on one machine from sharing a session.
 const SIGNS: [&str; 17] = [
     "APPVEYOR_JOB_ID",
     "BITBUCKET_STEP_UUID",

@@ -1,4 +1,4 @@
-//! Issue, mask, remember, deliver: in this order.
+//! `create`: issues a token, masks it, remembers it and hands it over, in this order.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-/// Tokens of a shorter life are not revocable, unless the platform is configured otherwise.
+/// Tokens with a shorter life can't be revoked, unless the platform is configured otherwise.
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
@@ -76,7 +76,8 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     })
 }
 
-/// In a CI every token is remembered; elsewhere only where a name or a folder was given, else it is only printed, as by jf.
+/// The session that remembers the token. In a CI there always is one; elsewhere only if a name or a folder was given. Else the token is
+/// only printed, as jf does.
 fn remembered(cx: &Context) -> Result<Option<Session>> {
     let name = cx.options.session.name.as_ref();
     let named = name.is_some() || cx.environment.get(HOME)?.is_some();
@@ -112,7 +113,7 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
         let _ = cx.ci.export(Export::Path(&folder))?;
     }
     if format.is_some() && !cx.ci.is_ci() {
-        // Nobody reads a summary: the time zone's file need not be read for one.
+        // Nobody reads a summary here, so don't read the file of the time zone for one.
         return Ok(());
     }
     places.extend(session.map(|session| Place::Session(session.name().to_owned())));
@@ -120,7 +121,7 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     if format.is_none() {
         cx.console.say(&for_people(token, platform, &places, now, &zone));
     }
-    // The token is in place: a page that can't be written must not take it back.
+    // The token is in place: it must not be taken back because a page can't be written.
     if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(token, platform, &places, now, &zone))) {
         cx.console.warn(&error.to_string());
     }

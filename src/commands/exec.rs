@@ -1,4 +1,4 @@
-//! Run a program with a fresh token, and hide every secret in what it prints.
+//! `exec`: runs a program with a fresh token, and hides every secret in what it prints.
 
 use super::CommandSpec;
 use crate::api::TokenRequest;
@@ -24,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-/// As a shell has it.
+/// The exit codes that a shell uses.
 const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
@@ -50,7 +50,7 @@ fn exec(cx: &Context) -> Result<u8> {
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
-    // Signals that come from now on are the program's.
+    // From now on, signals are for the program.
     let signals = {
         let _inside = cx.runtime()?.enter();
         os::Signals::new()
@@ -66,10 +66,11 @@ fn exec(cx: &Context) -> Result<u8> {
         join(cx, &session, &targets)?
     };
     let credential = cx.credential().ok().flatten().map(|credential| credential.secret().clone());
-    // What is called so in a session may be its own token, which the program gets anyway.
+    // What is given as the credential may be the session's own token, which the program gets anyway.
     let credential = credential.filter(|secret| !state.secrets().any(|ours| ours == secret));
     let ended = program.run(cx, Start { session: &session, stored: &stored, variable: name, credential, signals });
-    // Not when all is read that the program has printed: a reader may take its time. The last that uses a session which some exec has begun ends it.
+    // End the session now, not once all output is passed on, because a reader may take its time. Only the last `exec` that uses it does so,
+    // and only if an `exec` began it.
     let rest = user.map(|user| session.leave(user));
     let is_last = rest.as_ref().is_none_or(Option::is_some);
     let revoke = cx.options.session.revoke;
@@ -86,7 +87,7 @@ fn exec(cx: &Context) -> Result<u8> {
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 
-/// The token of a session that has one.
+/// The token of a session that already has one.
 fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToken> {
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
     if let Some((name, _)) = cx.options.flags.iter().find(|(name, _)| of_a_request(name)) {
@@ -103,7 +104,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToke
     Ok(stored)
 }
 
-/// A new token, in a session that ends with the program.
+/// Issues a token, in a session that ends with the program.
 fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<StoredToken> {
     let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token)?)? };
     let mut guard = session.lock(LOCK)?;

@@ -1,4 +1,4 @@
-//! The session's token, good for as long as is asked; renewed first when it must.
+//! `get`: prints the session's token, valid for as long as asked. If necessary, renews it first.
 
 use super::{CommandSpec, print};
 use crate::lifecycle::{Context, TokenSource};
@@ -26,7 +26,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     if !stored.masked {
         cx.mask(stored.token.secrets())?;
     }
-    // Who keeps the answer for `expires_in` counts from now on, not from the issue.
+    // Whoever uses `expires_in` counts from now, not from when the token was issued.
     let (end, now) = (stored.token.expires_at(), cx.now().whole_second());
     stored.token.expires_in = end.map(|end| end.since(now));
     stored.token.issued_at = now;

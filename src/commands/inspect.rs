@@ -1,4 +1,4 @@
-//! What a token is: its claims, and with `--online` what the platform knows of it. Never the token.
+//! `inspect`: shows a token's claims and, with `--online`, what the platform knows of it. Never shows the token.
 
 use redact::{Secret, one_line};
 use serde_json::{Map, Value, json};
@@ -35,7 +35,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
         )
     })?;
     let known = if cx.options.diagnostics.online {
-        // A token that was remembered goes to the platform that it is for, and to no other.
+        // Send a remembered token only to the platform that it is for.
         let platform = platform.map_or_else(|| cx.platform_or_fail(), Ok)?;
         Some(cx.block_on(cx.with_client(&platform, cx.limits(), async |client| client.look_up("me", &token).await))?)
     } else {
@@ -47,7 +47,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// A token given as a flag; else the session's, where there is one; else the one in the variables.
+/// The token to inspect: one given as a flag, else the session's if it has one, else one given in another way.
 fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
     let named = cx.options.session.name.as_ref();
     let is_beaten = |found: &Credential| named.is_some_and(|named| named.source.rank() < found.source.rank());
@@ -61,7 +61,7 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
         return Ok((found.secret().clone(), None));
     }
     let session = cx.session()?;
-    // In a job any session is the job's own; elsewhere it may be another program's.
+    // In a CI, every session belongs to this job. Elsewhere, it may belong to another program.
     let session = if cx.ci.is_ci() { session.or_latest() } else { session };
     if let Some(stored) = session.read()?.current {
         return Ok((stored.token.access_token, Some(stored.platform)));

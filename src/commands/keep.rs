@@ -1,4 +1,4 @@
-//! Keep the session's token fresh, and the files that hold it, until the job ends.
+//! `keep`: keeps the session's token, and the files that hold it, fresh until the job ends.
 
 use std::path::PathBuf;
 
@@ -20,7 +20,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Renew the session's token in the background until the process that started jf-token ends, and rewrite its files",
         operands: Operands::None,
         groups: &[],
-        // A keeper tries again by itself: no --retry-for.
+        // A keeper tries again by itself, so it has no --retry-for.
         options: &[
             &URL,
             &ACCESS_TOKEN,
@@ -47,7 +47,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let session = cx.session_of_job()?;
-    // A keeper that could do nothing is no help: better now than when the token ends.
+    // A keeper that can't renew is useless: better to fail now than when the token expires.
     if renewal.foreground || !session.has_keeper() {
         TokenSource::new(cx, session.clone()).check_means()?;
     }

@@ -1,4 +1,4 @@
-//! One file a command: it says what it is on the command line, asks for a token's life, and prints.
+//! One file per command: how it looks on the command line, what it asks of `lifecycle`, and what it prints.
 
 mod create;
 mod exec;
@@ -16,13 +16,13 @@ use crate::session::StoredToken;
 
 /// A command.
 pub struct CommandSpec {
-    /// What it is on the command line.
+    /// How it looks on the command line.
     pub syntax: Syntax,
-    /// Does what it says. Returns the exit code.
+    /// Runs it. Returns the exit code.
     pub run: fn(&Context) -> anyhow::Result<u8>,
 }
 
-/// Every command, in the order of `--help`. Without a word it is the first.
+/// Every command, in the order of `--help`. If none is given, the first one runs.
 pub const ALL: [&CommandSpec; 8] = [
     &create::COMMAND,
     &get::COMMAND,
@@ -34,13 +34,13 @@ pub const ALL: [&CommandSpec; 8] = [
     &inspect::COMMAND,
 ];
 
-/// Every command as it is on the command line.
+/// How every command looks on the command line.
 #[must_use]
 pub fn syntaxes() -> [&'static Syntax; ALL.len()] {
     ALL.map(|command| &command.syntax)
 }
 
-/// Prints a session's token, its refresh token only if that was asked for: the next renewal needs it, and nobody else is to spend it.
+/// Prints a session's token. Its refresh token is printed only if asked for: the next renewal needs it, and nobody else should spend it.
 fn print(cx: &Context, mut stored: StoredToken, format: Format) -> anyhow::Result<()> {
     let refresh_token = cx.options.hand_over.refresh_token;
     stored.token.refresh_token = stored.token.refresh_token.filter(|_| refresh_token);

@@ -1,4 +1,4 @@
-//! Pass standard input on with every secret of the job's sessions hidden.
+//! `redact`: passes standard input on, with every secret of the job's sessions hidden.
 
 use std::io::{self, ErrorKind};
 
@@ -25,7 +25,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-/// Of who writes when nobody reads any more, as a shell tells it.
+/// The exit code of a program that SIGPIPE ended, as a shell reports it.
 const BROKEN_PIPE: u8 = 128 + 13;
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
@@ -41,7 +41,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     os::widen(&stdout);
     match pass_on(&stdin, stdout, &redactor, None) {
         Ok(()) => Ok(0),
-        // Nothing went wrong, but who has not passed all on must not say so.
+        // Not a failure, but not everything was passed on, so the exit code must not be 0.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
         Err(error) => Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), "").into()),
     }

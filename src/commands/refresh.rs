@@ -1,4 +1,4 @@
-//! Renew the session's token now.
+//! `refresh`: renews the session's token now.
 
 use super::{CommandSpec, print};
 use crate::ci::Export;
@@ -26,7 +26,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 fn run(cx: &Context) -> anyhow::Result<u8> {
     let format = cx.options.hand_over.format.filter(|format| *format != Format::None);
     let mut source = TokenSource::new(cx, cx.session_of_job()?);
-    // Nothing is made on the disk for a session that is not there.
+    // Check first, so that nothing is created on the disk for a session that does not exist.
     source.check_means()?;
     let mut guard = source.session.lock(LOCK)?;
     cx.block_on(source.renew(&mut guard, cx.limits()))?;

@@ -1,4 +1,4 @@
-//! End the session's tokens, and remove what was written for them.
+//! `revoke`: revokes the session's tokens, and removes what was written for them.
 
 use super::CommandSpec;
 use crate::api::Revoked;
@@ -25,7 +25,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let options = &cx.options.session;
     if let Some(action) = &cx.action {
         if action.saved_session().is_none() && options.name.is_none() {
-            // The step before failed early, and said why: there is nothing of ours.
+            // The main step failed early and said why. It left nothing to revoke.
             return Ok(0);
         }
     } else if let Some(id) = &options.token_id {
@@ -41,7 +41,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     }
 }
 
-/// A token that is known by its id alone.
+/// Revokes a token of which only the id is known.
 fn one(cx: &Context, id: &InputValue) -> Result<()> {
     if id.text == "me" {
         return Err(id.wrong("'me' would end the credential itself", "Give the id of the token to revoke."));

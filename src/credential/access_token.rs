@@ -1,4 +1,4 @@
-//! An access token or a reference token: as a value, in a file, or on standard input.
+//! An access token or a reference token as the credential: given as a value, in a file, or on standard input.
 
 use std::io::Read;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use crate::api::TokenRequest;
 use crate::error::Result;
 use crate::options::{CredentialOptions, InputValue, shown};
 
-/// More than any token has.
+/// Longer than any token, in bytes.
 const LONGEST: u64 = 1 << 16;
 
 struct AccessToken(Secret);
@@ -30,8 +30,10 @@ impl CredentialSource for AccessToken {
     }
 }
 
+/// Finds the token that the options give, if any.
+///
 /// # Errors
-/// When two inputs of the same rank give one, or what is given can't be a token.
+/// Fails if two sources of the same precedence give one, if it can't be read, or if it can't be a token.
 pub fn find(options: &CredentialOptions, stdin: &mut dyn Read) -> Result<Option<Credential>> {
     let mut given: Vec<_> =
         [(&options.access_token, Place::Value), (&options.access_token_file, Place::File), (&options.access_token_stdin, Place::Stdin)]

@@ -1,4 +1,4 @@
-//! What proves who the job is. One file a kind, one line in `KINDS`.
+//! The credential: what proves who the job is. One file per kind, one line in `KINDS`.
 
 mod access_token;
 
@@ -12,54 +12,54 @@ use crate::api::{Client, IssuedToken, TokenRequest};
 use crate::error::{Error, Kind, Result};
 use crate::options::{CredentialOptions, Source};
 
-/// The credential, if the options give one of this kind. What was given and is wrong is an error, and no reason to try the next.
+/// Finds a credential of one kind, if the options give one. An invalid one is an error; the next kind is not tried.
 type Find = fn(&CredentialOptions, &mut dyn Read) -> Result<Option<Credential>>;
 
-/// Every kind of credential; the first that is given is it.
+/// Every kind of credential. The first that is given is used.
 const KINDS: [Find; 1] = [access_token::find];
 
-/// A credential, and where it came from. A process finds it once: a pipe can't be read again.
+/// A credential and its source. A process looks for it only once, because a pipe can't be read twice.
 pub struct Credential {
     from: Box<dyn CredentialSource>,
-    /// The input it came from.
+    /// The option that gave it.
     pub source: Source,
 }
 
 /// One kind of credential.
 trait CredentialSource: Send + Sync {
-    /// What nothing may print, and no program that is started may have.
+    /// What nothing may print, and no started program may get.
     fn secret(&self) -> &Secret;
 
-    /// What requests bear. It may have to be asked for.
+    /// The bearer token of requests. Some kinds have to ask for it first.
     fn authenticate(&self) -> Pin<Box<dyn Future<Output = Result<Secret>> + '_>>;
 
-    /// How a token is issued for it; and how it is issued again.
+    /// How a token is issued by this credential, and issued again.
     fn issuing(&self, wanted: TokenRequest) -> Issuing;
 }
 
 impl Credential {
-    /// What nothing may print, and no program that is started may have.
+    /// What nothing may print, and no started program may get.
     #[must_use]
     pub fn secret(&self) -> &Secret {
         self.from.secret()
     }
 
-    /// What requests bear.
+    /// The bearer token of requests.
     ///
     /// # Errors
-    /// When it had to be asked for and was not given.
+    /// Fails if it had to be asked for and was not given.
     pub async fn authenticate(&self) -> Result<Secret> {
         self.from.authenticate().await
     }
 
-    /// How a token is issued for it; and how it is issued again.
+    /// How a token is issued by this credential, and issued again.
     #[must_use]
     pub fn issuing(&self, wanted: TokenRequest) -> Issuing {
         self.from.issuing(wanted)
     }
 }
 
-/// How a token is issued. A session remembers it.
+/// How a token is issued. The session remembers it.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Issuing {
@@ -71,14 +71,14 @@ impl Issuing {
     /// Asks for the token.
     ///
     /// # Errors
-    /// When none came back.
+    /// Fails if none came back.
     pub async fn issue(&self, client: &Client<'_>, bearer: &Secret) -> Result<IssuedToken> {
         match self {
             Issuing::Mint(wanted) => client.mint(wanted, bearer).await,
         }
     }
 
-    /// What was asked for.
+    /// The request for the token.
     #[must_use]
     pub fn request(&self) -> &TokenRequest {
         match self {
@@ -87,10 +87,10 @@ impl Issuing {
     }
 }
 
-/// The credential that the options give, if they give one.
+/// The credential that the options give, if any.
 ///
 /// # Errors
-/// When it is wrong, or two are given.
+/// Fails if it is invalid, or if two are given.
 pub fn find(options: &CredentialOptions, stdin: &mut dyn Read) -> Result<Option<Credential>> {
     for kind in KINDS {
         if let Some(credential) = kind(options, stdin)? {
@@ -100,7 +100,7 @@ pub fn find(options: &CredentialOptions, stdin: &mut dyn Read) -> Result<Option<
     Ok(None)
 }
 
-/// There is none: what to do. A user and password are refused with jf's own reason.
+/// The error for a missing credential, and what to do. A user and a password are refused with jf's own reason.
 #[must_use]
 pub fn missing(options: &CredentialOptions) -> Error {
     let instead = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";

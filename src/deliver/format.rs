@@ -10,7 +10,7 @@ use crate::options::Format;
 /// The text for standard output.
 ///
 /// # Errors
-/// As the dotenv form, and when there is no reference token.
+/// Fails if the token can't be written as `NAME=VALUE` lines, or if there is no reference token to print.
 pub fn print(format: Format, token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     Ok(match format {
         Format::Json => json(token),
@@ -31,7 +31,7 @@ fn no_reference_token() -> Error {
     Error::new(Kind::Local, "there is no reference token", "Ask for one when the token is minted: --reference.")
 }
 
-/// The order of jf's own output.
+/// In the order of jf's own output.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -68,11 +68,11 @@ fn json(token: &IssuedToken) -> Zeroizing<String> {
     Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
 }
 
-/// Lines that every reader of such files takes the same way, which rules quotes out: a value that would need them
-/// (a user name that is any text) is left out.
+/// `NAME=VALUE` lines without quotes, because not all readers of such files treat quotes alike. An optional value that would need them,
+/// such as a user name with a space, is left out.
 ///
 /// # Errors
-/// When the token itself, or the platform's URL, would need quotes.
+/// Fails if the token or the platform's URL would need quotes.
 pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     let plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b));
     if !plain(token.access_token.expose()) || !plain(platform.as_str()) {

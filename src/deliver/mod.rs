@@ -1,4 +1,4 @@
-//! Handing the token over: formats for standard output, files, the CI's outputs.
+//! Hands the token over: formats for standard output, files, and the CI's outputs.
 
 mod format;
 mod summary;
@@ -18,27 +18,27 @@ use crate::session::{Content, StoredToken, WrittenFile};
 pub use format::print;
 pub use summary::{Place, for_people, for_the_step};
 
-/// Where the token is to go; checked, and its files begun, before there is a token.
+/// Where the token goes. All of it is checked, and the files are begun, before there is a token.
 pub struct Targets {
-    /// What standard output gets.
+    /// What to print to standard output.
     pub format: Option<Format>,
     output_file: Option<Planned>,
     token_file: Option<Planned>,
     env_var: Option<String>,
-    /// Whether the refresh token is handed over too.
+    /// Whether to hand over the refresh token too.
     pub refresh_token: bool,
 }
 
-/// How a file's name begins until it is whole.
+/// How the name of a file begins until it is complete.
 const PREFIX: &str = ".jf-token-";
-/// More than a file with all three tokens has.
+/// How many bytes to reserve: more than a file with all three tokens needs.
 const ROOM: usize = 8 << 10;
 
 impl Targets {
-    /// Checks what was asked, and that the CI can hand it on.
+    /// Checks what was asked for, and that the CI can pass it on.
     ///
     /// # Errors
-    /// When an input is wrong, or what it names can't be written.
+    /// Fails if an input is wrong, or what it names can't be written.
     pub fn new(options: &HandOver, ci: &dyn Ci, action: Option<&Action>) -> Result<Self> {
         let env_var = options.env_var.as_ref().map(variable).transpose()?;
         if let (Some(name), Some(given)) = (env_var, &options.env_var) {
@@ -55,10 +55,10 @@ impl Targets {
         Ok(Self { format: options.format.or((!ci.is_ci()).then_some(Format::Json)), env_var, ..Self::files_only(options)? })
     }
 
-    /// Checks the files that were asked for.
+    /// Checks only the files that were asked for.
     ///
     /// # Errors
-    /// When an input is wrong, or what it names can't be written.
+    /// Fails if an input is wrong, or what it names can't be written.
     pub fn files_only(options: &HandOver) -> Result<Self> {
         let planned = |given: &Option<InputValue>| given.as_ref().map(Planned::new).transpose();
         let (output_file, token_file) = (planned(&options.output_file)?, planned(&options.token_file)?);
@@ -82,25 +82,25 @@ impl Targets {
         self.env_var.as_ref()
     }
 
-    /// Begins the files: from here on what could go wrong with them has done so.
+    /// Begins the files: what could go wrong with them does so now.
     ///
     /// # Errors
-    /// When one can't be written.
+    /// Fails if one can't be written.
     pub fn begin(&mut self) -> Result<()> {
         [&mut self.output_file, &mut self.token_file].into_iter().flatten().try_for_each(Planned::begin)
     }
 
-    /// Whether anything at all would get the token.
+    /// Whether neither standard output nor a file gets the token.
     #[must_use]
     pub fn goes_nowhere(&self) -> bool {
         self.format == Some(Format::None) && self.output_file.is_none() && self.token_file.is_none()
     }
 
-    /// Hands the token over: files, standard output, outputs, a variable for later steps. Returns where it went, for people;
-    /// `written` gets the files, also those that were written before something failed.
+    /// Hands the token over: to files, standard output, outputs, and a variable for later steps. Returns where it went, for people.
+    /// `written` gets the files, even those written before something failed.
     ///
     /// # Errors
-    /// When one of them can't be written.
+    /// Fails if one of them can't be written.
     pub fn deliver(
         self,
         stored: &StoredToken,
@@ -125,10 +125,10 @@ impl Targets {
         Ok(places)
     }
 
-    /// Only writes the files; `written` gets them.
+    /// Writes the files only. `written` gets them.
     ///
     /// # Errors
-    /// When one can't be written.
+    /// Fails if one can't be written.
     pub fn write_files(self, stored: &StoredToken, written: &mut Vec<PathBuf>) -> Result<()> {
         let env = self.env_content();
         for (planned, content) in [(self.token_file, Content::Token), (self.output_file, env)] {
@@ -152,10 +152,10 @@ fn content_of(content: Content, stored: &StoredToken) -> Result<Zeroizing<String
     }
 }
 
-/// Writes a file again that holds a token of this session, if its content is another.
+/// Rewrites a file that holds a token of this session, unless it is up to date.
 ///
 /// # Errors
-/// When it can't be written; what was there stays.
+/// Fails if it can't be written; then its content stays.
 pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     let content = content_of(file.content, stored)?;
     if std::fs::read(&file.path).is_ok_and(|there| *Zeroizing::new(there) == *content.as_bytes()) {
@@ -164,14 +164,14 @@ pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
 }
 
-/// A file that is wanted.
+/// A file that is to be written.
 struct Planned {
     path: PathBuf,
     draft: Option<AtomicFile>,
 }
 
 impl Planned {
-    /// Checks that it could be written, and leaves nothing yet: there may be long to wait before it is.
+    /// Checks that the file could be written, but leaves nothing there yet: it may be a long time until it is.
     fn new(given: &InputValue) -> Result<Self> {
         let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), error.help());
         let path = AtomicFile::new(Path::new(&given.text), PREFIX).map_err(wrong)?.path().to_owned();
@@ -212,10 +212,10 @@ fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refre
     outputs
 }
 
-/// The name of a variable.
+/// Checks the name of a variable.
 ///
 /// # Errors
-/// When no shell could read one of that name.
+/// Fails if no shell could read a variable of that name.
 pub fn variable(given: &InputValue) -> Result<&str> {
     let name = given.text.as_str();
     if name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {

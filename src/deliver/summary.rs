@@ -8,7 +8,7 @@ use crate::api::{IssuedToken, PlatformUrl};
 use crate::io::clock::{Timestamp, local_and_relative};
 use crate::options::shown;
 
-/// Where a token was put.
+/// A place where a token was put.
 pub enum Place {
     /// The step's outputs.
     Outputs,
@@ -31,7 +31,7 @@ impl Place {
     }
 }
 
-/// Who, what for, until when, where: for standard error.
+/// The token's user, scope, end and places, for standard error.
 #[must_use]
 pub fn for_people(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
     let mut text = format!("an access token for {} at {}", who(token), platform.as_str());
@@ -41,7 +41,7 @@ pub fn for_people(token: &IssuedToken, platform: &PlatformUrl, places: &[Place],
     text
 }
 
-/// The same as a small table in Markdown.
+/// The same as a small Markdown table.
 #[must_use]
 pub fn for_the_step(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");

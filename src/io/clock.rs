@@ -1,4 +1,4 @@
-//! Times as people and files want them.
+//! Times, as people and files write them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -7,61 +7,61 @@ use tz::{TimeZone, UtcDateTime};
 
 use super::Environment;
 
-/// A point in time, in whole milliseconds since 1970 (UTC). Calculations stop at both ends of its range.
+/// A point in time, in whole milliseconds since the start of 1970 (UTC). Calculations saturate at both ends of the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// So many milliseconds after the start of 1970.
+    /// The point this many milliseconds after the start of 1970.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// So many seconds after the start of 1970.
+    /// The point this many seconds after the start of 1970.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Milliseconds since 1970.
+    /// Milliseconds since the start of 1970.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
         self.0
     }
 
-    /// Whole seconds since 1970.
+    /// Whole seconds since the start of 1970.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
     }
 
-    /// The start of the second that this point is in: the platform counts whole seconds.
+    /// The start of the second that contains this point. The platform counts whole seconds.
     #[must_use]
     pub const fn whole_second(self) -> Self {
         Self::from_secs(self.as_secs())
     }
 
-    /// This much later.
+    /// The point this much later.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self(self.0.saturating_add(millis_of(span)))
     }
 
-    /// This much earlier.
+    /// The point this much earlier.
     #[must_use]
     pub fn before(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis_of(span)))
     }
 
-    /// The time from `earlier` to this point; zero if it is not earlier.
+    /// The time from `earlier` to this point; zero if `earlier` is in fact later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// RFC 3339 in UTC: `2026-11-22T03:04:05Z`.
+    /// This point in RFC 3339, in UTC: `2026-11-22T03:04:05Z`.
     #[must_use]
     pub fn rfc3339(self) -> String {
         let at = self.as_secs();
@@ -80,15 +80,15 @@ fn millis_of(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// This part of a span; a fraction outside 0 to 1 counts as the nearest.
+/// This fraction of a span. A fraction outside 0 to 1 is clamped to that range.
 #[must_use]
 pub fn part(span: Duration, fraction: f64) -> Duration {
-    // A span of any length has so many milliseconds at most, which floats can count.
+    // Limit the span to what milliseconds in a `u64` can hold, so that `mul_f64` can't overflow.
     let span = Duration::from_millis(millis_of(span));
     Duration::from_millis(millis_of(span.mul_f64(fraction.clamp(0.0, 1.0))))
 }
 
-/// Whole seconds, for serde: `#[serde(with = "clock::seconds")]`.
+/// An optional span as whole seconds, for serde: `#[serde(with = "clock::seconds")]`.
 pub mod seconds {
     use std::time::Duration;
 
@@ -97,7 +97,7 @@ pub mod seconds {
     /// Writes whole seconds.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Fails as the serializer does.
     #[expect(clippy::ref_option, reason = "as serde calls it")]
     pub fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
         span.map(|span| span.as_secs()).serialize(serializer)
@@ -106,13 +106,13 @@ pub mod seconds {
     /// Reads whole seconds.
     ///
     /// # Errors
-    /// When they are no number.
+    /// Fails if the value is not a whole number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
         Ok(Option::<u64>::deserialize(deserializer)?.map(Duration::from_secs))
     }
 }
 
-/// Whole milliseconds, for serde.
+/// A span as whole milliseconds, for serde: `#[serde(with = "clock::millis")]`.
 pub mod millis {
     use std::time::Duration;
 
@@ -121,7 +121,7 @@ pub mod millis {
     /// Writes whole milliseconds.
     ///
     /// # Errors
-    /// The serializer's.
+    /// Fails as the serializer does.
     pub fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         super::millis_of(*span).serialize(serializer)
     }
@@ -129,7 +129,7 @@ pub mod millis {
     /// Reads whole milliseconds.
     ///
     /// # Errors
-    /// When they are no number.
+    /// Fails if the value is not a whole number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }
@@ -142,7 +142,7 @@ pub fn zone(environment: &Environment) -> TimeZone {
     named.or_else(|| TimeZone::local().ok()).unwrap_or_else(TimeZone::utc)
 }
 
-/// The time on this machine's clock, and how far off it is: `2026-11-22 04:04:05 +01:00 (in 60 minutes)`.
+/// A point in local time, and its distance from now: `2026-11-22 04:04:05 +01:00 (in 60 minutes)`.
 #[must_use]
 pub fn local_and_relative(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
@@ -168,7 +168,7 @@ fn relative(at: u64, now: u64) -> String {
     if at > now { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
 }
 
-/// What a `Retry-After` header asks for: seconds, or a date (RFC 9110, 10.2.3).
+/// The wait that a `Retry-After` header asks for, in seconds or by a date (RFC 9110, 10.2.3). A past date is zero; `None` if it is neither.
 #[must_use]
 pub fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
     if let Ok(seconds) = header.trim().parse() {

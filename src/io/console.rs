@@ -1,4 +1,5 @@
-//! The one place that prints. Standard output is data; talk and workflow commands go to standard error, which runners scan too.
+//! The only place that prints. Standard output is for data. Messages and workflow commands go to standard error, which CI runners scan as
+//! well.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -6,34 +7,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Kind, Result};
 
-/// How bad a message for the log is.
+/// How serious a message in the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// The job can go on.
     Warning,
-    /// What was asked did not happen.
+    /// What was asked for did not happen.
     Error,
 }
 
 /// What a CI makes of the lines in its log.
 pub trait LogStyle: Send + Sync {
-    /// The line that shows a message where the job's result is shown.
+    /// The line that makes the CI show a message with the job's result; `None` if it has no such line.
     fn annotation(&self, _level: Level, _title: &str, _text: &str) -> Option<String> {
         None
     }
 
-    /// A text in which nothing is a command of the CI. Some runners take `##[…]` for one anywhere in a line.
+    /// The text, changed so that no part of it is a command to the CI. Some runners take `##[…]` as one anywhere in a line.
     fn escape<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if text.contains("##[") { text.replace("##[", "## [").into() } else { text.into() }
     }
 }
 
-/// A log that nobody but people reads.
+/// A log that only people read.
 struct Plain;
 
 impl LogStyle for Plain {}
 
-/// Where everything that is printed goes through.
+/// What everything that is printed goes through.
 pub struct Console {
     stdout: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Talk>,
@@ -51,7 +52,7 @@ impl Console {
         Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }) }
     }
 
-    /// From now on talk goes there, which is no CI's log.
+    /// Sends messages to `to` from now on, which is not the log of a CI.
     pub fn redirect(&self, to: Box<dyn Write + Send>) {
         *self.talk() = Talk { to, style: Arc::new(Plain) };
     }
@@ -60,10 +61,10 @@ impl Console {
         self.talk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Data that was asked for.
+    /// Prints data that was asked for.
     ///
     /// # Errors
-    /// When the reader is gone: then the data is lost.
+    /// Fails if it can't be written, for example because the reader is gone. The data is then lost.
     pub fn data(&self, text: &str) -> Result<()> {
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
         stdout
@@ -72,19 +73,19 @@ impl Console {
             .map_err(|error| Error::new(Kind::Local, format!("can't write to standard output: {error}"), ""))
     }
 
-    /// A line of talk as it is. If nobody listens, nothing is lost.
+    /// Prints a line of text to standard error. If that can't be written, nothing is lost, so errors are ignored.
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = talk.style.escape(text).into_owned();
         let _ = writeln!(talk.to, "{text}").and_then(|()| talk.to.flush());
     }
 
-    /// A line of talk that says whose it is.
+    /// Prints a message that says which program it comes from.
     pub fn say(&self, text: &str) {
         self.line(&format!("jf-token: {text}"));
     }
 
-    /// Something that the user should know.
+    /// Prints a warning, as an annotation if the CI has them.
     pub fn warn(&self, text: &str) {
         let annotation = self.talk().style.annotation(Level::Warning, "jf-token", text);
         match annotation {
@@ -93,7 +94,7 @@ impl Console {
         }
     }
 
-    /// What happened and what to do, under a title where the job's result is shown.
+    /// Prints what happened and what to do about it, as an annotation with this title if the CI has them.
     pub fn error(&self, title: &str, text: &str) {
         let annotation = self.talk().style.annotation(Level::Error, title, text);
         match annotation {

@@ -1,4 +1,4 @@
-//! The process's environment variables, handed in as a value.
+//! The environment variables of the process, passed in as a value.
 
 use std::ffi::{OsStr, OsString};
 
@@ -6,15 +6,15 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// Environment variables. An empty one counts as unset: GitHub sets every absent input to the empty string.
+/// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
 pub struct Environment(Vec<(OsString, OsString)>);
 
 impl Environment {
-    /// The variable's text.
+    /// The variable's value; `None` if it is unset or empty.
     ///
     /// # Errors
-    /// When its value is not UTF-8.
+    /// Fails if the value is not UTF-8.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
         match self.0.iter().find(|(other, _)| other == OsStr::new(name)) {
             None => Ok(None),
@@ -25,19 +25,19 @@ impl Environment {
         }
     }
 
-    /// The variable as it is.
+    /// The variable's value as it is, even if it is empty or not UTF-8.
     #[must_use]
     pub fn os(&self, name: &str) -> Option<OsString> {
         self.0.iter().find(|(other, _)| other == OsStr::new(name)).map(|(_, value)| value.clone())
     }
 
-    /// Whether the variable is there, even if empty.
+    /// Whether the variable is set, even if it is empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(other, _)| other == OsStr::new(name))
     }
 
-    /// All variables, as they are.
+    /// All variables with their values, as they are.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
@@ -47,13 +47,13 @@ impl Environment {
         self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
     }
 
-    /// Fills a struct of optional strings whose field names are the variables' in lower case.
-    /// A variable that is empty or not UTF-8 is left out.
+    /// Fills a struct of optional strings, whose field names are the names of the variables in lower case. A variable that is empty or not
+    /// UTF-8 leaves its field `None`.
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
-        // Upper case only: envy folds case, and a lower-case twin would make it give up.
+        // Upper case only: envy ignores case, and fails if a name occurs in both.
         let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
         let texts = upper.filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
-        // envy's errors show values, and with optional strings there are none.
+        // Optional strings can't fail. If they did, envy's error would show values, so it is dropped.
         envy::from_iter(texts.filter(|(_, value)| !value.is_empty())).unwrap_or_default()
     }
 }

@@ -1,4 +1,4 @@
-//! Files for this user only, that are there whole or not at all.
+//! Files that only this user can read, and that exist either complete or not at all.
 
 use std::io::{ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -7,45 +7,45 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
-/// A file that is about to be written: a temporary one beside it, `0600`, so that a full disk or a missing folder
-/// shows before a token exists. Dropped unfinished, it leaves nothing.
+/// A file that is about to be written. It starts as a temporary file beside its destination (mode `0600`), so that a full disk or a missing
+/// folder shows before a token exists. Dropped unfinished, it leaves nothing behind.
 pub struct AtomicFile {
     file: NamedTempFile,
     path: PathBuf,
 }
 
 impl AtomicFile {
-    /// Starts a file. What is at `path` stays until this one is finished.
+    /// Starts a file. The temporary file's name begins with `prefix`. Whatever is at `path` stays until this file is finished.
     ///
     /// # Errors
-    /// When the folder takes no file, or something other than a file is there already.
+    /// Fails if the folder takes no file, or if something other than a regular file is at `path`.
     pub fn new(path: &Path, prefix: &str) -> Result<Self> {
         let fail = |error: &std::io::Error| Error::file("write", path, error);
-        // A link is not followed, for others may have put it there, nor replaced, for it may be /dev/stdout.
+        // Don't follow a link, because others may have put it there. Don't replace one either: it may be /dev/stdout.
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             return Err(fail(&std::io::Error::other("it is a folder, a link or a device")));
         }
-        // The path stays right if the working directory changes, and the state file remembers it.
+        // The state file remembers the path, which must stay right if the working directory changes.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
-        // Two ways to write a path are one file.
+        // Resolve the folder, so that two ways to write a path count as the same file.
         let real = path.parent().and_then(|folder| folder.canonicalize().ok());
         let path = real.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
-        // The state file, which is text, remembers it.
+        // The state file, which is text, must be able to hold the path.
         if path.to_str().is_none() {
             return Err(fail(&std::io::Error::other("its name is not UTF-8")));
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
         let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| {
-            // tempfile adds the name that it made up.
+            // Cut off the temporary file's name, which tempfile adds to its message.
             fail(&std::io::Error::new(error.kind(), error.to_string().split(" at path ").next().unwrap_or_default()))
         })?;
         Ok(Self { file, path })
     }
 
-    /// Takes so many bytes of the disk now, so that a full one shows while nothing can be lost.
+    /// Takes up this many bytes of the disk now, so that a full disk shows while nothing can be lost.
     ///
     /// # Errors
-    /// When they can't be had.
+    /// Fails if there is no room for them.
     pub fn reserve(mut self, bytes: usize) -> Result<Self> {
         match self.file.write_all(&vec![b' '; bytes]).and_then(|()| self.file.rewind()) {
             Ok(()) => Ok(self),
@@ -53,16 +53,16 @@ impl AtomicFile {
         }
     }
 
-    /// Where the file will be.
+    /// Where the file will be, as an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Writes the content and puts the file in its place, in one step for whoever reads it.
+    /// Writes the content and puts the file in its place. Readers see the old content or the new, never a part of it.
     ///
     /// # Errors
-    /// When it can't be written; then nothing is left of it, and what was there before stays.
+    /// Fails if it can't be written. Then nothing of it is left, and what was there before stays.
     pub fn finish(mut self, content: &str) -> Result<PathBuf> {
         let path = self.path;
         let file = self.file.as_file_mut();
@@ -74,10 +74,10 @@ impl AtomicFile {
     }
 }
 
-/// Removes a file; one that is gone already is as good.
+/// Removes a file. It is no error if the file is gone already.
 ///
 /// # Errors
-/// When it is there and stays.
+/// Fails if the file exists and can't be removed.
 pub fn remove(path: &Path) -> Result<()> {
     match std::fs::remove_file(path) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(Error::file("remove", path, &error)),
@@ -85,7 +85,7 @@ pub fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// Removes what can be removed of these files, where another failure is being told already.
+/// Removes as many of these files as possible. For use where another failure is reported already.
 pub fn remove_all(paths: &[PathBuf]) {
     for path in paths {
         let _ = remove(path);

@@ -1,14 +1,14 @@
 use std::fs::File;
 use std::io::{self, Read};
 
-/// The first line of a file, and no byte more: the rest is another program's.
+/// Reads the first line of a file and not one byte more: the rest belongs to another program.
 pub struct FirstLine {
     from: Option<File>,
     ended: bool,
 }
 
 impl FirstLine {
-    /// Of this file; without one there is nothing to read.
+    /// Reads from this file; `None` reads as empty.
     #[must_use]
     pub fn new(from: Option<File>) -> Self {
         Self { from, ended: false }

@@ -1,4 +1,4 @@
-//! The outside, handed in: what is printed, written, read, and what time it is.
+//! The outside world: files, streams, environment variables, time and randomness.
 
 pub mod clock;
 mod console;

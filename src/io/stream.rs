@@ -1,4 +1,4 @@
-//! A stream that is passed on with its secrets hidden.
+//! Passes a stream on with its secrets hidden.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, PipeReader, Read, Write};
@@ -9,22 +9,23 @@ use redact::{Patterns, Redactor, Secret};
 
 use crate::os;
 
-/// A program's children may hold its standard output after its end: for so long they may be silent, and for so long in all.
+/// A program's children may keep its standard output open after its end. They are heard until they have been silent for `SILENCE`, and for
+/// `LINGER` at most.
 const SILENCE: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(3);
-/// What a pipe may hold at most: the program's own last words may be as long, and may take the reader longer.
+/// The most that a pipe can hold. What the program itself printed last may be as long, and reading it may take longer than `LINGER`.
 const LAST_WORDS: usize = 1 << 20;
 
-/// The secrets to hide, as they come.
+/// A source of secrets to hide, which may grow over time.
 pub trait SecretSource: Send {
-    /// Looks again if something changed. Returns whether there are new secrets.
+    /// Looks for changes. Returns whether there are new secrets.
     fn refresh(&mut self) -> bool;
 
-    /// Everything that is known by now.
+    /// Every secret that is known so far.
     fn secrets(&self) -> &[Secret];
 }
 
-/// What is hidden, for all streams of a program. Made ready for search when it is needed first: a program that prints nothing needs none.
+/// The secrets to hide, for all streams of a program. The search is only set up when needed: a program that prints nothing needs none.
 pub struct SharedRedactor(Mutex<Known>);
 
 struct Known {
@@ -33,7 +34,7 @@ struct Known {
 }
 
 impl SharedRedactor {
-    /// Everything that the source knows now, and what it will know.
+    /// Hides what the source knows now, and what it learns later.
     pub fn new(source: impl SecretSource + 'static) -> Self {
         let mut source = Box::new(source);
         source.refresh();
@@ -45,7 +46,7 @@ impl SharedRedactor {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).source.secrets().is_empty()
     }
 
-    /// Learns what is known by now.
+    /// Asks the source for new secrets.
     pub fn refresh(&self) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.source.refresh() {
@@ -53,7 +54,7 @@ impl SharedRedactor {
         }
     }
 
-    /// Everything that is known by now.
+    /// Patterns for every secret that the source knows now.
     fn patterns(&self) -> Arc<Patterns> {
         self.refresh();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -62,11 +63,11 @@ impl SharedRedactor {
     }
 }
 
-/// Passes everything on until its end, or until nobody reads any more. When `ended` is closed at its other end, the program that
-/// writes has ended: what it wrote is passed on, and its children's output for a while.
+/// Passes everything on, until the stream ends or nobody reads any more. When the other end of `ended` is closed, the program that writes
+/// has ended. Then what it wrote before is passed on, and its children's output for a short while.
 ///
 /// # Errors
-/// When it can't be written, or can't be read on.
+/// Fails if the stream can't be read or its output can't be written. `BrokenPipe` means that nobody reads any more.
 pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, ended: Option<&PipeReader>) -> io::Result<()> {
     let mut at_work = None;
     let (mut end, mut last_words) = (None::<Instant>, 0);
@@ -95,7 +96,7 @@ pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, end
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            // So a terminal ends.
+            // This is how a terminal ends.
             Err(_) if ended.is_some() => break,
             Err(error) => {
                 redactor.finish(&mut to)?;
@@ -103,7 +104,7 @@ pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, end
             }
         };
         last_words += if end.is_some() { read } else { 0 };
-        // A token is on the disk before anybody can print it: what was read just now may hold only what is there now.
+        // A token is on the disk before anybody can print it. So what was just read contains no secret that is not there by now.
         let now = shared.patterns();
         if !Arc::ptr_eq(&now, patterns) {
             redactor.learn(now.clone());

@@ -16,19 +16,19 @@ use crate::io::{Console, Environment};
 use crate::options::{Options, table};
 use crate::session::{Place, Session, StoredToken};
 
-/// All that a command works with; nothing of the outside is reached but through it. One process has one, with one runtime and one
-/// client of each platform.
+/// Everything that a command works with. It reaches the outside world only through this. A process has one, with one runtime and one HTTP
+/// client per platform.
 pub struct Context {
-    /// What was asked.
+    /// What was asked for.
     pub options: Options,
     /// The environment variables.
     pub environment: Environment,
     folder: PathBuf,
     /// Where to print.
     pub console: Console,
-    /// The CI it runs in.
+    /// The CI that this runs in.
     pub ci: Arc<dyn Ci>,
-    /// The use of our GitHub Action, if it is one.
+    /// The use of our GitHub Action, if this is one.
     pub action: Option<Action>,
     clock: fn() -> SystemTime,
     stdin: Mutex<Box<dyn Read + Send>>,
@@ -51,11 +51,11 @@ pub struct Outside {
 
 /// Time for one request as a whole.
 pub const REQUEST: Duration = Duration::from_secs(30);
-/// How long another process may hold the session.
+/// How long to wait while another process holds the session.
 pub const LOCK: Duration = Duration::from_secs(60);
 
 impl Context {
-    /// All that a command works with.
+    /// A context. The credential, the clients and the runtime are set up when they are first needed.
     #[must_use]
     pub fn new(options: Options, outside: Outside, console: Console, ci: Arc<dyn Ci>, action: Option<Action>) -> Self {
         Self {
@@ -73,13 +73,13 @@ impl Context {
         }
     }
 
-    /// The time.
+    /// The current time.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.clock)().into()
     }
 
-    /// The clock itself.
+    /// The clock that `now` reads.
     #[must_use]
     pub fn clock(&self) -> fn() -> SystemTime {
         self.clock
@@ -93,7 +93,7 @@ impl Context {
     /// The platform's address, if it was given.
     ///
     /// # Errors
-    /// When it can't be one.
+    /// Fails if it is wrong.
     pub fn platform(&self) -> Result<Option<PlatformUrl>> {
         let connection = &self.options.connection;
         connection.url.as_ref().map(|given| PlatformUrl::new(given, connection.insecure_http)).transpose()
@@ -102,7 +102,7 @@ impl Context {
     /// The platform's address.
     ///
     /// # Errors
-    /// When it was not given, or can't be one.
+    /// Fails if it was not given, or is wrong.
     pub fn platform_or_fail(&self) -> Result<PlatformUrl> {
         self.platform()?.ok_or_else(|| {
             Error::input(
@@ -112,10 +112,10 @@ impl Context {
         })
     }
 
-    /// What proves who the job is, if something was given. It is looked for once: a pipe can't be read again.
+    /// The credential, if one was given. It is looked for once, because a pipe can't be read again.
     ///
     /// # Errors
-    /// When what was given is wrong.
+    /// Fails if it is wrong.
     pub fn credential(&self) -> Result<Option<&Credential>> {
         let found = self.credential.get_or_init(|| {
             let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
@@ -124,10 +124,10 @@ impl Context {
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
-    /// What proves who the job is.
+    /// The credential.
     ///
     /// # Errors
-    /// When nothing was given, or what was given is wrong.
+    /// Fails if none was given, or it is wrong.
     pub fn credential_or_fail(&self) -> Result<&Credential> {
         self.credential()?.ok_or_else(|| credential::missing(&self.options.credential))
     }
@@ -147,7 +147,7 @@ impl Context {
     /// The session that the options name.
     ///
     /// # Errors
-    /// When the name could not be a file's.
+    /// Fails if the name can't be that of a file.
     pub fn session(&self) -> Result<Session> {
         Session::find(self.place()).map(|session| self.checked(session))
     }
@@ -155,7 +155,7 @@ impl Context {
     /// The session that a later command of the job means.
     ///
     /// # Errors
-    /// As `session`, and when it could be any of several.
+    /// As `session`. Also fails if there are several.
     pub fn session_of_job(&self) -> Result<Session> {
         Session::of_job(self.place()).map(|session| self.checked(session))
     }
@@ -182,10 +182,10 @@ impl Context {
         Limits { budget: RetryBudget(self.options.connection.retry_for), timeout: REQUEST }
     }
 
-    /// Works with a client of the platform that tells the console what it does.
+    /// Runs `work` with a client for the platform that reports to the console.
     ///
     /// # Errors
-    /// The work's, and when there can be no client.
+    /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(
         &self,
         platform: &PlatformUrl,
@@ -206,10 +206,10 @@ impl Context {
         Ok(http)
     }
 
-    /// The runtime in which all that waits does so.
+    /// The runtime that everything async runs in.
     ///
     /// # Errors
-    /// When the system has none.
+    /// Fails if the system can't provide one.
     pub fn runtime(&self) -> Result<&Runtime> {
         if self.runtime.get().is_none() {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -219,26 +219,26 @@ impl Context {
         self.runtime.get().ok_or_else(|| Error::new(Kind::Local, "the network can't be set up", ""))
     }
 
-    /// Waits for a future, where nothing else is waited for.
+    /// Runs a future to its end. Not for use in async code.
     ///
     /// # Errors
-    /// The future's, and the system's.
+    /// Fails as the future does, or if there is no runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
         self.runtime()?.block_on(future)
     }
 
-    /// Has the job's log hide every form of these secrets.
+    /// Makes the job's log hide every form of these secrets.
     ///
     /// # Errors
-    /// When one may not be hidden.
+    /// Fails if one might not be hidden.
     pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) -> Result<()> {
-        // A command counts at the start of a line only, and another program may have left half a one.
+        // A workflow command counts only at the start of a line, and another program may have left half a line.
         let start = if self.action.is_some() { "" } else { "\n" };
         let log = |lines: &str| self.console.line(&format!("{start}{lines}"));
         self.ci.mask(&secrets.collect::<Vec<_>>(), &log).map(drop)
     }
 
-    /// What another process may inherit that is not to have the credential, under whatever name it is there.
+    /// The variables that another process may inherit: without those for the credential, and without any other that contains it.
     pub fn environment_without<'e>(&'e self, credential: Option<&'e Secret>) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
         let names: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
         let holds = |value: &OsStr, secret: &Secret| {
@@ -250,7 +250,7 @@ impl Context {
         })
     }
 
-    /// When a token ends, in words that follow "it".
+    /// When a token expires, in words that follow "it": `ends …`, `ended …` or `never ends`.
     #[must_use]
     pub fn end_of(&self, stored: &StoredToken) -> String {
         let Some(end) = stored.token.expires_at() else { return "never ends".into() };
@@ -261,7 +261,7 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
-        // A host name that is still being looked up must not hold the end of a job.
+        // A look-up of a host name that is still running must not delay the end of a job.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }

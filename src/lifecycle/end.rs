@@ -16,15 +16,16 @@ use crate::io::remove;
 use crate::options::Revoke;
 use crate::session::{AtEnd, Session, SessionGuard, StoredToken};
 
-/// Ends one token: by the credential that it was issued for where that is at hand, else by the token itself, which may always end itself.
+/// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
+/// revoke itself.
 ///
 /// # Errors
-/// When the token may still be alive.
+/// Fails if the token may still be valid.
 pub async fn end(client: &Client<'_>, stored: &StoredToken, bearer: Option<&Secret>) -> Result<Revoked> {
     let id = &stored.token.token_id;
     if let Some(bearer) = bearer.filter(|_| !id.is_empty()) {
         match client.revoke(id, bearer).await {
-            // The credential of the minting step may be another one, or be gone: the token can still speak for itself.
+            // The credential here may not be the one of the minting step, or may be invalid by now. The token can still revoke itself.
             Err(error) if error.kind() == Kind::Refused && error.refusal().is_some() => {}
             settled => return settled,
         }
@@ -34,19 +35,19 @@ pub async fn end(client: &Client<'_>, stored: &StoredToken, bearer: Option<&Secr
 
 async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> {
     match client.revoke("me", token).await {
-        // Dead for the platform already. Refused for another reason (its audience is not this service), it may well live.
+        // The platform says that the token is dead. If it refuses for another reason, such as the token's audience, the token may be alive.
         Err(error) if matches!(error.refusal(), Some(Refusal::Expired | Refusal::Revoked)) => Ok(Revoked::Done),
         settled => settled,
     }
 }
 
-/// Ends the tokens of a session and removes what was written for them. `quiet`: only what went wrong is told.
+/// Revokes the tokens of a session and removes what was written for them. `quiet`: reports only what went wrong.
 ///
 /// # Errors
-/// When a token may still be alive, or a file still there.
+/// Fails if a token may still be valid, or a file still exists.
 pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool) -> Result<()> {
     let started = Instant::now();
-    // It may be renewing right now, and is to let go of the session.
+    // The keeper may be renewing right now. Make it release the session.
     session.stop_keeper();
     let patience = if cx.action.is_some() { Action::END } else { REQUEST };
     let mut guard = match session.lock(patience) {
@@ -70,7 +71,7 @@ pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool)
     ending.settle()
 }
 
-/// What an earlier process left: a token that nobody knows of, or nothing at all.
+/// Reports what an earlier process left: a token that nobody knows of, the reason why the keeper gave up or, if `tell_nothing`, nothing.
 fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing: bool) {
     if guard.was_cut_off() || guard.state.lost_a_token {
         cx.console.warn("an earlier step was stopped, or an answer was lost, while a token was being issued: a token may be alive that is not remembered here; look for it in the platform's list of tokens");
@@ -89,18 +90,18 @@ struct Ending<'t> {
     cx: &'t Context,
     guard: SessionGuard,
     failures: Vec<Error>,
-    /// How many tokens were revoked that a renewed one had replaced.
+    /// How many replaced tokens were revoked.
     earlier: usize,
     quiet: bool,
     started: Instant,
 }
 
 impl Ending<'_> {
-    /// Ends tokens of one platform, at once, within the time that is left.
+    /// Revokes tokens of one platform, all at the same time, within the time that is left.
     fn end_tokens(&mut self, tokens: Vec<(StoredToken, bool)>) {
         let budget = self.cx.limits().budget.0;
         let left = if self.cx.action.is_some() { Action::END.saturating_sub(self.started.elapsed()) } else { budget.max(REQUEST) };
-        // For those that can do nothing any more, one try is enough.
+        // If all of them have expired, one try is enough.
         let all_over = tokens.iter().all(|(stored, _)| is_over(self.cx, stored));
         let budget = RetryBudget(if all_over { Duration::ZERO } else { budget.min(left) });
         let ends = end_all(self.cx, &tokens, budget, left);
@@ -129,7 +130,7 @@ impl Ending<'_> {
             }
             Err(error) => {
                 self.failures.push(error.about(&format!("{name} could not be revoked, and {}", cx.end_of(&stored))));
-                // After the end of an action's own session nobody comes back for it: then the message is all there is.
+                // Nobody comes back to a session of the action's own after its post step, so the message is all that is left.
                 if cx.action.is_none() || cx.options.session.name.is_some() {
                     self.keep(stored, replaced);
                 }
@@ -137,7 +138,7 @@ impl Ending<'_> {
         }
     }
 
-    /// It lives, and stays remembered for the next try.
+    /// Puts a token that may still be valid back into the session, for the next try.
     fn keep(&mut self, stored: StoredToken, replaced: bool) {
         let files = stored.files.iter().filter(|file| file.path.exists()).cloned().collect();
         let stored = StoredToken { files, ..stored };
@@ -154,7 +155,7 @@ impl Ending<'_> {
             let tokens = if self.earlier == 1 { "token" } else { "tokens" };
             self.cx.console.say(&format!("revoked {} earlier {tokens}", self.earlier));
         }
-        // A token that lives weighs more than a file that stays.
+        // The last failure is the one returned: a token that is still valid matters more than a file that is still there.
         self.failures.splice(0..0, self.guard.settle().err());
         let last = self.failures.pop();
         for error in self.failures {
@@ -164,7 +165,7 @@ impl Ending<'_> {
     }
 }
 
-/// The end of every token of one platform, in their order.
+/// Revokes every token of one platform. The results are in the same order.
 fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudget, left: Duration) -> Vec<Result<Revoked>> {
     let Some(platform) = tokens.first().map(|(stored, _)| &stored.platform) else { return Vec::new() };
     let limits = Limits { budget, timeout: left.clamp(Duration::from_millis(1), REQUEST) };
@@ -182,8 +183,8 @@ fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudget, le
     ends.unwrap_or_else(|error| tokens.iter().map(|_| Err(error.clone())).collect())
 }
 
-/// What may end tokens of this platform besides themselves. A credential is for one platform, and goes to no other.
-/// One that can't be read any more must not keep the tokens alive.
+/// What may revoke tokens of this platform besides themselves: the credential, if it is for this platform, because it must not be sent to
+/// another. One that can't be read any more counts as none, so that the tokens can still revoke themselves.
 async fn bearer_for(cx: &Context, platform: &PlatformUrl) -> Option<Secret> {
     let credential: &Credential = cx.credential().ok().flatten()?;
     if cx.platform().ok().flatten().as_ref() != Some(platform) {
@@ -192,7 +193,7 @@ async fn bearer_for(cx: &Context, platform: &PlatformUrl) -> Option<Secret> {
     credential.authenticate().await.ok()
 }
 
-/// The results of all, in their order. (A library's join costs 12 KiB, for the few tokens of a job.)
+/// Awaits all futures at once. The results are in the same order. (A library's join costs 12 KiB, for the few tokens of a job.)
 async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<T> {
     let mut results: Vec<Option<T>> = futures.iter().map(|_| None).collect();
     poll_fn(|context| {
@@ -207,7 +208,7 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<
     results.into_iter().flatten().collect()
 }
 
-/// Whether a token is dead without our doing, with nothing that could renew it.
+/// Whether a token has expired, and nothing can renew it.
 fn is_over(cx: &Context, stored: &StoredToken) -> bool {
     stored.token.refresh_token.is_none() && stored.token.expires_at().is_some_and(|end| end < cx.now())
 }
@@ -223,7 +224,8 @@ fn by_platform(tokens: Vec<(StoredToken, bool)>) -> Vec<Vec<(StoredToken, bool)>
     groups
 }
 
-/// The session's file can't be read as one: each token that stands in it ends itself. The file stays, for it may hold more.
+/// For a session file that can't be read: every token found in it revokes itself. The file stays, because it may contain more. Returns the
+/// error with what was done.
 fn end_what_can_be_read(cx: &Context, session: &Session, error: Error) -> Error {
     let tokens = session.salvage();
     if tokens.is_empty() {

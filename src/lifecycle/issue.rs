@@ -1,5 +1,5 @@
-//! The one way in which a token comes to be: prepared, asked for, masked, remembered; and taken back when something fails before
-//! it is handed over. A first token and a renewed one go the same way.
+//! The one way in which a token is issued: prepared, asked for, masked, remembered. If something fails before it is handed over, it is
+//! taken back. A first token and a renewed one go the same way.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,20 +16,20 @@ use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke};
 use crate::session::{AtEnd, Owner, SessionGuard, State, StoredToken};
 
-/// How long a token that is on its way is waited for when the job is stopped. GitHub's runner gives 7.5 s in all.
+/// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
-/// Time to revoke a token that nobody will get.
+/// Time limit for revoking a token that nobody will get.
 const CLEAN_UP: Duration = Duration::from_secs(3);
 
-/// A first token: what is to be issued, checked before anything is made.
+/// What to issue as a token that renews no other. It is checked before anything is created.
 pub struct NewToken {
-    /// Where.
+    /// The platform.
     pub platform: PlatformUrl,
-    /// How; and how it is issued again.
+    /// How it is issued, and issued again.
     pub issuing: Issuing,
-    /// What the request bears.
+    /// The bearer token of the request.
     pub bearer: Secret,
-    /// What happens to it at the end.
+    /// What happens to it when the session ends.
     pub at_end: AtEnd,
     /// How it is renewed.
     pub renew_by: RenewBy,
@@ -38,10 +38,10 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// Reads what was asked; the credential is the last of all.
+    /// Reads what was asked for, the credential last.
     ///
     /// # Errors
-    /// When an input is wrong, or there is no credential.
+    /// Fails if an input is wrong, or there is no credential.
     pub fn new(cx: &Context, request: TokenRequest) -> Result<Self> {
         let platform = cx.platform_or_fail()?;
         let renewal = &cx.options.renewal;
@@ -57,10 +57,10 @@ impl NewToken {
     }
 }
 
-/// Issues a first token into a session, or for nobody to remember. The files that will hold it are begun before.
+/// Issues a token that renews no other, into a session if one is to remember it. The files that will hold it are begun before.
 ///
 /// # Errors
-/// When there is no token, or it was taken back.
+/// Fails if no token was issued, or it was taken back.
 pub async fn issue<'t>(
     cx: &'t Context,
     session: Option<&'t mut SessionGuard>,
@@ -91,7 +91,7 @@ pub async fn issue<'t>(
         variable: targets.variable().cloned(),
         renew_by: new.renew_by,
         in_doubt: false,
-        // What an action prints is the log's; another's standard error may be caught.
+        // What an action prints goes to the job's log. The standard error of other commands may go elsewhere.
         masked: cx.action.is_some(),
     };
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
@@ -104,9 +104,9 @@ pub async fn issue<'t>(
 /// What a new token is asked for with.
 #[derive(Clone, Copy)]
 pub enum Ask<'p> {
-    /// The credential, in the way that is remembered.
+    /// The credential, in the way that the session remembers.
     Issue(&'p Issuing, &'p Secret),
-    /// The refresh token of the current one.
+    /// The refresh token of the current token.
     Refresh(&'p StoredToken, &'p Secret),
 }
 
@@ -121,7 +121,7 @@ impl Ask<'_> {
         }
     }
 
-    /// What is true when the answer was lost.
+    /// What to say if the answer was lost.
     fn when_lost(self) -> &'static str {
         match self {
             Ask::Issue(..) => LEFT_BEHIND,
@@ -130,26 +130,26 @@ impl Ask<'_> {
     }
 }
 
-/// A new token on its way into a session, or to nobody's memory. What can go wrong with the disk does so when it begins.
+/// A new token on its way into a session, or into none. What can go wrong with the disk does so when this begins.
 pub struct Transaction<'t> {
     cx: &'t Context,
     session: Option<&'t mut SessionGuard>,
     draft: Option<AtomicFile>,
 }
 
-/// What came back, and the number of the signal that came meanwhile.
+/// The token that came back, and whether the job is being stopped meanwhile.
 pub struct Answer {
     /// The token.
     pub token: IssuedToken,
-    /// The job is being stopped.
+    /// The number of the signal that came meanwhile to stop the job.
     pub stopped: Option<u8>,
 }
 
 impl<'t> Transaction<'t> {
-    /// Begins the next version of the state file, while there is nothing to lose.
+    /// Begins the next version of the state file, while nothing can be lost.
     ///
     /// # Errors
-    /// When there is no room for it.
+    /// Fails if there is no room for it.
     pub fn begin(cx: &'t Context, session: Option<&'t mut SessionGuard>) -> Result<Self> {
         let mut begun = Self { cx, session, draft: None };
         match begun.session.as_ref().map(|session| session.draft()).transpose() {
@@ -159,7 +159,7 @@ impl<'t> Transaction<'t> {
         Ok(begun)
     }
 
-    /// There is no token: of a session that has none not even an empty folder stays.
+    /// Ends without a token. A session that holds none is removed, even its folder if that is empty.
     fn abandon(self, error: Error) -> Error {
         if let Some(session) = self.session.filter(|session| session.state.is_empty()) {
             drop(self.draft);
@@ -168,10 +168,10 @@ impl<'t> Transaction<'t> {
         error
     }
 
-    /// Writes what is known before the answer is, or without one; and begins the next version.
+    /// Writes what is known before an answer comes, or without one, and begins the next version of the state file.
     ///
     /// # Errors
-    /// When it can't be written, or there is no room for the next.
+    /// Fails if it can't be written, or there is no room for the next version.
     pub fn note(&mut self, change: impl FnOnce(&mut State)) -> Result<()> {
         let Some(session) = &mut self.session else { return Ok(()) };
         let next = session.draft();
@@ -184,19 +184,19 @@ impl<'t> Transaction<'t> {
         Ok(())
     }
 
-    /// Asks for the token. From the moment the request may have been sent, a request to stop waits for the answer: a token that
-    /// nobody knows of could not be revoked.
+    /// Asks for the token. Once the request may have been sent, a request to stop waits for the answer: a token that nobody knows of could
+    /// not be revoked.
     ///
     /// # Errors
-    /// When no token came; it says so where one may exist all the same.
+    /// Fails if no token came. Says so if one may exist all the same.
     pub async fn ask(&self, platform: &PlatformUrl, ask: Ask<'_>, limits: Limits, stop: Stop<'_>) -> Result<Answer> {
         self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await
     }
 
-    /// Has the job's log hide the token, and remembers it: beside the others or, as a renewed one, in the place of the current.
+    /// Hides the token in the job's log and remembers it: beside the others or, if it is a renewed one, in the place of the current one.
     ///
     /// # Errors
-    /// When it can't be; then it was taken back.
+    /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, bearer: Option<&Secret>) -> Result<Rollback<'t>> {
         let masked = if how.masks { self.cx.mask(stored.token.secrets()) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
@@ -212,13 +212,13 @@ impl<'t> Transaction<'t> {
 /// How a token is remembered.
 #[derive(Clone, Copy)]
 pub struct Remember {
-    /// Whether the job's log does what it is told from here.
+    /// Whether what is printed here reaches the job's log, so that the token can be masked there.
     pub masks: bool,
-    /// Whether it is in the place of the current one.
+    /// Whether it takes the place of the current token.
     pub replaces: bool,
 }
 
-/// A token that exists and was not handed over yet: either it is, or all that was begun is undone.
+/// A token that exists but is not handed over yet: either it is, or everything that was begun is undone.
 #[must_use]
 pub struct Rollback<'t> {
     cx: &'t Context,
@@ -227,7 +227,7 @@ pub struct Rollback<'t> {
     /// The token.
     pub stored: StoredToken,
     bearer: Option<Secret>,
-    /// Files that were written with it.
+    /// The files that were written with it.
     pub written: Vec<PathBuf>,
 }
 
@@ -242,20 +242,20 @@ impl Rollback<'_> {
         draft.map_or_else(|| session.write(), |draft| session.save(draft))
     }
 
-    /// It is handed over, and stays.
+    /// Keeps the token, once it is handed over.
     pub fn commit(self) -> StoredToken {
         self.stored
     }
 
-    /// Nobody will get this token: its files go, and it is revoked at once. One that can't be stays remembered.
-    /// Returns the failure that brought us here, with what became of the token.
+    /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered. Returns
+    /// `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
         remove_all(&self.written);
         let (cx, stored, bearer) = (self.cx, &self.stored, self.bearer.as_ref());
         let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
         let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, bearer).await).await;
         if let (Some(session), Some(before)) = (self.session, self.before) {
-            // The failure that brought us here is the one to tell.
+            // A failure to write is not reported: the first failure matters more.
             let _ = if ended.is_ok() {
                 session.state = before;
                 session.settle()

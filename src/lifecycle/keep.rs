@@ -1,4 +1,4 @@
-//! Whoever keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
+//! What keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
 
 use std::fs::OpenOptions;
 use std::io::{self, LineWriter, Write};
@@ -18,40 +18,39 @@ use crate::options::{Options, RenewBy};
 use crate::os;
 use crate::session::{Backoff, Freshness, Session, StoredToken, due_at, freshness};
 
-/// The command that a keeper in the background is.
+/// The name of the command that runs a keeper.
 pub const KEEP: &str = "keep";
 
-/// How often a keeper looks whether the session is still there.
+/// How often a keeper checks whether the session still exists.
 pub const LOOK: Duration = Duration::from_millis(500);
-/// How long it waits where another process renews.
+/// How long it waits while another process holds the session.
 const BUSY: Duration = Duration::from_millis(20);
-/// How long a keeper may take to be there.
+/// How long a keeper may take to start.
 const START: Duration = Duration::from_secs(5);
-/// A longer log begins anew.
+/// A log of more bytes than this is begun anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
-/// A keeper at work.
+/// A keeper.
 pub struct Keeper<'t> {
     source: TokenSource<'t>,
     late: f64,
-    /// The token that the session's files hold.
+    /// The token that the session's files hold: its name, when it was issued, and the number of files.
     written: Option<(String, Timestamp, usize)>,
     complained: bool,
 }
 
 impl<'t> Keeper<'t> {
-    /// A keeper that renews in this role until `stop` asks it to end.
+    /// A keeper in this role. `stop` can end a request that is on its way.
     #[must_use]
     pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         let source = TokenSource::for_keeper(cx, session, role, stop);
         Self { source, late: random::fraction(), written: None, complained: false }
     }
 
-    /// A keeper's look at the session: renews the token if it is time. Returns for how long nothing need be done;
-    /// none: the session is over.
+    /// Looks at the session, and renews the token if it is time. Returns how long nothing needs to be done; `None` if the session is over.
     ///
     /// # Errors
-    /// When there is no use in going on.
+    /// Fails if there is no point in going on.
     pub async fn look(&mut self) -> Result<Option<Duration>> {
         let state = self.source.session.read()?;
         let Some(stored) = &state.current else { return Ok(None) };
@@ -94,7 +93,8 @@ impl<'t> Keeper<'t> {
         }
     }
 
-    /// A token was renewed: when there is something to do again. One that is due on arrival must not be renewed over and over.
+    /// Reports a renewal, and returns how long nothing needs to be done. A token that is due as soon as it comes must not be renewed over
+    /// and over.
     fn next_look(&mut self, stored: &StoredToken) -> Duration {
         let cx = self.source.context();
         if self.source.role() != Role::Exec {
@@ -111,7 +111,7 @@ impl<'t> Keeper<'t> {
         wait
     }
 
-    /// Says what failed, and when the next try is.
+    /// Reports what failed, and returns the time until the next try.
     fn next_try(&self, error: &Error) -> Duration {
         let cx = self.source.context();
         let wait = self.source.backoff.as_ref().map_or(Duration::ZERO, |backoff| backoff.wait(cx.now()));
@@ -119,7 +119,8 @@ impl<'t> Keeper<'t> {
         wait
     }
 
-    /// Brings the session's files to the current token, whoever renewed it. One that can't be written is tried at each look, and told once.
+    /// Writes the current token to the session's files, no matter who renewed it. A file that can't be written is tried again at each look,
+    /// but reported once.
     fn rewrite_files(&mut self, stored: &StoredToken) {
         let id = (stored.token.name().to_owned(), stored.token.issued_at, stored.files.len());
         if self.written.as_ref() == Some(&id) {
@@ -137,13 +138,13 @@ impl<'t> Keeper<'t> {
     }
 }
 
-/// Renews in time until the session is over, the process `until` has ended or this one is asked to end.
+/// Renews the token in time, until the session is over, the process `until` has ended, or a signal asks this process to end.
 ///
 /// # Errors
-/// When there is no use in going on.
+/// Fails if there is no point in going on.
 pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u32>, role: Role) -> Result<()> {
     if cx.options.credential.access_token_stdin.is_some() {
-        // While its pipe is there.
+        // Read it now, while its pipe is there.
         cx.credential()?;
     }
     let Some(_lock) = session.become_keeper(Some(std::process::id()))? else {
@@ -153,10 +154,10 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
     let job = os::Watched::new(until);
     cx.block_on(async {
         let mut stop = std::pin::pin!(Stop::Signal.requested());
-        // From now on a signal is heard.
+        // Poll it once: from now on, signals are noticed.
         let _ = tokio::time::timeout(Duration::ZERO, &mut stop).await;
         cx.console.say(&format!("keeping the session '{}' fresh", session.name()));
-        // Whoever has started it may hold the session's lock until it is seen to be there.
+        // Only now: the process that started this one may hold the session's lock until this one is the keeper.
         add_files(targets, session)?;
         forget_failure(session)?;
         let mut keeper = Keeper::new(cx, session.clone(), role, Stop::Signal);
@@ -180,10 +181,10 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
     })
 }
 
-/// The files that are wanted too belong to the session from now on, and are written.
+/// Adds the files that were asked for to the session, and writes them.
 ///
 /// # Errors
-/// When they can't be remembered or written.
+/// Fails if they can't be remembered or written.
 pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
     let files = targets.files();
     if files.is_empty() {
@@ -194,12 +195,12 @@ pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
     current.files.retain(|other| files.iter().all(|file| file.path != other.path));
     current.files.extend(files.iter().cloned());
     let current = current.clone();
-    // Remembered first: a file that nobody knows of would stay.
+    // Remember them first: a file that nobody knows of would not be removed.
     guard.write()?;
     files.iter().try_for_each(|file| rewrite(file, &current))
 }
 
-/// Why an earlier keeper gave up no longer matters.
+/// Forgets why an earlier keeper gave up.
 fn forget_failure(session: &Session) -> Result<()> {
     if session.read()?.keeper_failure.is_none() {
         return Ok(());
@@ -211,13 +212,15 @@ fn forget_failure(session: &Session) -> Result<()> {
 
 /// How a keeper is started in the background.
 pub struct Launch {
-    /// The process until whose end it keeps.
+    /// The process until whose end it keeps the token fresh.
     pub until: Option<u32>,
 }
 
 impl Launch {
+    /// Decides which process the keeper ends with: the one of `--until-pid`, else the job's.
+    ///
     /// # Errors
-    /// When the process to wait for is no number, or not there.
+    /// Fails if the process that was given is not a number, or does not exist.
     pub fn new(cx: &Context) -> Result<Self> {
         let Some(given) = &cx.options.renewal.until_pid else { return Ok(Self { until: os::job_process(cx.action.is_some()) }) };
         match given.text.parse() {
@@ -230,7 +233,7 @@ impl Launch {
     /// Starts a keeper that outlives this process, unless the session has one.
     ///
     /// # Errors
-    /// When it can't be started, or ends at once.
+    /// Fails if it can't be started, or fails at once.
     pub fn start(&self, cx: &Context, session: &Session) -> Result<()> {
         if session.has_keeper() {
             cx.console.say(&format!("the session '{}' already has a keeper, which goes on as it was started", session.name()));
@@ -259,13 +262,14 @@ impl Launch {
         let by = cx.options.renewal.by.or(state.current.map(|stored| stored.renew_by));
         let credential = cx.credential().map_err(io::Error::other)?;
         keeper.env_clear().envs(cx.environment_without(credential.map(Credential::secret))).env(HOME, session.home());
-        // It is no step of an action, and has none of the flags: what it needs of them it gets as variables.
+        // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
         keeper.envs(connection.url.iter().map(|given| (table::URL.variable, &given.text)));
         keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
         keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
         keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
-        // For the whole job nobody is to hold the credential who does not need it. Who does gets it by a pipe: it may have come by one.
+        // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
+        // come by one, which can't be read again.
         let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
         if credential.is_some() {
             keeper.arg("--access-token-stdin").stdin(Stdio::piped());
@@ -287,7 +291,7 @@ fn not_started(error: io::Error) -> Error {
     Error::new(Kind::Local, format!("the keeper can't be started: {error}"), "")
 }
 
-/// Has a keeper's talk go to a small file in which each line has its time.
+/// Sends a keeper's messages to a small file, with the time on each line.
 pub fn talk_to_log(cx: &Context, path: PathBuf) {
     cx.console.redirect(Box::new(LineWriter::new(Log { path, begun: false, clock: cx.clock() })));
 }
@@ -300,7 +304,7 @@ struct Log {
 
 impl Write for Log {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        // With the session it goes, and must not come back.
+        // The log is removed with the session, and must not come back.
         if self.begun && !self.path.exists() {
             return Ok(lines.len());
         }

@@ -1,4 +1,4 @@
-//! A program that is run with a fresh token, with every secret hidden in what it prints.
+//! Runs a program with a fresh token, and hides every secret in what it prints.
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
@@ -21,10 +21,10 @@ use crate::options::table::{HOME, SESSION, URL};
 use crate::os;
 use crate::session::{Session, StoredToken, Watch};
 
-/// The exit code when it is not the program's.
+/// The exit code if jf-token itself failed, not the program.
 pub const OWN_FAILURE: u8 = 125;
 
-/// How often it is looked how the program has set its terminal.
+/// How often to check the settings of the program's terminals.
 const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
 
 /// A program that was found.
@@ -33,35 +33,35 @@ pub struct Program<'p> {
     words: &'p [OsString],
 }
 
-/// What it starts with.
+/// What a program starts with.
 pub struct Start<'p> {
-    /// The session whose token it gets, and that is kept fresh for it.
+    /// The session whose token it gets. The token is kept fresh meanwhile.
     pub session: &'p Session,
     /// The token.
     pub stored: &'p StoredToken,
-    /// The variable for it.
+    /// The variable that the token is put into.
     pub variable: &'p str,
-    /// What it must neither get nor print.
+    /// The credential, which it must neither get nor print.
     pub credential: Option<Secret>,
-    /// Signals that came before it was there.
+    /// The signals, including those that came before the program was started.
     pub signals: os::Signals,
 }
 
-/// A program at its end.
+/// A program that has ended.
 pub struct Ended {
     status: io::Result<ExitStatus>,
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
 }
 
 impl<'p> Program<'p> {
-    /// Looks where it is. One that is not there is told before there is a token.
+    /// Looks for the program, so that it is known to exist before there is a token.
     ///
     /// # Errors
-    /// When there is none, or it can't be run.
+    /// Fails if there is none, or it can't be executed.
     pub fn find(cx: &'p Context) -> Result<Self> {
         let words = &cx.options.program;
         let program = words.first().map_or(Path::new(""), Path::new);
-        // What has a folder is looked for nowhere else.
+        // A name with a folder is not looked for in PATH.
         let folders = if program.components().count() > 1 { Some(OsString::new()) } else { cx.environment.os("PATH") };
         // Without PATH the system knows where to look.
         let Some(folders) = folders else { return Ok(Self { place: program.to_owned(), words }) };
@@ -77,15 +77,15 @@ impl<'p> Program<'p> {
         Err(not_started(words, &kind.into()))
     }
 
-    /// Runs it to its end, passes signals on, and keeps the token fresh meanwhile.
+    /// Runs the program to its end. Meanwhile passes signals on, and keeps the token fresh.
     ///
     /// # Errors
-    /// When it can't be started.
+    /// Fails if it can't be started.
     pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.credential.clone())));
         let mut process = self.process(cx, &start);
-        // Dropped, `end` tells those that pass on that the program has ended.
+        // Dropping `end` tells the threads that pass its output on that the program has ended.
         let (ended, end) = io::pipe().map_err(fail)?;
         let outputs = os::Outputs::new().map_err(fail)?;
         let mut passing = Vec::new();
@@ -99,13 +99,14 @@ impl<'p> Program<'p> {
             let attended = Attended { process, signals: start.signals, screens: outputs.screens };
             attended.keep_fresh(cx, start.session).await.map_err(|error| not_started(self.words, &error))
         })?;
-        // What it printed last may hold what will soon be known no more.
+        // The program's last output may contain secrets that the session will soon forget.
         redactor.refresh();
         drop(end);
         Ok(Ended { status, passing })
     }
 
-    /// By its place, so that it is not looked for again: that costs a copy of all our memory's tables.
+    /// The program by its full path, so that the system doesn't look for it again: the process would then be forked, which copies all our
+    /// memory's tables.
     fn process(&self, cx: &Context, start: &Start) -> Command {
         let mut process = os::program(&self.place, self.words.first().map_or(OsStr::new(""), |program| program));
         process.args(self.words.iter().skip(1)).env_clear();
@@ -117,7 +118,7 @@ impl<'p> Program<'p> {
     }
 }
 
-/// What is attended to while the program runs.
+/// What to take care of while the program runs.
 struct Attended {
     process: Command,
     signals: os::Signals,
@@ -125,7 +126,7 @@ struct Attended {
 }
 
 impl Attended {
-    /// Starts the program, waits for its end, and keeps the token fresh until then. A renewal that is on its way then is waited for.
+    /// Starts the program, keeps the token fresh, and waits for the program's end. If a renewal is on its way by then, waits for that too.
     async fn keep_fresh(self, cx: &Context, session: &Session) -> io::Result<io::Result<ExitStatus>> {
         let child = tokio::process::Command::from(self.process).spawn()?;
         let (over, busy) = (AtomicBool::new(false), Cell::new(false));
@@ -142,7 +143,7 @@ impl Attended {
     }
 }
 
-/// Passes signals on to the program, and waits for its end.
+/// Passes signals and terminal settings on, and waits for the program's end.
 async fn attend(mut child: tokio::process::Child, mut signals: os::Signals, mut screens: os::Screens) -> io::Result<ExitStatus> {
     let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
     let ended = loop {
@@ -156,13 +157,13 @@ async fn attend(mut child: tokio::process::Child, mut signals: os::Signals, mut 
     ended
 }
 
-/// Keeps the token fresh until the program is over; `busy` while that must not be cut off.
+/// Keeps the token fresh until the program is over. While `busy` is set, this must not be cut off.
 async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bool>) {
     let mut keeper = Keeper::new(cx, session.clone(), Role::Exec, Stop::Flag(over));
     let (mut lock, mut goes_on) = (None, true);
     while !over.load(Ordering::Relaxed) {
         let mut wait = LOOK;
-        // Another may be the session's keeper, and may end before this program does. Of a session that is over nothing is left behind.
+        // Another process may be the keeper now, but end before this program. For a session that is over, don't create a file.
         if goes_on && lock.is_none() && !session.has_keeper() && session.read().is_ok_and(|state| !state.is_empty()) {
             lock = session.become_keeper(None).ok().flatten();
         }
@@ -172,7 +173,7 @@ async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bo
             busy.set(false);
             match looked {
                 Ok(Some(next)) => wait = next.min(LOOK),
-                // Revoked by somebody else, or not to be renewed: the program goes on with what it has.
+                // Revoked by somebody else, or impossible to renew: the program goes on with the token it has.
                 Ok(None) => goes_on = false,
                 Err(error) => {
                     goes_on = false;
@@ -187,13 +188,13 @@ async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bo
 }
 
 impl Ended {
-    /// The program's exit code, once all that it printed is passed on.
+    /// The program's exit code, once everything it printed is passed on.
     ///
     /// # Errors
-    /// When it can't be told, or not all was passed on and nothing else would say so.
+    /// Fails if the exit code is unknown, or if it is 0 but some output could not be passed on.
     pub fn exit_code(self, cx: &Context) -> Result<u8> {
         let passed = self.passing.into_iter().filter_map(|passing| passing.join().ok());
-        // Who does not read any more misses nothing.
+        // If nobody reads any more, nothing is missed.
         let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
         let failed = failed.map(|error| Error::new(Kind::Local, format!("can't write the program's output: {error}"), ""));
         let code = self.status.map(os::exit_code);

@@ -1,4 +1,4 @@
-//! Renew the session's token, by its refresh token or by issuing it again: mask, remember, hand over again.
+//! Renews the session's token, by its refresh token or by issuing it again: masks, remembers and hands over the new one.
 
 use std::time::{Duration, Instant};
 
@@ -16,53 +16,53 @@ use crate::io::random;
 use crate::options::RenewBy;
 use crate::session::{Backoff, Freshness, Session, SessionGuard, State, StoredToken, freshness};
 
-/// The most time for one try while the token is still good.
+/// The longest time for one try while the token is still good.
 const TRY: Duration = Duration::from_secs(10);
-/// The least.
+/// The shortest time for such a try.
 const SHORTEST_TRY: Duration = Duration::from_millis(200);
-/// How long a keeper is waited for that should have renewed the token.
+/// How long to wait for a keeper that should have renewed the token.
 const KEEPER: Duration = Duration::from_secs(10);
 
-/// The token of one session, renewed when it must be. Everything that needs one gets it here, from whatever thread.
+/// The token of one session, renewed when necessary. Everything that needs it gets it here, on any thread.
 pub struct TokenSource<'t> {
     cx: &'t Context,
     /// The session.
     pub session: Session,
-    /// As this command was asked to; else as the session says.
+    /// The way to renew, if this command was told one; else the session says.
     by: Option<RenewBy>,
     role: Role,
     stop: Stop<'t>,
-    /// What the last try met, where the session could not remember it.
+    /// The pause after the last failure, if the session could not remember it.
     pub(super) backoff: Option<Backoff>,
-    /// A token may have been left behind that lives for long: another try could leave one more.
+    /// Whether a long-lived token may have been left behind, so that another try could leave one more.
     pub(super) issued_blindly: bool,
 }
 
 /// For whom the token is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Somebody waits for it.
+    /// A command that somebody waits for.
     Waited,
-    /// A keeper whose talk the job's log shows.
+    /// A keeper whose messages are in the job's log.
     Keeper,
-    /// A keeper whose talk goes to a file: no log hides what it is asked to from there.
+    /// A keeper whose messages go to a file, from where it can't mask anything in the job's log.
     LoggedKeeper,
-    /// The keeper of a program, which says nothing of what went well. It has standard error together with the program, whose
-    /// half a line before a mask would have the log show the token.
+    /// The keeper of a program. It reports no success. It shares standard error with the program: half a line that the program left there
+    /// would turn a mask command into text that shows the token.
     Exec,
 }
 
 impl Role {
-    /// Whether the log does what it is told from here.
+    /// Whether what is printed here reaches the job's log, so that the token can be masked there.
     fn is_heard(self) -> bool {
         matches!(self, Role::Waited | Role::Keeper)
     }
 }
 
-/// What there is to renew a token with.
+/// What a token can be renewed with.
 struct Means<'t> {
     refresh: Option<Secret>,
-    /// The credential, or why there is none.
+    /// The credential, or why it can't be used.
     issue: std::result::Result<&'t Credential, &'static str>,
 }
 
@@ -74,13 +74,13 @@ impl<'t> TokenSource<'t> {
         Self { cx, session, by, role: Role::Waited, stop: Stop::Signal, backoff: None, issued_blindly: false }
     }
 
-    /// For a keeper.
+    /// For a keeper in this role.
     #[must_use]
     pub fn for_keeper(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         Self { role, stop, ..Self::new(cx, session) }
     }
 
-    /// All that it works with.
+    /// The context it works in.
     #[must_use]
     pub fn context(&self) -> &'t Context {
         self.cx
@@ -92,10 +92,11 @@ impl<'t> TokenSource<'t> {
         self.role
     }
 
-    /// The token, good for at least `min_ttl` (absent: a minute, or a tenth of its life). One that is fresh costs no network and no lock.
+    /// The token, valid for at least `min_ttl` (`None`: a minute, or a tenth of its life if that is less). If it is fresh, this takes no
+    /// lock and sends nothing.
     ///
     /// # Errors
-    /// When there is none, or it is unusable and can't be renewed.
+    /// Fails if there is none, or if it is unusable and can't be renewed.
     pub async fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
         let (late, started) = (random::fraction(), Instant::now());
         let mut state = self.session.read()?;
@@ -121,7 +122,7 @@ impl<'t> TokenSource<'t> {
             let waits = started.elapsed() < if kept { KEEPER } else { LOCK };
             match self.renew_if_free(&state, min_ttl, late).await {
                 Ok(true) => return Ok(self.current(&self.session.read()?)?.clone()),
-                // Another is at it, or should be.
+                // Another process renews it, or should.
                 Ok(false) if waits => {}
                 Err(error) if waits && kept && error.kind() == Kind::NoCredential => {}
                 Ok(false) if found == Freshness::Due => {
@@ -133,13 +134,13 @@ impl<'t> TokenSource<'t> {
                 }
                 Err(error) => return Err(self.unusable(&stored, error)),
             }
-            // Not all at once again.
+            // A random pause, so that waiting processes don't all try again at the same time.
             tokio::time::sleep(Duration::from_millis(5).mul_f64(1.0 + 3.0 * random::fraction())).await;
             state = self.session.read()?;
         }
     }
 
-    /// Renews the token, unless it was renewed meanwhile. False: another process has the lock.
+    /// Renews the token, unless it was renewed meanwhile. Returns false if another process holds the lock.
     async fn renew_if_free(&mut self, state: &State, min_ttl: Option<Duration>, late: f64) -> Result<bool> {
         self.means(state)?;
         let Some(mut guard) = self.session.try_lock()? else { return Ok(false) };
@@ -164,10 +165,11 @@ impl<'t> TokenSource<'t> {
         Ok(true)
     }
 
-    /// One try to renew a token that is due or unusable, under the lock. What may pass is remembered, so that the next try comes later.
+    /// Tries once to renew a token that is due or unusable, under the lock. If it fails but may succeed later, remembers that, so that the
+    /// next try comes after a pause.
     ///
     /// # Errors
-    /// When it was not renewed.
+    /// Fails if the token was not renewed.
     pub async fn attempt(&mut self, guard: &mut SessionGuard, found: Freshness) -> Result<()> {
         let end = self.current(&guard.state)?.token.expires_at();
         let left = |now: Timestamp| end.map_or(Duration::MAX, |end| end.since(now));
@@ -182,7 +184,7 @@ impl<'t> TokenSource<'t> {
             && error.may_pass()
         {
             let now = self.cx.now();
-            // What could not be written is known here all the same.
+            // The session may not have been able to store the last pause, but we know it.
             let before = self.backoff.iter().chain(&guard.state.backoff).max_by_key(|backoff| backoff.pause);
             let mut backoff = Backoff::after(before, now, left(now), random::fraction());
             if let Outcome::Busy(Some(wait)) = error.outcome() {
@@ -190,7 +192,7 @@ impl<'t> TokenSource<'t> {
             }
             self.backoff = Some(backoff.clone());
             guard.state.backoff = Some(backoff);
-            // Where it can't be written, other processes try sooner.
+            // If this can't be written, other processes just try sooner.
             let _ = guard.write();
         }
         done
@@ -199,7 +201,7 @@ impl<'t> TokenSource<'t> {
     /// Renews the token now, under the lock.
     ///
     /// # Errors
-    /// When it was not renewed: then what was remembered stays, and what could be of use.
+    /// Fails if it was not renewed. The session then keeps the old token, and what became known of its refresh token.
     pub async fn renew(&mut self, guard: &mut SessionGuard, limits: Limits) -> Result<()> {
         let means = self.means(&guard.state)?;
         let old = self.current(&guard.state)?.clone();
@@ -229,7 +231,7 @@ impl<'t> TokenSource<'t> {
         }
     }
 
-    /// None: it failed in a way in which issuing a new one may not.
+    /// Refreshes the token. `None` if that failed but issuing a new one may still work.
     async fn refresh(
         &self,
         transaction: &mut Transaction<'_>,
@@ -238,7 +240,7 @@ impl<'t> TokenSource<'t> {
         means: &Means<'_>,
         limits: Limits,
     ) -> Result<Option<Answer>> {
-        // Whoever goes on after this process was killed must know that the pair may be spent.
+        // If this process is killed, the next one must know that the pair may be spent.
         transaction.note(|state| doubt(state, true))?;
         let error = match transaction.ask(&old.platform, Ask::Refresh(old, refresh_token), limits, self.stop).await {
             Ok(answer) => return Ok(Some(answer)),
@@ -246,7 +248,7 @@ impl<'t> TokenSource<'t> {
         };
         let spent = error.refusal() == Some(Refusal::SpentRefreshToken);
         transaction.note(|state| {
-            // Only a new pair clears an older doubt.
+            // Only a new pair removes an older doubt.
             doubt(state, old.in_doubt || spent || error.may_be_done());
             if let Some(current) = state.current.as_mut().filter(|_| spent) {
                 current.token.refresh_token = None;
@@ -275,14 +277,14 @@ impl<'t> TokenSource<'t> {
         if let Err(error) = &asked
             && error.may_be_done()
         {
-            // This failure is the one to tell.
+            // A failure to write is not reported: the first failure matters more.
             let _ = transaction.note(|state| state.lost_a_token = true);
             self.issued_blindly = !old.issuing.request().ends_within_the_hour();
         }
         asked
     }
 
-    /// The files and the variable that hold the token get the new one. What fails is told: the token itself is safe.
+    /// Puts the new token into the files and the variable that hold the old one. A failure is only reported: the token itself is safe.
     fn hand_over_again(&self, stored: &StoredToken) {
         for file in &stored.files {
             if let Err(error) = rewrite(file, stored) {
@@ -298,10 +300,10 @@ impl<'t> TokenSource<'t> {
         }
     }
 
-    /// Whether there is any way to renew the token from here.
+    /// Checks that there is a way to renew the token from here.
     ///
     /// # Errors
-    /// When there is none, with what would make one.
+    /// Fails if there is none, and says what would be one.
     pub fn check_means(&self) -> Result<()> {
         let state = self.session.read()?;
         self.means(&state).map(drop)
@@ -315,11 +317,11 @@ impl<'t> TokenSource<'t> {
         let issue = match credential {
             None if by == RenewBy::Refresh => Err("--renew-by refresh rules that out"),
             None => Err("there is no credential here to mint a new one with"),
-            // The credential is for one platform, and goes to no other.
+            // The credential is for one platform, and must not be sent to another.
             Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
                 Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
-            // What a step calls JF_ACCESS_TOKEN may be the very token that was minted for it.
+            // In a later step, JF_ACCESS_TOKEN may be the very token that was minted.
             Some(credential) if state.secrets().any(|ours| ours == credential.secret()) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
@@ -332,7 +334,7 @@ impl<'t> TokenSource<'t> {
         }
     }
 
-    /// Nothing here can renew the token, but its keeper can.
+    /// The error if only the keeper can renew the token.
     fn left_to_the_keeper(&self, state: &State) -> Error {
         let log = self.session.log();
         let help = match &state.backoff {
@@ -358,7 +360,7 @@ impl<'t> TokenSource<'t> {
         })
     }
 
-    /// The token that is there, though it could not be renewed.
+    /// Reports that the token could not be renewed, and returns it as it is.
     fn as_it_is(&self, stored: &StoredToken, why: &str) -> StoredToken {
         let state = if stored.in_doubt { "may have been ended by a refresh whose answer was lost".into() } else { self.cx.end_of(stored) };
         self.cx.console.say(&format!("the token {state}, and is not renewed yet: {why}"));
@@ -377,7 +379,7 @@ fn doubt(state: &mut State, in_doubt: bool) {
     }
 }
 
-/// What to do where nothing can mint.
+/// Advice for when the credential here can't mint.
 const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those that the first token was minted with";
 
 fn no_means(by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {

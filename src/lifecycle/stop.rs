@@ -3,17 +3,18 @@ use std::time::Duration;
 
 use crate::os;
 
-/// What asks a request that is under way to come to an end.
+/// What can ask a request that is on its way to stop.
 #[derive(Clone, Copy)]
 pub enum Stop<'s> {
     /// A signal to this process.
     Signal,
-    /// The end of the program that the token is kept fresh for.
+    /// A flag that is set when the program that the token is kept fresh for has ended.
     Flag(&'s AtomicBool),
 }
 
 impl Stop<'_> {
-    /// Returns when it does, with the number of the signal. Signals no longer end the process from the first call on.
+    /// Waits until it is asked to stop, and returns the number of the signal (0 for a flag). Once a wait for `Signal` is polled, signals no
+    /// longer end the process.
     pub async fn requested(self) -> u8 {
         match self {
             Stop::Signal => os::stop_request().await,

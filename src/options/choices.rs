@@ -1,11 +1,11 @@
-//! The words that some options take.
+//! Options that take one of a few words.
 
 use serde::{Deserialize, Serialize};
 
-/// What standard output gets: `--format`.
+/// What to print to standard output: `--format`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// The platform's answer as jf prints it, with `username` and `expires_at`.
+    /// The platform's answer as jf prints it, plus `username` and `expires_at`.
     Json,
     /// The bare access token.
     Token,
@@ -17,14 +17,14 @@ pub enum Format {
     Header,
     /// The bare reference token.
     Reference,
-    /// Lines for people.
+    /// A table for people.
     Table,
     /// Nothing.
     None,
 }
 
 impl Format {
-    /// Every format and its name.
+    /// Every format with its name.
     pub const WORDS: [(&str, Format); 8] = [
         ("json", Format::Json),
         ("token", Format::Token),
@@ -41,21 +41,21 @@ impl Format {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RenewBy {
-    /// The refresh token first; where it is spent or there is none, by minting again.
+    /// By the refresh token; if it is spent or there is none, by minting a new token.
     #[default]
     Auto,
-    /// The refresh token only.
+    /// By the refresh token only.
     Refresh,
-    /// Minting again only: the old token lives out its time.
+    /// By minting a new token only. The old one stays valid until it expires.
     Mint,
 }
 
 impl RenewBy {
-    /// Every way and its name.
+    /// Every way to renew with its name.
     pub const WORDS: [(&str, RenewBy); 3] =
         [(RenewBy::Auto.word(), RenewBy::Auto), (RenewBy::Refresh.word(), RenewBy::Refresh), (RenewBy::Mint.word(), RenewBy::Mint)];
 
-    /// Its name.
+    /// The name of this way to renew.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -75,17 +75,17 @@ impl RenewBy {
 /// What happens to a token when the job ends: `--revoke`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Revoke {
-    /// It lives on.
+    /// It stays valid.
     Never,
-    /// It is revoked; in an action a failure is only a warning.
+    /// It is revoked. In the GitHub Action, a failure to do so is only a warning.
     #[default]
     AtEnd,
-    /// It is revoked; a failure fails the job.
+    /// It is revoked. A failure to do so fails the job.
     Strict,
 }
 
 impl Revoke {
-    /// Every choice and its names.
+    /// Every choice with its names.
     pub const WORDS: [(&str, Revoke); 7] = [
         ("true", Revoke::AtEnd),
         ("false", Revoke::Never),

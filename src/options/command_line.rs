@@ -1,4 +1,4 @@
-//! The command line, built from the table of options. No value goes through a typed parser: its errors would show it.
+//! The command line, built from the table of options. clap must not parse values into types: its errors would show them.
 
 use std::ffi::OsString;
 
@@ -20,28 +20,28 @@ Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input 
 4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
 exec: the program's own; 127 no such program; 126 it can't be run; 125 jf-token itself failed.";
 
-/// The word before the command when the GitHub Action's own scripts call.
+/// The word before the command when the GitHub Action's own scripts call jf-token.
 pub const ACTION: &str = "action";
 
 /// What the arguments ask for.
 pub struct Asked {
-    /// The command; none: no word at all.
+    /// The command; `None` if there are no arguments.
     pub command: Option<&'static Syntax>,
     /// Its flags.
     pub flags: Flags,
-    /// The program that it is to run.
+    /// The program to run, and its arguments.
     pub program: Vec<OsString>,
 }
 
-/// What comes of reading the arguments.
+/// The result of reading the arguments.
 pub enum Parsed {
-    /// A command.
+    /// A command is to run.
     Run(Asked),
-    /// A text for standard output.
+    /// A text is to be printed to standard output.
     Help(String),
 }
 
-/// The whole command tree. Only of the commands that are `wanted` the options are made: that takes time.
+/// The whole tree of commands. Options are added to the `wanted` commands only, because that takes time.
 #[must_use]
 pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> Command {
     let mut root = Command::new("jf-token")
@@ -76,7 +76,7 @@ fn arg(option: &'static Opt, operands: Operands) -> Arg {
     }
 }
 
-/// What stands behind `--`.
+/// The arguments after `--`.
 fn program() -> Arg {
     let values = OsStringValueParser::new();
     Arg::new(PROGRAM)
@@ -90,17 +90,17 @@ fn program() -> Arg {
 
 const PROGRAM: &str = "program";
 
-/// The command that the arguments name, jf-token's own name first.
+/// The command that the arguments name. The first of them is jf-token's own name.
 #[must_use]
 pub fn command_of(args: &[OsString], commands: &[&'static Syntax]) -> Option<&'static Syntax> {
     let word = args.get(1)?.to_str()?;
     commands.iter().copied().find(|syntax| syntax.is_called(word))
 }
 
-/// Reads the arguments, jf-token's own name first.
+/// Reads the arguments. The first of them is jf-token's own name.
 ///
 /// # Errors
-/// When they are wrong; the message shows no value that could be a token.
+/// Fails if they are wrong. The message shows no value that could be a token.
 pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Parsed> {
     if args.get(1).is_some_and(|word| word == "help") {
         args.remove(1);
@@ -145,7 +145,7 @@ fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
     Ok(flags)
 }
 
-/// clap's own text would show the values it met, and the code that writes it is 30 KiB.
+/// Explains an error in our own words. clap's would show the values, and the code that writes them takes 30 KiB.
 fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static Syntax]) -> Error {
     let culprit = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
@@ -178,7 +178,7 @@ fn not_an_option(argument: &str, command: &Syntax) -> Error {
         _ if argument.starts_with('-') => {
             Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
         }
-        // A program without the dashes.
+        // Probably a program without the dashes.
         Operands::Program => no_program(),
         Operands::Output => Error::input(
             format!("{} does not start a program", command.name),

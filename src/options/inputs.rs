@@ -7,26 +7,26 @@ use super::{Syntax, span};
 use crate::error::Result;
 use crate::io::Environment;
 
-/// The flags that were given, by the names of their options.
+/// The flags that were given, each under the name of its option.
 pub type Flags = Vec<(&'static str, String)>;
 
-/// Where values come from: a flag beats an action's input beats a variable; empty is unset.
+/// Where values come from. A flag beats the action's input, which beats the variable. An empty value counts as unset.
 pub struct Inputs<'a> {
-    /// The command that is to run: what it does not know is not checked for it.
+    /// The command that is to run. An option that it doesn't know is not checked.
     pub syntax: &'a Syntax,
     /// The flags that were given.
     pub flags: &'a Flags,
-    /// The environment that was handed in.
+    /// The environment variables.
     pub environment: &'a Environment,
-    /// `INPUT_…` counts in our own action only: another one that starts this program has inputs of the same names.
+    /// Whether `INPUT_…` counts. It does in our own action only: another action that starts this program may have inputs of the same names.
     pub in_action: bool,
 }
 
 impl Inputs<'_> {
-    /// The option's value, if it was given.
+    /// The option's value, if one was given.
     ///
     /// # Errors
-    /// When the variable that decides is not UTF-8.
+    /// Fails if the variable that decides is not UTF-8.
     pub fn text(&self, option: &Opt) -> Result<Option<InputValue>> {
         if let Some(text) = self.flag(option).filter(|text| !text.is_empty()) {
             let flag = if option.name == table::USERNAME.name { "USERNAME".into() } else { format!("--{}", option.name) };
@@ -46,49 +46,49 @@ impl Inputs<'_> {
         self.flags.iter().find(|(name, _)| *name == option.name).map(|(_, text)| text)
     }
 
-    /// The value of an option that this command knows: of another's it need not be right.
+    /// The option's value, if this command knows the option. A value meant for another command need not be valid.
     fn known(&self, option: &Opt) -> Result<Option<InputValue>> {
         if self.syntax.knows(option) { self.text(option) } else { Ok(None) }
     }
 
-    /// The switch's value; absent is false.
+    /// Whether the switch is on; off if absent.
     ///
     /// # Errors
-    /// When it is neither true nor false.
+    /// Fails if its value is neither true nor false.
     pub fn switch(&self, option: &Opt) -> Result<bool> {
         Ok(self.switched_on(option)?.is_some())
     }
 
-    /// What switches the option on, if something does.
+    /// The value that switches the option on; `None` if it is off.
     ///
     /// # Errors
-    /// When it is neither true nor false.
+    /// Fails if its value is neither true nor false.
     pub fn switched_on(&self, option: &Opt) -> Result<Option<InputValue>> {
         let Some(given) = self.known(option)? else { return Ok(None) };
         let on = switch(&given.text).ok_or_else(|| given.wrong("is neither true nor false", "Use one of true, false, 1, 0, yes, no."))?;
         Ok(Some(given).filter(|_| on))
     }
 
-    /// The option's span of time.
+    /// The option's value as a span of time.
     ///
     /// # Errors
-    /// When it is none.
+    /// Fails if it is not one.
     pub fn span(&self, option: &Opt) -> Result<Option<Duration>> {
         self.known(option)?.as_ref().map(span::read).transpose()
     }
 
-    /// The option's value where only these words are right.
+    /// The option's value, which must be one of `words`.
     ///
     /// # Errors
-    /// When it is another word.
+    /// Fails if it is another word.
     pub fn word<T: Copy>(&self, option: &Opt, words: &[(&str, T)]) -> Result<Option<T>> {
         self.known(option)?.map(|given| one_of(&given, words)).transpose()
     }
 
-    /// What to print. A variable that holds another command's word was set for that, and says nothing of this.
+    /// What to print to standard output. A variable with a word that only other commands know was set for those, and is ignored.
     ///
     /// # Errors
-    /// When it is another word.
+    /// Fails if it is another word.
     pub fn format(&self) -> Result<Option<Format>> {
         let Some(given) = self.known(&table::FORMAT)? else { return Ok(None) };
         let named = |wanted: &Format| Format::WORDS.into_iter().find(|(_, format)| format == wanted);
@@ -100,7 +100,7 @@ impl Inputs<'_> {
         one_of(&given, &words).map(Some)
     }
 
-    /// Variables that look like ours and are not, each with the name that was probably meant.
+    /// Variables that look like ours but are not, each with the name that was probably meant, if there is one.
     #[must_use]
     pub fn unknown_variables(&self) -> Vec<(String, Option<&'static str>)> {
         let known = || table::ALL.iter().map(|option| option.variable).chain([table::HOME]);
@@ -108,7 +108,7 @@ impl Inputs<'_> {
         unknown.map(|name| (shown(name), near(name, known()))).collect()
     }
 
-    /// Whether some flag holds a secret: other processes of the machine can read it.
+    /// The first flag that holds a secret, if any: other processes on this machine can read the argument list.
     #[must_use]
     pub fn secret_on_argument_list(&self) -> Option<&'static str> {
         let secrets = table::ALL.iter().filter(|option| matches!(option.value, Value::Secret(_)));

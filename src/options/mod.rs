@@ -1,4 +1,4 @@
-//! What was asked, parsed once: the table of options, the command line, and a struct for each group of what belongs together.
+//! What was asked for, parsed once: the table of options, the command line, and a struct for each group of options.
 
 mod choices;
 pub mod command_line;
@@ -19,136 +19,137 @@ pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, near, shown, switch};
 
-/// All that a command was asked.
+/// Everything that a command was asked for.
 pub struct Options {
-    /// Where the platform is, and how it is reached.
+    /// The platform, and how to reach it.
     pub connection: Connection,
-    /// What proves who the job is.
+    /// The credential: what proves who the job is.
     pub credential: CredentialOptions,
-    /// What token is wanted.
+    /// What token to ask for.
     pub token: TokenOptions,
-    /// Where it goes.
+    /// Where the token goes.
     pub hand_over: HandOver,
-    /// How it is kept fresh.
+    /// How the token is kept fresh.
     pub renewal: Renewal,
-    /// Under which name it is remembered, and what becomes of it.
+    /// The name under which the token is remembered, and what happens to it at the end.
     pub session: SessionOptions,
-    /// What is shown besides.
+    /// What else to show.
     pub diagnostics: Diagnostics,
-    /// The program that is to be run, and its arguments.
+    /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
     pub flags: Flags,
 }
 
-/// Where the platform is, and how it is reached.
+/// The platform, and how to reach it.
 pub struct Connection {
-    /// Its URL.
+    /// The platform's URL.
     pub url: Option<InputValue>,
-    /// Whether plain http may leave this machine.
+    /// Whether plain http to another machine is allowed.
     pub insecure_http: bool,
-    /// How long new tries may begin.
+    /// How long to keep starting new tries.
     pub retry_for: Duration,
 }
 
-/// What proves who the job is, as it was given.
+/// The credential (what proves who the job is), as it was given.
 pub struct CredentialOptions {
     /// The access token itself.
     pub access_token: Option<InputValue>,
-    /// A file that holds it.
+    /// A file that holds the access token.
     pub access_token_file: Option<InputValue>,
-    /// What says that standard input holds it.
+    /// The value that says to read the access token from standard input.
     pub access_token_stdin: Option<InputValue>,
-    /// A user and a password, which can't mint.
+    /// A user. Without an access token, a user and a password can't mint.
     pub user: Option<InputValue>,
-    /// See `user`.
+    /// A password; see `user`.
     pub password: Option<InputValue>,
 }
 
-/// What token is wanted, as it was given. `api::TokenRequest` reads it.
+/// What token to ask for, as it was given. `api::TokenRequest` checks it.
 #[expect(clippy::struct_excessive_bools, reason = "one an option")]
 pub struct TokenOptions {
-    /// Whom it is for.
+    /// The user that the token is for.
     pub username: Option<InputValue>,
     /// The whole scope.
     pub scope: Option<InputValue>,
-    /// Groups, of which the scope is made.
+    /// The groups that the scope is made from.
     pub groups: Option<InputValue>,
-    /// Whether admin permissions are a part of the scope.
+    /// Whether the scope includes admin permissions.
     pub grant_admin: bool,
-    /// Its life.
+    /// The token's life.
     pub expiry: Option<InputValue>,
-    /// Whether a refresh token is wanted too.
+    /// Whether to ask for a refresh token too.
     pub refreshable: bool,
-    /// Whether a reference token is wanted too.
+    /// Whether to ask for a reference token too.
     pub reference: bool,
-    /// What the platform's list of tokens shows.
+    /// The description in the platform's list of tokens.
     pub description: Option<InputValue>,
-    /// The services that accept it.
+    /// The services that accept the token.
     pub audience: Option<InputValue>,
-    /// The project that it belongs to.
+    /// The project that the token belongs to.
     pub project: Option<InputValue>,
-    /// Whether it is to be revocable even if it is short-lived.
+    /// Whether the token must be revocable even if it is short-lived.
     pub force_revocable: bool,
 }
 
 /// Where the token goes.
 pub struct HandOver {
-    /// What standard output gets.
+    /// What to print to standard output.
     pub format: Option<Format>,
-    /// A file for `NAME=VALUE` lines.
+    /// The file to write `NAME=VALUE` lines to.
     pub output_file: Option<InputValue>,
-    /// A file for the bare token.
+    /// The file to write the bare token to.
     pub token_file: Option<InputValue>,
-    /// A variable for the token.
+    /// The variable to put the token into.
     pub env_var: Option<InputValue>,
-    /// Whether the refresh token is handed over too.
+    /// Whether to hand over the refresh token too.
     pub refresh_token: bool,
 }
 
 /// How the token is kept fresh.
 pub struct Renewal {
-    /// By what.
+    /// The way to renew it.
     pub by: Option<RenewBy>,
-    /// What said so.
+    /// Where `by` was given.
     pub by_source: Option<Source>,
-    /// The least it must still be good for.
+    /// How long the token must still be valid.
     pub min_ttl: Option<Duration>,
-    /// Whether a keeper is wanted.
+    /// Whether to start a keeper.
     pub keep_fresh: bool,
-    /// The process until whose end it is kept fresh.
+    /// The process until whose end the token is kept fresh.
     pub until_pid: Option<InputValue>,
     /// Whether the keeper stays in the foreground.
     pub foreground: bool,
-    /// Where it writes what happens.
+    /// The file to write the keeper's messages to.
     pub log_file: Option<InputValue>,
 }
 
-/// Under which name the token is remembered, and what becomes of it.
+/// The name under which the token is remembered, and what happens to it at the end.
 pub struct SessionOptions {
-    /// The name.
+    /// The session's name.
     pub name: Option<InputValue>,
-    /// What happens at the end.
+    /// What happens to the token at the end.
     pub revoke: Revoke,
-    /// A single token to be revoked.
+    /// The id of the only token to revoke.
     pub token_id: Option<InputValue>,
 }
 
-/// What is shown besides.
+/// What else to show.
 pub struct Diagnostics {
-    /// The requests.
+    /// Whether to show the requests.
     pub verbose: bool,
-    /// What the platform knows of a token.
+    /// Whether to ask the platform what it knows of the token.
     pub online: bool,
-    /// What would be sent, and nothing is.
+    /// Whether to print the request's body and send nothing.
     pub dry_run: bool,
 }
 
 impl Options {
-    /// Reads all that this command knows.
+    /// Reads the options. Where the command doesn't know an option, its text is taken over without a check, and a switch, a word or a span
+    /// keeps its default.
     ///
     /// # Errors
-    /// With the first value that is wrong.
+    /// Fails on the first invalid value.
     pub fn parse(inputs: &Inputs, program: Vec<OsString>) -> Result<Self> {
         use table as t;
         let text = |option| inputs.text(option);
@@ -167,7 +168,7 @@ impl Options {
                 password: text(&t::PASSWORD)?,
             },
             token: TokenOptions {
-                // As in jf, --user beside a token is the user the token is for.
+                // As in jf, --user beside an access token is the user that the token is for.
                 username: text(&t::USERNAME)?.map_or_else(|| text(&t::USER), |name| Ok(Some(name)))?,
                 scope: text(&t::SCOPE)?,
                 groups: text(&t::GROUPS)?,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{InputValue, shown};
 use crate::error::Result;
 
-/// A span of time: a plain number of seconds, or with a unit: `45s`, `90m`, `12h`, `7d`, `2w`.
+/// Reads a span of time: a plain number of seconds, or a number with a unit, such as `45s`, `90m`, `12h`, `7d` or `2w`.
 ///
 /// # Errors
-/// When it is none of these, negative, or too long to count.
+/// Fails if it is none of these, is negative, or is more than 136 years (2³² seconds).
 pub fn read(given: &InputValue) -> Result<Duration> {
     let text = given.text.as_str();
     let right = "Use whole seconds (3600) or a number with s, m, h, d or w (90m, 12h, 7d).";
@@ -27,7 +27,7 @@ pub fn read(given: &InputValue) -> Result<Duration> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(given.wrong(format!("'{}' is not a span of time", shown(text)), right));
     }
-    // The platform counts milliseconds inside; nobody means more than this.
+    // The platform counts milliseconds internally. This limit is far above any life that makes sense.
     let number = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     match number.filter(|seconds| u32::try_from(*seconds).is_ok()) {
         Some(seconds) => Ok(Duration::from_secs(seconds)),

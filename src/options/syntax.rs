@@ -1,37 +1,37 @@
 use super::choices::Format;
 use super::table::{Group, Opt};
 
-/// What a command is on the command line: a constant of the command's own file.
+/// How a command looks on the command line. Each command's file has its own as a constant.
 #[derive(Debug)]
 pub struct Syntax {
-    /// The word that names it.
+    /// The command's name.
     pub name: &'static str,
-    /// Other words for it.
+    /// Other names for the command.
     pub aliases: &'static [&'static str],
-    /// The line behind `Usage:`.
+    /// The line after `Usage:` in its help.
     pub usage: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
-    /// What it takes that is no option.
+    /// What it takes besides options.
     pub operands: Operands,
     /// The groups of which it knows every option.
     pub groups: &'static [Group],
-    /// Other options that it knows.
+    /// The other options that it knows.
     pub options: &'static [&'static Opt],
-    /// What it can print, of what `--format` names.
+    /// Those values of `--format` that it can print.
     pub formats: &'static [Format],
 }
 
-/// What a command takes that is no option.
+/// What a command takes besides options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
     /// Nothing.
     None,
     /// A user name.
     Username,
-    /// A program and its arguments, behind `--`: what it ends with is the exit code.
+    /// A program and its arguments, after `--`. The command ends with the program's exit code.
     Program,
-    /// What a program prints, on standard input.
+    /// The output of a program, on standard input.
     Output,
 }
 
@@ -47,7 +47,7 @@ impl Syntax {
         super::table::ALL.iter().copied().filter(|option| self.knows(option))
     }
 
-    /// Whether this word names the command.
+    /// Whether this word is the command's name or another name for it.
     #[must_use]
     pub fn is_called(&self, word: &str) -> bool {
         self.name == word || self.aliases.contains(&word)

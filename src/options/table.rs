@@ -1,54 +1,54 @@
-//! The one table of options. `--help`, `action.yml` and the README's tables are held against it by a test.
+//! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
 
-/// What an option's value is.
+/// The kind of value that an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Free text, shown in `--help` under this name.
+    /// Free text; `--help` shows this name for it.
     Text(&'static str),
-    /// Free text that must not be shown, under this name.
+    /// Free text that must not be shown; `--help` shows this name for it.
     Secret(&'static str),
-    /// true or false; as a flag it needs no value.
+    /// true or false. The flag without a value means true.
     Switch,
 }
 
-/// What options belong to.
+/// The group that an option belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// The platform, and what proves who the job is.
+    /// The platform, and the credential.
     Connection,
-    /// What token is wanted.
+    /// What token to ask for.
     Token,
-    /// Where it goes.
+    /// Where the token goes.
     HandOver,
-    /// How it is kept fresh.
+    /// How the token is kept fresh.
     Renewal,
-    /// How it is remembered, and what becomes of it.
+    /// How the token is remembered, and what happens to it at the end.
     Session,
-    /// What is shown besides.
+    /// What else to show.
     Diagnostics,
 }
 
 /// One option: a flag, an action input and a variable.
 #[derive(Debug)]
 pub struct Opt {
-    /// The flag without its dashes, and the action's input.
+    /// The flag without its dashes, and the name of the action's input.
     pub name: &'static str,
     /// The environment variable.
     pub variable: &'static str,
-    /// What its value is.
+    /// The kind of value it takes.
     pub value: Value,
-    /// What it belongs to.
+    /// The group it belongs to.
     pub group: Group,
     /// Whether the GitHub Action has it as an input.
     pub in_action: bool,
     /// One line of help.
     pub help: &'static str,
-    /// The same with the variable behind it, as `--help` shows it.
+    /// The line of help with the variable after it, as `--help` shows it.
     pub help_with_variable: &'static str,
 }
 
 impl Opt {
-    /// The variable in which a runner hands an action's input over.
+    /// The variable in which a runner passes an action's input.
     #[must_use]
     pub fn input_variable(&self) -> String {
         format!("INPUT_{}", self.name.to_uppercase())
@@ -107,10 +107,10 @@ options! {
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, Diagnostics, true, "Show the requests on standard error, with secrets replaced";
 }
 
-/// A variable of ours that is no option: the folder that holds the sessions.
+/// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
 
-/// Options whose variables a program that is started must not inherit: they hold the credential, or say where it is.
+/// Options whose variables a started program must not inherit: they hold a secret, or say where the credential is.
 pub fn hidden() -> impl Iterator<Item = &'static Opt> {
     let names_it = |option: &Opt| [ACCESS_TOKEN_FILE.name, ACCESS_TOKEN_STDIN.name].contains(&option.name);
     ALL.iter().copied().filter(move |option| matches!(option.value, Secret(_)) || names_it(option))

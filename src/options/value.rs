@@ -4,7 +4,7 @@ use redact::{HIDDEN, one_line, without_tokens};
 
 use crate::error::Error;
 
-/// Where a value came from: the name under which the user knows it.
+/// Where a value came from, with the name that the user knows it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A flag or argument.
@@ -16,7 +16,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The lower, the stronger.
+    /// The precedence of this source: the lowest number wins.
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
@@ -39,44 +39,45 @@ impl fmt::Display for Source {
 /// A value and where it came from.
 #[derive(Clone)]
 pub struct InputValue {
-    /// The text, never empty.
+    /// The text; never empty.
     pub text: String,
     /// Where it came from.
     pub source: Source,
 }
 
 impl InputValue {
-    /// This value is wrong: why, and what would be right.
+    /// The error for this value being wrong, with the reason and what would be right.
     #[must_use]
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
         Error::input(format!("{}: {why}", self.source), right)
     }
 }
 
-/// The words of a switch.
+/// The words that a switch takes.
 const SWITCH: [(&str, bool); 6] = [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
 
-/// What a switch's word means; none: it is no such word.
+/// The meaning of a switch's word; `None` if it is not one.
 #[must_use]
 pub fn switch(text: &str) -> Option<bool> {
     SWITCH.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
 }
 
-/// A wrong value as a message may show it: one line, not long, and nothing that could be a token or a password in a URL.
+/// A wrong value as a message may show it: on one line, and without what could be a token. A value of more than 200 bytes, or one that may
+/// be a URL with a password, is hidden as a whole.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let clean = one_line(text);
     if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
 }
 
-/// The known word that was probably meant: at most two edits away, or a third of the word's length.
+/// The known word that was probably meant: at most two edits away or, if that is more, a third of the word's length.
 #[must_use]
 pub fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let (edits, nearest) = known.map(|other| (distance(word, other), other)).min()?;
     (edits <= 2.max(word.len() / 3)).then_some(nearest)
 }
 
-/// Edits (insert, delete, replace) from one word to the other.
+/// The number of edits (insert, delete or replace a byte) that turn one word into the other.
 fn distance(from: &str, to: &str) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (i, a) in from.bytes().enumerate() {

@@ -1,4 +1,4 @@
-//! The one seam between what only Unix has and the rest.
+//! Everything that depends on the operating system. `unix` has all of it; `other` stands in for it on other systems.
 
 #[cfg(unix)]
 mod unix;
@@ -10,7 +10,7 @@ mod other;
 #[cfg(not(unix))]
 pub use other::*;
 
-/// The folder of this program, where another can find it.
+/// The folder that holds this program's executable; `None` if the system doesn't tell.
 #[must_use]
 pub fn own_folder() -> Option<std::path::PathBuf> {
     Some(std::env::current_exe().ok()?.parent()?.to_owned())

@@ -8,10 +8,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Nothing to do here.
+/// Does nothing on this system.
 pub fn harden() {}
 
-/// The temporary folder is the user's own already.
+/// Empty: the temporary folder belongs to the user alone already.
 #[must_use]
 pub fn user() -> String {
     String::new()
@@ -74,7 +74,7 @@ pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
 /// Makes the folder; its access rights are the parent's.
 ///
 /// # Errors
-/// When it can't be made.
+/// Fails if the folder can't be created.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     match std::fs::create_dir(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -82,14 +82,15 @@ pub fn private_folder(path: &Path) -> io::Result<()> {
     }
 }
 
-/// A file that is open can't be replaced by another under its name, unless it was deleted in between: then two
-/// processes may hold what each takes for the lock, and each still writes its file whole.
+/// Whether the open file is still the one at that path; here, whether anything is there. An open file can't be replaced by another under
+/// its name unless it was deleted before. Then two processes may both believe that they hold the lock, but each still writes its file
+/// whole.
 #[must_use]
 pub fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-/// Once this is awaited Ctrl-C no longer ends the process: the future tells the number of its signal instead.
+/// Waits for Ctrl-C and returns the number of SIGINT. Once the future is polled, Ctrl-C no longer ends the process.
 pub async fn stop_request() -> u8 {
     match tokio::signal::ctrl_c().await {
         Ok(()) => 2,
@@ -97,56 +98,56 @@ pub async fn stop_request() -> u8 {
     }
 }
 
-/// Nothing tells which process lives as long as the job: a keeper ends with its session.
+/// `None`: the system doesn't tell which process lives as long as the job. A keeper ends with its session.
 #[must_use]
 pub fn job_process(_action: bool) -> Option<u32> {
     None
 }
 
-/// Not known here, so believed.
+/// Always true: there is no check on this system.
 #[must_use]
 pub fn is_alive(_number: u32) -> bool {
     true
 }
 
-/// No process can be asked here: a keeper sees by itself that its session is over.
+/// Does nothing: a process can't be asked to end here. A keeper notices by itself that its session is over.
 pub fn ask_to_end(_number: u32) {}
 
-/// A process whose end is waited for; here none is.
+/// A process whose end is watched for; not supported on this system.
 pub struct Watched;
 
 impl Watched {
-    /// Of no use here.
+    /// Ignores the number.
     #[must_use]
     pub fn new(_number: Option<u32>) -> Self {
         Self
     }
 
-    /// Never known.
+    /// Always false: the end is never noticed.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         false
     }
 }
 
-/// Has a process that is about to start outlive this one: without its console and its Ctrl-C.
+/// Detaches a process that is about to start from this one's console and its Ctrl-C, so that it outlives this process.
 pub fn detach(process: &mut Command) {
     const DETACHED_PROCESS: u32 = 0x8;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
     process.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
 }
 
-/// Ctrl-C, which no longer ends this process.
+/// Ctrl-C, which no longer ends this process once `next` is called.
 pub struct Signals;
 
 impl Signals {
-    /// Listens from the first `next` on.
+    /// Listens from the first call of `next` on.
     #[must_use]
     pub fn new() -> Self {
         Self
     }
 
-    /// The next one.
+    /// Waits for the next Ctrl-C.
     pub async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
@@ -154,87 +155,87 @@ impl Signals {
     }
 }
 
-/// The console sends it to the program itself.
+/// Does nothing: the console sends Ctrl-C to the program itself.
 pub fn pass_on((): (), _program: Option<u32>, _screens: &Screens) {}
 
-/// Where it is the system knows best.
+/// A command that runs the program of this name. The system looks for it, so the place is not used.
 #[must_use]
 pub fn program(_place: &Path, name: &OsStr) -> Command {
     Command::new(name)
 }
 
-/// The system looks at the name's ending too: what is there is believed.
+/// Always true: the system looks for the program itself, and also tries extensions such as `.exe`.
 #[must_use]
 pub fn is_program(_path: &Path) -> bool {
     true
 }
 
-/// A program's exit code.
+/// The program's exit code; 1 if it has none or one above 255.
 #[must_use]
 pub fn exit_code(status: ExitStatus) -> u8 {
     status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1)
 }
 
-/// This process's own streams, without a buffer.
+/// This process's standard input, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stdin() -> io::Result<File> {
     io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// As `stdin`.
+/// This process's standard output, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stdout() -> io::Result<File> {
     io::stdout().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// As `stdin`.
+/// This process's standard error, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stderr() -> io::Result<File> {
     io::stderr().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// Its pipes are as they are.
+/// Does nothing: pipes keep their size here.
 pub fn widen(_pipe: &File) {}
 
 /// The two output streams of a program that is about to start.
 pub struct Outputs {
-    /// Its standard output and its standard error.
+    /// The program's standard output and standard error.
     pub ends: [Stdio; 2],
-    /// Where what it prints can be read, and the stream of ours that it is for.
+    /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
     pub streams: Vec<(Arc<File>, File)>,
-    /// Its terminals: here it has none.
+    /// The terminals made for the program; always none here.
     pub screens: Screens,
 }
 
-/// Terminals of a program's own.
+/// The terminals made for a program; always none here.
 pub struct Screens;
 
 impl Screens {
-    /// There are none.
+    /// Always true.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         true
     }
 
-    /// Nothing to do here.
+    /// Does nothing on this system.
     pub fn follow(&mut self) {}
 }
 
 impl Outputs {
-    /// Pipes, in the place of our own streams.
+    /// Creates pipes in place of our own streams.
     ///
     /// # Errors
-    /// When there is no pipe to be had.
+    /// Fails if a pipe can't be created.
     pub fn new() -> io::Result<Self> {
         let mut streams = Vec::new();
         let mut end_for = |own: io::Result<File>| -> io::Result<Stdio> {
-            // Closed: what is printed there goes nowhere, as it would without us.
+            // Our own stream is closed: what the program prints there is discarded, as it would be without us.
             let Ok(own) = own else { return Ok(Stdio::null()) };
             let (from, end) = io::pipe()?;
             streams.push((Arc::new(File::from(OwnedHandle::from(from))), own));
@@ -245,18 +246,18 @@ impl Outputs {
     }
 }
 
-/// What there is to do.
+/// What `readable` found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// There is something to read, or perhaps the end of it.
+    /// There is something to read, or possibly the end of the stream.
     pub data: bool,
-    /// It has ended.
+    /// The stream has ended.
     pub over: bool,
-    /// The other pipe was closed.
+    /// The other end of the pipe `ended` was closed.
     pub ended: bool,
 }
 
-/// Reading waits by itself.
+/// Returns at once: reading waits by itself.
 pub fn readable(_from: &File, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
     Ready { data: true, ..Ready::default() }
 }

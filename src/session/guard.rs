@@ -6,14 +6,14 @@ use super::state::State;
 use crate::error::Result;
 use crate::io::{AtomicFile, remove};
 
-/// More than the next version of a state file adds to this one: a token in its three forms, with what was asked for.
+/// The most bytes that the next version of a state file has more than this one: those of a token in its three forms and its request.
 const ROOM: u64 = 16 << 10;
 
-/// A session that this process alone may change, until dropped.
+/// A session that only this process may change, until this is dropped.
 pub struct SessionGuard {
     session: Session,
     _lock: File,
-    /// What is remembered.
+    /// What the session remembers.
     pub state: State,
 }
 
@@ -34,42 +34,42 @@ impl SessionGuard {
         drafts(&self.session).next().is_some()
     }
 
-    /// Starts the next version of the state file, while there is nothing to lose yet.
+    /// Begins the next version of the state file, while nothing can be lost yet.
     ///
     /// # Errors
-    /// When the folder takes no file.
+    /// Fails if the file can't be created, or there is no room for it.
     pub fn draft(&self) -> Result<AtomicFile> {
         let file = self.session.file();
         let room = file.metadata().map_or(0, |found| found.len()) + ROOM;
         AtomicFile::new(&file, &draft_prefix(&self.session))?.reserve(usize::try_from(room).unwrap_or_default())
     }
 
-    /// Writes what is remembered, where nothing was prepared for it.
+    /// Writes the state, if no draft was begun for it.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// Fails if it can't be written.
     pub fn write(&self) -> Result<()> {
         self.save(self.draft()?)
     }
 
-    /// Writes what is remembered.
+    /// Writes the state to a draft that was begun, and puts that in place.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// Fails if it can't be written.
     pub fn save(&self, draft: AtomicFile) -> Result<()> {
         draft.finish(&self.state.to_json()?).map(drop)
     }
 
-    /// The session itself.
+    /// The session.
     #[must_use]
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// Writes what is left, or takes everything away when that is nothing.
+    /// Writes the state if it holds a token; else removes all files of the session.
     ///
     /// # Errors
-    /// When a file that may hold a token can't be removed.
+    /// Fails if the state can't be written, or a file can't be removed.
     pub fn settle(&mut self) -> Result<()> {
         if !self.state.is_empty() {
             return self.write();
@@ -87,7 +87,7 @@ impl SessionGuard {
     }
 }
 
-/// What is left of a process that was killed; under the lock nobody else has any.
+/// Drafts left by processes that were killed. While we have the lock, nobody else has any.
 fn drafts(session: &Session) -> impl Iterator<Item = PathBuf> {
     let prefix = draft_prefix(session);
     let entries = fs::read_dir(session.home()).into_iter().flatten().flatten();
@@ -95,6 +95,6 @@ fn drafts(session: &Session) -> impl Iterator<Item = PathBuf> {
 }
 
 fn draft_prefix(session: &Session) -> String {
-    // No name of a session holds a tilde, so that none takes another's drafts for its own.
+    // The name of a session contains no tilde, so no session takes another's drafts for its own.
     format!(".{}~", session.name())
 }

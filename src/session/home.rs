@@ -56,17 +56,15 @@ impl Home {
         let temp = || Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from));
         let temp = runtime.map_or_else(temp, Ok)?;
         let base = |id: &str| temp.join(format!("jf-token{}{id}", os::user()));
-        match job.id {
-            Some(id) => Self::checked(base(&format!("-{id}")), Above::Foreign),
-            None => {
-                let base = base("");
-                // Only folders are in it, each of which is checked.
-                if os::folder(&base).map_err(|error| refused(&base, &error))? == Folder::Exposed {
-                    os::close_folder(&base).map_err(|error| refused(&base, &error))?;
-                }
-                Self::checked(of_base(&base), Above::Ours)
-            }
+        if let Some(id) = job.id {
+            return Self::checked(base(&format!("-{id}")), Above::Foreign);
         }
+        let base = base("");
+        // Only folders are in it, each of which is checked.
+        if os::folder(&base).map_err(|error| refused(&base, &error))? == Folder::Exposed {
+            os::close_folder(&base).map_err(|error| refused(&base, &error))?;
+        }
+        Self::checked(of_base(&base), Above::Ours)
     }
 
     fn checked(folder: PathBuf, above: Above) -> Result<Self> {

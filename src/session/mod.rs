@@ -1,4 +1,4 @@
-//! What is remembered of a job's tokens, so that they can be used again, and revoked.
+//! What is remembered of a job's tokens, so that later commands can use and revoke them.
 
 mod guard;
 mod home;
@@ -30,13 +30,13 @@ pub use schedule::{Backoff, Freshness, due_at, freshness};
 pub use state::{AtEnd, Content, Owner, State, StoredToken, WrittenFile};
 pub use watch::Watch;
 
-/// The session that is meant when none is named.
+/// The name of the session if none is given.
 const DEFAULT: &str = "default";
 
-/// How the names of `exec`'s own sessions begin.
+/// How the names of the sessions that `exec` makes for itself begin.
 pub const OF_EXEC: &str = "exec";
 
-/// The place where one session is remembered. Nothing is made until it is locked.
+/// Where one session is remembered. Nothing is created until it is locked.
 #[derive(Clone)]
 pub struct Session {
     home: Home,
@@ -46,23 +46,23 @@ pub struct Session {
 /// What decides which session is meant.
 #[derive(Clone, Copy)]
 pub struct Place<'a> {
-    /// The name that was given.
+    /// The options, which may name it.
     pub options: &'a SessionOptions,
-    /// Where the folders are.
+    /// The environment, which may say where the folder is.
     pub environment: &'a Environment,
     /// The working directory.
     pub folder: &'a Path,
     /// Whose job it is.
     pub ci: &'a dyn Ci,
-    /// The use of our action, if it is one.
+    /// The use of our action, if this is one.
     pub action: Option<&'a Action>,
 }
 
 impl Session {
-    /// The session that the options, an earlier step of the same use, or else the default names.
+    /// The session that the options name; else the one of an earlier step of this use of the action; else the default.
     ///
     /// # Errors
-    /// When the name could not be a file's.
+    /// Fails if the name can't be that of a file.
     pub fn find(place: Place) -> Result<Self> {
         let name = match &place.options.name {
             Some(given) if is_name(&given.text) => given.text.clone(),
@@ -77,13 +77,14 @@ impl Session {
         Ok(Self { home: Home::find(place, &name)?, name })
     }
 
-    /// The session that a later command of the job means: where none is named and there is no default one, the only one.
+    /// The session that a later command of the job means. If none is named and the default one does not exist, it is the job's only
+    /// session.
     ///
     /// # Errors
-    /// As `find`, and when it could be any of several.
+    /// As `find`. Also fails if there are several.
     pub fn of_job(place: Place) -> Result<Self> {
         let mut session = Self::find(place)?;
-        // Elsewhere any other may be another program's.
+        // Without a CI, another session may belong to another program.
         if place.ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
             let names = session.others();
             match &names[..] {
@@ -98,41 +99,41 @@ impl Session {
         Ok(session)
     }
 
-    /// The names of all sessions that are remembered in the same place.
+    /// The names of all sessions in the same folder.
     fn names(&self) -> Vec<String> {
         let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
         let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
         sessions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect()
     }
 
-    /// The names of the others that a command may mean.
+    /// The names of the other sessions that a command may mean.
     #[must_use]
     pub fn others(&self) -> Vec<String> {
         let mut names = self.names();
-        // Those of exec are for its program, which is told the name.
+        // A session of `exec` is for its program, which is told the name.
         names.retain(|name| *name != self.name && !is_execs(name));
         names.sort_unstable();
         names
     }
 
-    /// A session of this name in the same place.
+    /// The session of this name in the same folder.
     #[must_use]
     pub fn named(&self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self.clone() }
     }
 
-    /// All sessions that are remembered in the same place.
+    /// All sessions in the same folder.
     pub fn all(&self) -> impl Iterator<Item = Self> {
         self.names().into_iter().map(|name| self.named(&name))
     }
 
-    /// A session of its own, named at random.
+    /// A new session in the same folder, with a random name that begins with `kind`.
     #[must_use]
     pub fn of_its_own(&self, kind: &str) -> Self {
         self.named(&format!("{kind}-{:08x}", random::number() >> 32))
     }
 
-    /// For a new token: each use of an action gets a session of its own, so that its end revokes its own tokens only.
+    /// The session for a new token. Each use of the action has one of its own, so that its post step revokes its own tokens only.
     ///
     /// # Errors
     /// As `find`.
@@ -145,13 +146,13 @@ impl Session {
         Ok(if place.action.is_some() && place.options.name.is_none() { session.of_its_own("use") } else { session })
     }
 
-    /// Its name.
+    /// The session's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The folder that remembers it.
+    /// The folder that the session is in.
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home.folder
@@ -163,15 +164,15 @@ impl Session {
         self.home.was_exposed
     }
 
-    /// What is remembered, without waiting for a lock: the file is only ever replaced whole.
+    /// Reads the state. That needs no lock, because the file is only ever replaced as a whole.
     ///
     /// # Errors
-    /// When it can't be read.
+    /// Fails if the file can't be read, or is in a format that this version doesn't know.
     pub fn read(&self) -> Result<State> {
         State::read(&self.file(), &self.name)
     }
 
-    /// What can still be read of a file that `read` can't: its access tokens, and where they are good.
+    /// The access tokens that can be found in a file that `read` can't read, and where each is valid.
     #[must_use]
     pub fn salvage(&self) -> Vec<(PlatformUrl, Secret)> {
         let mut text = Zeroizing::new(Vec::new());
@@ -179,7 +180,7 @@ impl Session {
         salvage::tokens(&Zeroizing::new(String::from_utf8_lossy(&text).into_owned()))
     }
 
-    /// When nothing is remembered under the default name: the session that was written last.
+    /// This session; but if it is the default one and does not exist, the one that was written last.
     #[must_use]
     pub fn or_latest(self) -> Self {
         if self.name != DEFAULT || self.file().exists() {
@@ -189,10 +190,10 @@ impl Session {
         self.all().max_by_key(written).unwrap_or(self)
     }
 
-    /// Makes the folder, and waits for other processes that change this session.
+    /// Creates the folder and locks the session. While other processes change it, waits up to `patience`.
     ///
     /// # Errors
-    /// When the folder can't be made or is not this user's alone, or the lock is not free in time.
+    /// Fails if the folder can't be created or is not private, if the lock is not free in time, or if the state can't be read.
     pub fn lock(&self, patience: Duration) -> Result<SessionGuard> {
         let deadline = Instant::now() + patience;
         let mut round = 0_u32;
@@ -208,7 +209,7 @@ impl Session {
         }
     }
 
-    /// The lock, if it is free now.
+    /// Locks the session if the lock is free now.
     ///
     /// # Errors
     /// As `lock`.
@@ -216,7 +217,8 @@ impl Session {
         self.lock_once(true)
     }
 
-    /// None: another process has it, or takes the folder away at this very moment, as it `may_vanish`.
+    /// `None` if another process holds the lock, or is just removing the folder. The latter counts as an error unless the folder
+    /// `may_vanish`.
     fn lock_once(&self, may_vanish: bool) -> Result<Option<SessionGuard>> {
         let path = self.path("lock");
         if self.home.make(may_vanish)?
@@ -229,17 +231,18 @@ impl Session {
         Ok(None)
     }
 
-    /// Another process does not let go of the lock.
+    /// The error for a lock that another process does not release.
     #[must_use]
     pub fn is_held(&self) -> Error {
         let what = format!("another jf-token holds the session '{}'", self.name);
         Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.")
     }
 
-    /// Makes this process the session's keeper, as long as the file is open. None: it has one. `pid` is told to `stop_keeper`.
+    /// Makes this process the session's keeper, as long as the returned file is open. `None` if there is one already. `stop_keeper` will
+    /// signal `pid`, if there is one.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// Fails if the file can't be written.
     pub fn become_keeper(&self, pid: Option<u32>) -> Result<Option<File>> {
         let path = self.path("keeper");
         for _ in 0..5 {
@@ -250,16 +253,16 @@ impl Session {
                 let written = lock.set_len(0).and_then(|()| lock.write_all(text.as_bytes()));
                 return written.map(|()| Some(lock)).map_err(|error| Error::file("write", &path, &error));
             }
-            // Who only looks whether there is one holds it for a moment.
+            // A process that only checks for a keeper holds the lock for a moment, so try again.
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(None)
     }
 
-    /// Counts this process among those whose programs use the session, until the file is closed. Waits for one that is ending it.
+    /// Counts this process as a user of the session, as long as the returned file is open. Waits while another process ends the session.
     ///
     /// # Errors
-    /// When the file can't be written.
+    /// Fails if the file can't be written, or if the session is not released within about ten seconds.
     pub fn enter(&self) -> Result<File> {
         let path = self.path("users");
         for round in 0.. {
@@ -276,20 +279,21 @@ impl Session {
         Err(self.is_held())
     }
 
-    /// No longer uses the session. Returns what keeps others from it, if no other process uses it.
+    /// Stops counting this process as a user of the session. If it was the last, returns a file that keeps others out as long as it is
+    /// open.
     #[must_use]
     pub fn leave(&self, mine: File) -> Option<File> {
         drop(mine);
         File::open(self.path("users")).ok().filter(|file| file.try_lock().is_ok())
     }
 
-    /// Whether some process keeps this session fresh.
+    /// Whether a process keeps this session fresh.
     #[must_use]
     pub fn has_keeper(&self) -> bool {
         File::open(self.path("keeper")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
-    /// Asks the keeper to end, if there is one that may be asked.
+    /// Asks the keeper to end, if there is one that has left its process number.
     pub fn stop_keeper(&self) {
         let mut pid = String::new();
         if self.has_keeper()
@@ -300,7 +304,7 @@ impl Session {
         }
     }
 
-    /// Where the keeper writes what happens.
+    /// The file that the keeper writes its messages to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.path("log")
@@ -315,7 +319,7 @@ impl Session {
     }
 }
 
-/// None: somebody else has it, or the folder went away.
+/// `None` if another process has the lock, or the folder is gone.
 fn try_lock(path: &Path) -> Result<Option<File>> {
     match os::open_private(File::options().create(true).truncate(false).read(true).write(true), path) {
         Ok(file) => match file.try_lock() {
@@ -328,13 +332,14 @@ fn try_lock(path: &Path) -> Result<Option<File>> {
     }
 }
 
-/// Whether the session that is named is one of `exec`'s own, as its program hears of it: a new token has no place in there.
+/// Whether the name is that of a session of `exec`, given by the variable that `exec` sets for its program. A new token does not belong
+/// there.
 #[must_use]
 pub fn is_of_exec(name: Option<&InputValue>) -> bool {
     name.is_some_and(|given| matches!(given.source, Source::Variable(_)) && is_execs(&given.text))
 }
 
-/// Whether `exec` gave this name to a session of its own.
+/// Whether the name is one that `exec` gives to a session of its own.
 fn is_execs(name: &str) -> bool {
     name.strip_prefix(OF_EXEC).is_some_and(|rest| rest.starts_with('-'))
 }

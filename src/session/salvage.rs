@@ -1,10 +1,10 @@
-//! What can still be read of a session file that is cut short, or of another version: the tokens, and where they are good.
+//! Finds the tokens in a session file that is cut short or of another version, and where they are valid.
 
 use redact::Secret;
 
 use crate::api::PlatformUrl;
 
-/// Each access token that stands in the text, with the address that stands before it.
+/// Every access token in the text, with the platform's address that comes before it.
 pub(super) fn tokens(text: &str) -> Vec<(PlatformUrl, Secret)> {
     let addresses: Vec<_> = values(text, "platform").filter_map(|(at, value)| Some((at, PlatformUrl::try_from(value).ok()?))).collect();
     let secrets = values(text, "access_token").filter_map(|(at, value)| Some((at, Secret::new(&value).ok()?)));
@@ -16,7 +16,7 @@ pub(super) fn tokens(text: &str) -> Vec<(PlatformUrl, Secret)> {
         .collect()
 }
 
-/// The whole strings that are values under this name, and where they stand.
+/// Every complete string that is the value of this field, with its position.
 fn values<'t>(text: &'t str, name: &str) -> impl Iterator<Item = (usize, String)> + 't {
     let key = format!("\"{name}\"");
     let starts: Vec<usize> = text.match_indices(&key).map(|(at, key)| at + key.len()).collect();

@@ -1,4 +1,4 @@
-//! When a token is to be renewed, and when to try again.
+//! When to renew a token, and when to try again.
 
 use std::time::Duration;
 
@@ -12,31 +12,32 @@ use crate::io::clock::{self, Timestamp, part};
 pub enum Freshness {
     /// No need to renew it.
     Fresh,
-    /// Renew it if that is possible, else use it.
+    /// Renew it if possible, else use it.
     Due,
     /// Renew it, or fail.
     Unusable,
 }
 
-/// Due when a third of the life is left.
+/// A token is due when a third of its life is left.
 const DUE: u32 = 3;
-/// Unusable by default when less than so much is left, or than a tenth of the life, if that is less.
+/// A token is unusable by default when less than this is left, or less than a tenth of its life if that is shorter.
 const LEAST: Duration = Duration::from_secs(60);
-/// A clock that was set back by less than this is not noticed.
+/// A clock that is set back by less than this goes unnoticed.
 const BACKWARD: Duration = Duration::from_secs(1);
 
-/// The least that must be left of a token of this life to be of use.
+/// How much must be left of a token of this life for it to be usable, by default.
 #[must_use]
 pub fn default_min_ttl(life: Duration) -> Duration {
     LEAST.min(life / 10)
 }
 
-/// What a token needs now. `late` (0 to 1) puts the point at which it is due off by up to a tenth of the third, so that jobs that began together don't renew together.
+/// What a token needs now. `min_ttl` is how much must be left for it to be usable. `late` (0 to 1) delays the point when it is due by up to
+/// a tenth of a third of its life, so that jobs that started together don't renew together.
 #[must_use]
 pub fn freshness(stored: &StoredToken, now: Timestamp, min_ttl: Option<Duration>, late: f64) -> Freshness {
     let in_doubt = match stored.in_doubt {
         false => Freshness::Fresh,
-        // The pair is still there: its refresh token tells whether it was spent.
+        // The pair is still there: using its refresh token will show whether it is spent.
         true if stored.token.refresh_token.is_some() => Freshness::Due,
         true => return Freshness::Unusable,
     };
@@ -45,12 +46,12 @@ pub fn freshness(stored: &StoredToken, now: Timestamp, min_ttl: Option<Duration>
     if left.is_zero() || left < min_ttl.unwrap_or_else(|| default_min_ttl(life)) {
         return Freshness::Unusable;
     }
-    // Set back, the clock no longer tells what is left.
+    // If the clock was set back, it no longer tells how much is left.
     let set_back = now.after(BACKWARD) < stored.token.issued_at;
     if set_back || left <= due(life, late) { Freshness::Due } else { in_doubt }
 }
 
-/// When a token is due; none: never.
+/// When a token is due; `None` if it never is.
 #[must_use]
 pub fn due_at(stored: &StoredToken, late: f64) -> Option<Timestamp> {
     Some(stored.token.expires_at()?.before(due(stored.token.expires_in?, late)))
@@ -60,28 +61,28 @@ fn due(life: Duration, late: f64) -> Duration {
     (life / DUE).saturating_sub(part(life, late / 30.0))
 }
 
-/// The last renewal failed, because the platform could not be asked or gave no usable answer.
+/// The pause after a renewal that failed but may succeed later.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Backoff {
-    /// The pause that follows, before chance shortens it.
+    /// The pause, before chance shortens it.
     #[serde(with = "clock::millis")]
     pub pause: Duration,
-    /// When it was, by this machine's clock.
+    /// When the renewal failed, by this machine's clock.
     pub since: Timestamp,
-    /// When the next may be tried.
+    /// When the next try may start.
     pub not_before: Timestamp,
 }
 
 /// The first pause.
 const FIRST: Duration = Duration::from_secs(1);
-/// The longest.
+/// The longest pause.
 const LONGEST: Duration = Duration::from_secs(300);
-/// While the token is good, several tries fit into what is left; but never more than so many a second: one in 200 ms.
+/// The shortest pause, before chance shortens it. While the token is good, several tries fit into what is left of it.
 const CLOSEST: Duration = Duration::from_millis(200);
 
 impl Backoff {
-    /// One more failure. The pauses double, from a second to minutes; as long as something is `left` of the token, no pause is
-    /// longer than a quarter of it. `jitter` (0 to 1) takes up to half of a pause away.
+    /// The pause after one more failure. Pauses double, from a second to five minutes. While some of the token's life is `left`, a pause is
+    /// at most a quarter of that. `jitter` (0 to 1) shortens it by up to a half.
     #[must_use]
     pub fn after(before: Option<&Self>, now: Timestamp, left: Duration, jitter: f64) -> Self {
         let pause = before.map_or(FIRST, |before| before.pause.saturating_mul(2)).clamp(CLOSEST, LONGEST);
@@ -89,14 +90,14 @@ impl Backoff {
         Self { pause, since: now, not_before: now.after(pause.saturating_sub(part(pause, jitter / 2.0))) }
     }
 
-    /// The same, but not before the platform has said.
+    /// The same, but no next try before the time that the platform asked to wait.
     #[must_use]
     pub fn not_before(mut self, wait: Duration) -> Self {
         self.not_before = self.not_before.max(self.since.after(wait));
         self
     }
 
-    /// How long still to wait; zero when the clock was set back since.
+    /// How long to wait; zero if the clock was set back since.
     #[must_use]
     pub fn wait(&self, now: Timestamp) -> Duration {
         if now.after(BACKWARD) < self.since { Duration::ZERO } else { self.not_before.since(now) }
@@ -145,7 +146,7 @@ mod tests {
                 "{life}"
             );
         }
-        // What is left within the second counts for a token of few seconds.
+        // For a token of a few seconds, fractions of a second count.
         let (two, one) = (stored(Some(2), 0), stored(Some(1), 0));
         assert_eq!(needs(&two, NOW.after(ms(1330)), 0.0), Freshness::Fresh);
         assert_eq!(needs(&two, NOW.after(ms(1340)), 0.0), Freshness::Due);
@@ -201,7 +202,7 @@ mod tests {
         assert_eq!(gaps, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300]);
         let last = Backoff { pause: Duration::MAX, since: Timestamp::default(), not_before: Timestamp::default() };
         assert_eq!(Backoff::after(Some(&last), NOW, Duration::ZERO, 1.0).wait(NOW), ms(150_000));
-        // As long as the token is good, there is time for several tries.
+        // While the token is good, there is time for several tries.
         assert_eq!(Backoff::after(Some(&last), NOW, ms(40_000), 0.0).wait(NOW), ms(10_000));
         assert_eq!(Backoff::after(None, NOW, ms(100), 0.0).wait(NOW), ms(200));
         assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::from_secs(3600)).wait(NOW), ms(3_600_000));

@@ -15,10 +15,10 @@ use crate::io::clock::Timestamp;
 use crate::options::RenewBy;
 use crate::os;
 
-/// Tokens that were replaced and have ended are kept for the redactor, up to so many.
+/// How many replaced tokens that have expired are kept, for the redactor.
 const MOST_ENDED: usize = 16;
 
-/// The content of a session's file. It never holds the credential that the tokens were issued for.
+/// The content of a session's file. It never includes the credential.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub struct State {
     pub(super) version: Version,
@@ -27,27 +27,27 @@ pub struct State {
     /// Who ends the session.
     #[serde(default, skip_serializing_if = "Owner::is_job")]
     pub owner: Owner,
-    /// The token that is in use.
+    /// The token in use.
     #[serde(default)]
     pub current: Option<StoredToken>,
-    /// Tokens that were issued before under the same name and handed over; not yet revoked.
+    /// Tokens that were issued earlier under the same name and handed over; not yet revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<StoredToken>,
-    /// Tokens whose place a renewed one took; not yet revoked.
+    /// Tokens that a renewed one replaced; not yet revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<StoredToken>,
-    /// What stands in the way of the next renewal.
+    /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// An answer was lost: a token may be alive that nobody knows of.
+    /// Whether an answer was lost, so that a token may exist that nobody knows of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost_a_token: bool,
-    /// Why the keeper gave up, for the next command that the job's log shows.
+    /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,
 }
 
-/// The version of the file's format: 2, and no other.
+/// The version of the file's format: always 2.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Version;
 
@@ -74,7 +74,7 @@ pub enum Owner {
     /// The job, by `revoke` or the action's post step.
     #[default]
     Job,
-    /// The last `exec` whose program uses it.
+    /// The last `exec` whose program uses the session.
     Exec,
 }
 
@@ -85,19 +85,19 @@ impl Owner {
     }
 }
 
-/// A token, and what is needed to use it, renew it and end it.
+/// A token, with what is needed to use it, renew it and revoke it.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct StoredToken {
-    /// Where it is good.
+    /// The platform that it is for.
     pub platform: PlatformUrl,
     /// How it was issued, and can be issued again.
     pub issuing: Issuing,
-    /// What came back.
+    /// The platform's answer.
     pub token: IssuedToken,
     /// What happens to it when the session ends.
     #[serde(default, skip_serializing_if = "AtEnd::is_revoked")]
     pub at_end: AtEnd,
-    /// Files that hold it, to be rewritten when it is renewed and removed with it.
+    /// Files that hold it: rewritten when it is renewed, removed when the session ends.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<WrittenFile>,
     /// The variable that holds it for the job's later steps.
@@ -106,10 +106,10 @@ pub struct StoredToken {
     /// How it is renewed.
     #[serde(default, skip_serializing_if = "RenewBy::is_auto")]
     pub renew_by: RenewBy,
-    /// Its refresh token was sent and no answer is remembered: the token may be dead.
+    /// Whether its refresh token was sent and no answer is remembered, so that the token may be invalid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
-    /// Every log of the job hides it.
+    /// Whether every log of the job hides it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
 }
@@ -121,7 +121,7 @@ pub enum AtEnd {
     /// It is revoked.
     #[default]
     Revoke,
-    /// Its user wants it to live on.
+    /// It stays valid, as its user asked.
     Keep,
 }
 
@@ -135,13 +135,13 @@ impl AtEnd {
 /// A file that holds a token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// Where it is, absolute.
+    /// The absolute path.
     pub path: PathBuf,
-    /// What is in it.
+    /// What the file contains.
     pub content: Content,
 }
 
-/// What a file that holds a token has in it.
+/// What a file that holds a token contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Content {
@@ -149,7 +149,7 @@ pub enum Content {
     Token,
     /// `NAME=VALUE` lines.
     Env,
-    /// The same, with the refresh token.
+    /// `NAME=VALUE` lines, including the refresh token.
     EnvAndRefreshToken,
 }
 
@@ -193,20 +193,21 @@ impl State {
         self.tokens().flat_map(|stored| stored.token.secrets())
     }
 
-    /// Takes every token out: those that a renewed one replaced, and the others, the current one last.
+    /// Takes every token out: first those that were replaced, then the others, the current one last.
     pub fn take_tokens(&mut self) -> (Vec<StoredToken>, Vec<StoredToken>) {
         let mut named = std::mem::take(&mut self.others);
         named.extend(self.current.take());
         (std::mem::take(&mut self.replaced), named)
     }
 
-    /// Remembers a new token beside those that are there.
+    /// Makes a new token the current one, and keeps the previous one among the others.
     pub fn add(&mut self, stored: StoredToken) {
         self.others.extend(self.current.replace(stored));
         self.backoff = None;
     }
 
-    /// Puts a token in the place of the current one, which lives on as long as the platform lets it.
+    /// Puts a renewed token in the place of the current one, which is remembered as replaced. Of those that have expired, the oldest are
+    /// dropped.
     pub fn replace(&mut self, stored: StoredToken, now: Timestamp) {
         if let Some(mut old) = self.current.replace(stored) {
             old.in_doubt = false;

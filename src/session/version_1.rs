@@ -1,4 +1,4 @@
-//! The file's format before it had a version: a list of tokens, the current one last. A job may be upgraded in mid-life.
+//! The format before the file had a version: a list of tokens, the current one last. Needed if jf-token is upgraded during a job.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use crate::credential::Issuing;
 use crate::io::clock::Timestamp;
 use crate::options::RenewBy;
 
-// In the newer format there is no field `tokens`, in this one no other that is not named here.
+// The newer format has no field `tokens`, and this one has only the fields named here, so neither is taken for the other.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Old {
@@ -63,7 +63,7 @@ pub(super) fn read(text: &[u8], name: &str) -> serde_json::Result<State> {
 impl From<OldToken> for StoredToken {
     fn from(old: OldToken) -> Self {
         let mut token = old.grant;
-        // It was in seconds.
+        // This was in seconds.
         token.issued_at = Timestamp::from_secs(token.issued_at.as_millis());
         Self {
             platform: old.platform,

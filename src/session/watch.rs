@@ -5,12 +5,12 @@ use redact::Secret;
 use super::{Session, State};
 use crate::io::SecretSource;
 
-/// A folder that changed so shortly ago may have changed again within the same tick of its clock.
+/// A folder that changed less than this ago may change again without a new time stamp.
 const RACY: Duration = Duration::from_millis(100);
-/// With more, those that no session remembers are let go: they have long ended, and each costs memory.
+/// Above this number, secrets that no session remembers are dropped: they expired long ago, and each costs memory.
 const MOST_SECRETS: usize = 100;
 
-/// The secrets of all sessions that are remembered where this one is, as they come.
+/// The secrets of all sessions in the same folder as this one, including those yet to come.
 pub struct Watch {
     session: Session,
     credential: Option<Secret>,
@@ -19,7 +19,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// The credential is hidden too.
+    /// Watches the folder of this session. The credential is hidden too.
     #[must_use]
     pub fn new(session: Session, credential: Option<Secret>) -> Self {
         Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None }
@@ -28,7 +28,7 @@ impl Watch {
 
 impl SecretSource for Watch {
     fn refresh(&mut self) -> bool {
-        // A state file is only ever replaced, which changes its folder.
+        // A state file is only ever replaced, which changes its folder's time stamp.
         let Ok(changed) = self.session.home().metadata().and_then(|found| found.modified()) else { return false };
         if self.seen == Some(changed) {
             return false;

@@ -343,9 +343,9 @@ impl Scene {
             for entry in fs::read_dir(folder).into_iter().flatten() {
                 let path = entry.unwrap().path();
                 if path.is_dir() {
-                    folders.push(path)
+                    folders.push(path);
                 } else if path.is_file() {
-                    files.push(path)
+                    files.push(path);
                 }
             }
         }

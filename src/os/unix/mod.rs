@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use terminal::{Outputs, Screens};
 
-/// Keeps this process's memory, which holds tokens, out of core files and from other processes of the same user.
+/// Keeps this process's memory, which holds tokens, out of core dumps and, on Linux, away from other processes of the same user.
 pub fn harden() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
@@ -29,7 +29,7 @@ pub fn harden() {
     }
 }
 
-/// A part of a folder's name that is this user's own.
+/// The part of a folder's name that sets this user apart: a dash and the effective user id.
 #[must_use]
 pub fn user() -> String {
     format!("-{}", rustix::process::geteuid().as_raw())
@@ -64,7 +64,7 @@ pub fn folder(path: &Path) -> io::Result<Folder> {
     if found.uid() != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other(format!("it belongs to another user ({})", found.uid())));
     }
-    Ok(if found.mode() & 0o077 == 0 { Folder::Private } else { Folder::Exposed })
+    Ok(if found.mode().trailing_zeros() >= 6 { Folder::Private } else { Folder::Exposed })
 }
 
 /// Makes a folder for this user only, where there is none.
@@ -127,20 +127,22 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata().map(key), fs::metadata(path).map(key)), (Ok(open), Ok(there)) if open == there)
 }
 
-/// From now on a request to stop no longer ends the process: the future tells its number instead.
+/// Waits for SIGINT, SIGTERM, SIGHUP or SIGQUIT and returns its number. From this call on, they no longer end the process. Must be called
+/// within a runtime.
 pub fn stop_request() -> impl Future<Output = u8> {
     let mut signals = Signals::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT]);
     async move { signals.next().await.as_raw().try_into().unwrap_or_default() }
 }
 
-/// The process that lives as long as the job: what started this one or, for an action, what started its script.
+/// The process that lives as long as the job: the parent of this process or, in the action, its grandparent, because the parent is the
+/// action's script.
 #[must_use]
 pub fn job_process(action: bool) -> Option<u32> {
     let parent = rustix::process::getppid()?.as_raw_nonzero().get().cast_unsigned();
     if !action {
         return Some(parent);
     }
-    // `pid (name) state ppid …`, and the name may hold anything.
+    // The line is `pid (name) state ppid …`. The name may contain anything, even parentheses.
     let status = fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
     status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
 }
@@ -149,29 +151,29 @@ fn pid(number: u32) -> Option<Pid> {
     Pid::from_raw(number.try_into().ok()?)
 }
 
-/// Whether there is a process of this number.
+/// Whether there is a process with this number.
 #[must_use]
 pub fn is_alive(number: u32) -> bool {
     pid(number).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
-/// Asks a process to end.
+/// Asks a process to end, by SIGTERM.
 pub fn ask_to_end(number: u32) {
     if let Some(pid) = pid(number) {
         let _ = rustix::process::kill_process(pid, Signal::TERM);
     }
 }
 
-/// A process whose end is waited for.
+/// A process whose end is watched for.
 pub struct Watched {
     pid: Option<Pid>,
-    /// Where the system has it: a number can be another process's by then.
+    /// A pidfd, where the kernel has them: the number alone may come to mean another process.
     #[cfg(target_os = "linux")]
     descriptor: Option<std::os::fd::OwnedFd>,
 }
 
 impl Watched {
-    /// Without a number there is nothing to wait for.
+    /// Watches the process with this number. `None` never ends.
     #[must_use]
     pub fn new(number: Option<u32>) -> Self {
         let pid = number.and_then(pid);
@@ -184,7 +186,7 @@ impl Watched {
         }
     }
 
-    /// Whether it has ended.
+    /// Whether the process has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         #[cfg(target_os = "linux")]
@@ -195,7 +197,8 @@ impl Watched {
     }
 }
 
-/// Has a process that is about to start outlive this one: a signal to the terminal's programs is not for it.
+/// Puts a process that is about to start into a process group of its own, so that it outlives this one: signals from the terminal don't
+/// reach it.
 pub fn detach(process: &mut Command) {
     process.process_group(0);
 }
@@ -204,10 +207,10 @@ pub fn detach(process: &mut Command) {
 pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
 
 impl Signals {
-    /// Listens from now on, within a runtime.
+    /// Listens from now on. Must be called within a runtime.
     #[must_use]
     pub fn new() -> Self {
-        // Who was told to ignore the end of its children would not learn how they ended.
+        // If our parent made us ignore SIGCHLD, the kernel would discard the exit status of our children. Listening to it prevents that.
         let _ = signal(SignalKind::child());
         Self::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH])
     }
@@ -218,7 +221,7 @@ impl Signals {
         Self(heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect())
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         std::future::poll_fn(|context| {
             let came = self.0.iter_mut().find_map(|(number, listener)| listener.poll_recv(context).is_ready().then_some(*number));
@@ -228,15 +231,17 @@ impl Signals {
     }
 }
 
-/// Which signals this process was told to ignore, a bit each. nohup does that, and a shell to what it runs in the background: they stay
-/// ignored, for the program too, as long as nobody listens to them.
+/// The signals that this process ignores, as a bit mask: signal 1 is the lowest bit. `nohup` sets that for SIGHUP, and a shell for SIGINT
+/// and SIGQUIT of what it runs in the background. As long as we don't listen to them they stay ignored, also by the program that we start.
+/// Zero where there is no `/proc`.
 fn ignored() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
-/// Passes a signal on to the program, unless the terminal has sent it to both: a second ^C is a harder one for many a program.
+/// Passes a signal on to the program, unless the terminal has sent it to both: many programs take a second ^C as an order to quit at once.
+/// If the program has terminals of its own, a change of the window's size is passed on by resizing them.
 pub fn pass_on(signal: Signal, program: Option<u32>, screens: &Screens) {
     if signal == Signal::WINCH && !screens.is_empty() {
         return screens.fit();
@@ -251,7 +256,7 @@ fn is_in_the_foreground() -> bool {
     File::open("/dev/tty").is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp()))
 }
 
-/// The program at this place, under the name by which it was called.
+/// A command that runs the program at `place`, and tells it that it was called by `name`.
 #[must_use]
 pub fn program(place: &Path, name: &OsStr) -> Command {
     let mut command = Command::new(place);
@@ -259,44 +264,44 @@ pub fn program(place: &Path, name: &OsStr) -> Command {
     command
 }
 
-/// Whether the file can be run.
+/// Whether the path is a file that this user may execute.
 #[must_use]
 pub fn is_program(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// A program's exit code, or 128 and the number of the signal that ended it.
+/// The program's exit code, or 128 plus the number of the signal that ended it.
 #[must_use]
 pub fn exit_code(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)
 }
 
-/// This process's own streams, without a buffer.
+/// This process's standard input, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stdin() -> io::Result<File> {
     io::stdin().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// As `stdin`.
+/// This process's standard output, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stdout() -> io::Result<File> {
     io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// As `stdin`.
+/// This process's standard error, unbuffered.
 ///
 /// # Errors
-/// When it is closed.
+/// Fails if it is closed.
 pub fn stderr() -> io::Result<File> {
     io::stderr().as_fd().try_clone_to_owned().map(File::from)
 }
 
-/// Lets more wait in a pipe, so that both its ends work in longer stretches.
+/// Enlarges a pipe's buffer to 1 MiB (on Linux only), so that its two ends wait for each other less often. Has no effect on other files.
 pub fn widen(pipe: &File) {
     #[cfg(target_os = "linux")]
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
@@ -304,18 +309,19 @@ pub fn widen(pipe: &File) {
     let _ = pipe;
 }
 
-/// What there is to do.
+/// What `readable` found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ready {
-    /// There is something to read, or perhaps the end of it.
+    /// There is something to read, or possibly the end of the stream.
     pub data: bool,
-    /// It has ended.
+    /// The stream has ended.
     pub over: bool,
-    /// The other pipe was closed.
+    /// The other end of the pipe `ended` was closed.
     pub ended: bool,
 }
 
-/// Waits until there is something to read, until `ended` is closed at its other end, or until the time is up.
+/// Waits until there is something to read, the other end of `ended` is closed, or the time `at_most` is up. With neither `ended` nor
+/// `at_most`, returns at once: reading waits by itself.
 pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
     if ended.is_none() && at_most.is_none() {
         return Ready { data: true, ..Ready::default() };
@@ -326,7 +332,7 @@ pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duratio
     loop {
         match poll(&mut both, time.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
-            // What can't be waited for can be read, and tells then.
+            // Some files can't be polled. Count them as readable: the read will show what is wrong.
             Err(_) => return Ready { data: true, ..Ready::default() },
             Ok(_) => break,
         }

@@ -1,5 +1,5 @@
-//! Where a program prints to: a pipe or, in the place of a terminal, a terminal of its own, so that it prints as it would without us.
-//! Only what it prints goes through that: its standard input, `/dev/tty`, the keyboard with its ^C and ^Z are the real terminal's.
+//! Where a program prints to: a pipe or, in place of a terminal, a terminal of its own, so that it prints as it would without us. Only its
+//! output goes through that. Its standard input, `/dev/tty` and the keyboard with ^C and ^Z stay those of the real terminal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -13,26 +13,26 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsi
 
 /// The two output streams of a program that is about to start.
 pub struct Outputs {
-    /// Its standard output and its standard error.
+    /// The program's standard output and standard error.
     pub ends: [Stdio; 2],
-    /// Where what it prints can be read, and the stream of ours that it is for.
+    /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
     pub streams: Vec<(Arc<File>, File)>,
-    /// Its terminals.
+    /// The terminals made for the program.
     pub screens: Screens,
 }
 
 impl Outputs {
-    /// In the place of our own streams.
+    /// Creates a pipe or a terminal in place of each of our own streams.
     ///
     /// # Errors
-    /// When there is not even a pipe to be had.
+    /// Fails if not even a pipe can be created.
     pub fn new() -> io::Result<Self> {
         let (mut streams, mut screens) = (Vec::new(), Screens(Vec::new()));
         let mut shared: Option<(File, OwnedFd, bool)> = None;
         let mut end_for = |own: io::Result<File>, for_errors: bool| -> io::Result<Stdio> {
-            // Closed: what is printed there goes nowhere, as it would without us.
+            // Our own stream is closed: what the program prints there is discarded, as it would be without us.
             let Ok(own) = own else { return Ok(Stdio::null()) };
-            // One for both, where both are the same: so their order stays.
+            // If both of our streams are the same, the program gets one end for both, which keeps what it prints in order.
             if let Some((other, end, has_name)) = &shared
                 && are_same(other, &own)
                 && !(for_errors && *has_name)
@@ -63,13 +63,13 @@ fn are_same(one: &File, other: &File) -> bool {
     matches!((key(one), key(other)), (Ok(one), Ok(other)) if one == other)
 }
 
-/// A terminal like another one, but one that changes no byte: the real one does that.
+/// A terminal with the settings of the real one, except that it changes no byte of the output: the real one does that.
 struct Made {
     ours: File,
-    /// The program's.
+    /// The program's end.
     end: OwnedFd,
     modes: Termios,
-    /// It can be opened by its name.
+    /// Whether it can be opened again by its name.
     has_name: bool,
 }
 
@@ -91,10 +91,10 @@ impl Made {
         let mut modes = tcgetattr(own)?;
         modes.output_modes.remove(OutputModes::OPOST);
         tcsetattr(&end, OptionalActions::Now, &modes)?;
-        // A terminal may have no size.
+        // A terminal may have no size, so ignore errors.
         let _ = tcgetwinsize(own).and_then(|size| tcsetwinsize(&ours, size));
-        // Only the real one has a keyboard. Who looks for it where errors go, as pagers do, must not wait for ever: there is nothing to be
-        // read, nor is it to be opened again by its name. That can't be kept from the system's administrator.
+        // Only the real terminal has a keyboard. A program that looks for one at its standard error, as pagers do, must not wait for it for
+        // ever. So this end can't be read, nor opened again by its name, except by root, whom nothing keeps out.
         ioctl_tiocexcl(&end)?;
         fchmod(&end, Mode::empty())?;
         Ok(Self { has_name: open(OFlags::RDONLY).is_ok(), ours: ours.into(), end, modes })
@@ -106,15 +106,15 @@ impl Made {
     }
 }
 
-/// A program's terminal, and the real one.
+/// A terminal made for a program, and the real one.
 struct Screen {
     ours: Arc<File>,
     own: File,
-    /// How it was set when it was looked at last.
+    /// The settings of `ours` at the last look.
     seen: Termios,
 }
 
-/// A program's terminals.
+/// The terminals made for a program.
 pub struct Screens(Vec<Screen>);
 
 impl Screens {
@@ -124,7 +124,8 @@ impl Screens {
         self.0.is_empty()
     }
 
-    /// Gives them the real ones' sizes. Who has heard of the new size from the real one may have looked too early, and hears again.
+    /// Gives them the sizes of the real terminals. A program that heard of the new size from the real terminal may have looked at its own
+    /// too early, so it is told again.
     pub(super) fn fit(&self) {
         for Screen { ours, own, .. } in &self.0 {
             if let Ok(size) = tcgetwinsize(own)
@@ -137,12 +138,12 @@ impl Screens {
         }
     }
 
-    /// How a program sets its keyboard where it prints (`nano` does, and whatever else draws with curses) is how the real one must be set,
-    /// unless somebody has set that since.
+    /// Copies the keyboard settings that a program makes on the terminal it prints to (as `nano` and other curses programs do) to the real
+    /// one, unless somebody has changed those since.
     pub fn follow(&mut self) {
         let keys = |modes: &Termios| (modes.input_modes, modes.local_modes);
         self.0.retain_mut(|Screen { ours, own, seen }| {
-            // When the real one is gone, the program is to notice.
+            // The real terminal is gone: let go of ours, so that the program notices.
             let (Ok(mut real), Ok(modes)) = (tcgetattr(&*own), tcgetattr(&*ours)) else { return false };
             if keys(&modes) != keys(seen) {
                 if keys(&real) == keys(seen) {
