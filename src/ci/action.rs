@@ -15,6 +15,19 @@ pub struct Action {
 #[derive(Default, Deserialize)]
 struct Saved {
     state_session: Option<String>,
+    state_token_id: Option<String>,
+    state_token_url: Option<String>,
+    state_token_end: Option<String>,
+}
+
+/// A token as the main step saved it: no secret, but enough to end it or to name it where its session is gone or out of reach.
+pub struct SavedToken<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The platform's address.
+    pub url: &'a str,
+    /// When it ends, in words that follow "it".
+    pub end: &'a str,
 }
 
 impl Action {
@@ -39,5 +52,23 @@ impl Action {
     /// Fails if it can't be written.
     pub fn save_session(ci: &dyn Ci, name: &str) -> Result<()> {
         ci.export(Export::State { name: "SESSION", value: name }).map(drop)
+    }
+
+    /// Saves for the post step what a token is called, where it is good and when it ends.
+    ///
+    /// # Errors
+    /// Fails if it can't be written.
+    pub fn save_token(ci: &dyn Ci, token: &SavedToken) -> Result<()> {
+        let SavedToken { id, url, end } = *token;
+        [("TOKEN_ID", id), ("TOKEN_URL", url), ("TOKEN_END", end)]
+            .into_iter()
+            .try_for_each(|(name, value)| ci.export(Export::State { name, value }).map(drop))
+    }
+
+    /// The token that the main step saved.
+    #[must_use]
+    pub fn saved_token(&self) -> Option<SavedToken<'_>> {
+        let Saved { state_token_id: Some(id), state_token_url: Some(url), state_token_end: end, .. } = &self.saved else { return None };
+        Some(SavedToken { id, url, end: end.as_deref().unwrap_or_default() })
     }
 }

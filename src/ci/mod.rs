@@ -13,7 +13,7 @@ use redact::Secret;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Console, Environment, LogStyle};
 
-pub use action::Action;
+pub use action::{Action, SavedToken};
 
 /// The CI, if the environment is that of one.
 type Detect = fn(&Environment) -> Option<Box<dyn Ci>>;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::TokenRequest;
-use crate::ci::{Action, Export};
+use crate::ci::{Action, Export, SavedToken};
 use crate::deliver::{self, Place, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
@@ -13,7 +13,7 @@ use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
 use crate::options::table::{HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
 use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
-use crate::session::{Session, is_of_exec};
+use crate::session::{Session, StoredToken, is_of_exec};
 
 pub const COMMAND: CommandSpec = CommandSpec {
     syntax: Syntax {
@@ -62,10 +62,12 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     }
     cx.block_on(async {
         let mut rollback = issue(cx, guard.as_mut(), &new, &mut targets).await?;
-        let handed_over = hand_over(cx, targets, &mut rollback, session.as_ref()).and_then(|()| match (keeper, &session) {
-            (Some(keeper), Some(session)) => keeper.start(cx, session),
-            _ => Ok(()),
-        });
+        let saved = if cx.action.is_some() { save(cx, &rollback.stored) } else { Ok(()) };
+        let handed_over =
+            saved.and_then(|()| hand_over(cx, targets, &mut rollback, session.as_ref())).and_then(|()| match (keeper, &session) {
+                (Some(keeper), Some(session)) => keeper.start(cx, session),
+                _ => Ok(()),
+            });
         match handed_over {
             Ok(()) => {
                 rollback.commit();
@@ -83,6 +85,12 @@ fn remembered(cx: &Context) -> Result<Option<Session>> {
     let named = name.is_some() || cx.environment.get(HOME)?.is_some();
     let wanted = cx.ci.is_ci() || (named && !is_of_exec(name));
     wanted.then(|| cx.session_for_new_token()).transpose()
+}
+
+/// For the post step, in case the session is gone by then.
+fn save(cx: &Context, stored: &StoredToken) -> Result<()> {
+    let token = SavedToken { id: &stored.token.token_id, url: stored.platform.as_str(), end: &cx.end_of(stored) };
+    Action::save_token(cx.ci.as_ref(), &token)
 }
 
 fn advise(cx: &Context, request: &TokenRequest) {

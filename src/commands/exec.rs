@@ -1,10 +1,12 @@
 //! `exec`: runs a program with a fresh token, and hides every secret in what it prints.
 
+use std::fs::File;
+
 use super::CommandSpec;
 use crate::api::TokenRequest;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, end_session, issue};
+use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
 use crate::options::table::{ACCESS_TOKEN, ENV_VAR, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE};
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
@@ -17,7 +19,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
-        groups: &[Group::Connection, Group::Token],
+        groups: &[Group::Connection, Group::Token, Group::Program],
         options: &[&OUTPUT_FILE, &TOKEN_FILE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
         formats: &[],
     },
@@ -55,43 +57,40 @@ fn exec(cx: &Context) -> Result<u8> {
         let _inside = cx.runtime()?.enter();
         os::Signals::new()
     };
-    let mut user = if session.read()?.is_empty() { None } else { Some(session.enter()?) };
-    let state = session.read()?;
-    let stored = if state.is_empty() {
-        drop(user.take());
-        let stored = begin(cx, &session, targets)?;
-        user = session.enter().ok();
-        stored
-    } else {
-        join(cx, &session, &targets)?
+    let (stored, user) = match join(cx, &session, &targets)? {
+        Some(joined) => joined,
+        None => begin(cx, &session, targets)?,
     };
     let credential = cx.credential().ok().flatten().map(|credential| credential.secret().clone());
     // What is given as the credential may be the session's own token, which the program gets anyway.
+    let state = session.read()?;
     let credential = credential.filter(|secret| !state.secrets().any(|ours| ours == secret));
-    let ended = program.run(cx, Start { session: &session, stored: &stored, variable: name, credential, signals });
-    // End the session now, not once all output is passed on, because a reader may take its time. Only the last `exec` that uses it does so,
-    // and only if an `exec` began it.
-    let rest = user.map(|user| session.leave(user));
-    let is_last = rest.as_ref().is_none_or(Option::is_some);
-    let revoke = cx.options.session.revoke;
+    let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, signals })?;
     let mut failed = false;
-    if is_last
-        && session.read().is_ok_and(|state| state.owner == Owner::Exec && !state.is_empty())
-        && let Err(error) = end_session(cx, &session, revoke, true)
-    {
-        cx.report(error);
-        failed = revoke == Revoke::Strict;
+    if let Err(error) = &ended.session {
+        cx.report(error.clone());
+        failed = cx.options.session.revoke == Revoke::Strict;
     }
-    drop(rest);
-    let code = ended?.exit_code(cx)?;
+    let code = ended.exit_code(cx)?;
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 
-/// The token of a session that already has one.
-fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToken> {
+/// The token of a session that already has one, and the file that counts this process as its user.
+fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(StoredToken, File)>> {
+    if session.read()?.is_empty() {
+        return Ok(None);
+    }
+    let user = session.enter()?;
+    let state = session.read()?;
+    let Some(current) = &state.current else { return Ok(None) };
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
-    if let Some((name, _)) = cx.options.flags.iter().find(|(name, _)| of_a_request(name)) {
-        let what = format!("--{name}: the session '{}' already has a token", session.name());
+    let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
+    // Two that ask for the same share one token.
+    let same = || Ok(state.owner == Owner::Exec && TokenRequest::new(&cx.options.token)? == *current.issuing.request());
+    if let Some((name, _)) = given
+        && !same()?
+    {
+        let what = format!("--{name}: the session '{}' already has a token, of another kind", session.name());
         let help =
             format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
         return Err(Error::input(what, help));
@@ -101,18 +100,26 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToke
     if !stored.masked {
         cx.mask(stored.token.secrets())?;
     }
-    Ok(stored)
+    Ok(Some((stored, user)))
 }
 
 /// Issues a token, in a session that ends with the program.
-fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<StoredToken> {
+fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(StoredToken, File)> {
     let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token)?)? };
     let mut guard = session.lock(LOCK)?;
-    cx.block_on(async {
+    if !guard.state.is_empty() {
+        // Another one was quicker.
+        drop(guard);
+        return join(cx, session, &targets)?.ok_or_else(|| session.is_held());
+    }
+    // From now on nobody takes the session for forgotten.
+    let user = session.enter()?;
+    let stored = cx.block_on(async {
         let mut rollback = issue(cx, Some(&mut guard), &new, &mut targets).await?;
         match targets.write_files(&rollback.stored, &mut rollback.written) {
             Ok(()) => Ok(rollback.commit()),
             Err(error) => Err(rollback.undo(error).await),
         }
-    })
+    })?;
+    Ok((stored, user))
 }

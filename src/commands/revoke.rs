@@ -2,8 +2,9 @@
 
 use super::CommandSpec;
 use crate::api::Revoked;
-use crate::error::Result;
-use crate::lifecycle::{Context, end_session};
+use crate::ci::{Action, SavedToken};
+use crate::error::{Error, Kind, Result};
+use crate::lifecycle::{Context, EndHow, end_forgotten, end_session};
 use crate::options::table::VERBOSE;
 use crate::options::{Group, InputValue, Operands, Revoke, Syntax};
 
@@ -32,12 +33,58 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
         one(cx, id)?;
         return Ok(0);
     }
-    match end_session(cx, &cx.session()?, options.revoke, false) {
+    match cx.block_on(end(cx)) {
         Err(error) if cx.action.is_some() && options.revoke != Revoke::Strict => {
             cx.console.warn(&format!("{error}\n{}", error.help()));
             Ok(0)
         }
         done => Ok(done.map(|()| 0)?),
+    }
+}
+
+/// Ends the session that is meant, and those that nobody else will end.
+async fn end(cx: &Context) -> Result<()> {
+    let how = EndHow::new(cx.options.session.revoke, false);
+    let saved = cx.action.as_ref().and_then(Action::saved_token);
+    let session = match (cx.session(), &saved) {
+        (Ok(session), _) => session,
+        (Err(error), Some(saved)) => return end_saved(cx, saved, error).await,
+        (Err(error), None) => return Err(error),
+    };
+    let ended = match &saved {
+        Some(saved) if !session.exists() => {
+            let what = format!("the session '{}' is gone from {}", session.name(), session.home().display());
+            end_saved(cx, saved, Error::new(Kind::Local, what, "")).await
+        }
+        _ => end_session(cx, &session, how).await,
+    };
+    end_forgotten(cx, &session, how).await.and(ended)
+}
+
+/// The session is out of reach: the token that the main step saved is ended by the credential, or named.
+async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<()> {
+    if cx.options.session.revoke == Revoke::Never {
+        return Ok(());
+    }
+    let advice = |what: &str| {
+        format!(
+            "The token {} at {} {what} and {}: that user's jf-token revoke, or an admin of the platform, can end it by its id.",
+            saved.id, saved.url, saved.end
+        )
+    };
+    let (Some(credential), Some(platform)) = (cx.credential()?, cx.platform()?.filter(|platform| platform.as_str() == saved.url)) else {
+        return Err(why.with_advice(&advice("may be alive")));
+    };
+    let bearer = credential.authenticate().await?;
+    match cx.with_client(&platform, cx.limits(), async |client| client.revoke(saved.id, &bearer).await).await {
+        // It was revoked before, with the session.
+        Ok(Revoked::NotFound) => Ok(()),
+        Ok(Revoked::Done) => {
+            cx.console.warn(&format!("{why}; revoked its token, {}, by the credential", saved.id));
+            Ok(())
+        }
+        Ok(Revoked::NotRevocable) => Err(why.with_advice(&advice("is too short-lived to be revoked"))),
+        Err(error) => Err(why.with_advice(&advice(&format!("could not be revoked ({error})")))),
     }
 }
 

@@ -53,6 +53,15 @@ impl AtomicFile {
         }
     }
 
+    /// Writes a note to the start of the unfinished file, for whoever finds it after this process was killed.
+    ///
+    /// # Errors
+    /// Fails if it can't be written.
+    pub fn note(&mut self, text: &str) -> Result<()> {
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.rewind());
+        written.map_err(|error| Error::file("write", &self.path, &error))
+    }
+
     /// Where the file will be, as an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {

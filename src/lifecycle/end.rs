@@ -12,9 +12,10 @@ use crate::api::{Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Refusal, Result};
+use crate::io::clock::{self, Timestamp};
 use crate::io::remove;
-use crate::options::Revoke;
-use crate::session::{AtEnd, Session, SessionGuard, StoredToken};
+use crate::options::{Revoke, shown};
+use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, StoredToken};
 
 /// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
 /// revoke itself.
@@ -41,18 +42,78 @@ async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> {
     }
 }
 
+/// How a session is ended.
+#[derive(Clone, Copy)]
+pub struct EndHow {
+    /// What happens to its tokens.
+    pub revoke: Revoke,
+    /// Report only what went wrong.
+    pub quiet: bool,
+    /// When the end began: in the action all sessions share its time limit.
+    pub started: Instant,
+}
+
+impl EndHow {
+    /// From now on.
+    #[must_use]
+    pub fn new(revoke: Revoke, quiet: bool) -> Self {
+        Self { revoke, quiet, started: Instant::now() }
+    }
+}
+
+/// Ends the sessions that nobody else will end. In our action's post step: the job's, but those of other uses of the action, whether a
+/// program uses them or not. Elsewhere: those that an `exec` began and no living process uses.
+///
+/// # Errors
+/// Fails if a token may still be valid, or a file still exists.
+pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<()> {
+    let mut result = Ok(());
+    let is_post = cx.action.is_some() && own.is_of_one_job();
+    for session in own.others_and_coming() {
+        let Ok(mut state) = session.read() else { continue };
+        if state.is_empty() && is_post {
+            // A token may be on its way into it: its process lets go of the lock when it is there.
+            let Ok(mut guard) = session.lock(Action::END.saturating_sub(how.started.elapsed())) else { continue };
+            state = guard.state.clone();
+            guard.cut_off().iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
+            result = guard.settle().and(result);
+        }
+        if state.is_empty() && !is_post {
+            // Whoever waited for its token was killed.
+            if let Ok(Some(mut guard)) = session.try_lock()
+                && guard.state.is_empty()
+            {
+                guard.cut_off().iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
+                result = guard.settle().and(result);
+            }
+        }
+        let forgotten = match state.owner {
+            _ if state.is_empty() => false,
+            Owner::Action => false,
+            Owner::Job => is_post,
+            Owner::Exec if is_post => true,
+            Owner::Exec => !session.is_in_use() && !session.has_keeper(),
+        };
+        if forgotten {
+            cx.console.say(&format!("the session '{}' was left behind", session.name()));
+            result = end_session(cx, &session, EndHow { revoke: Revoke::AtEnd, ..how }).await.and(result);
+        }
+    }
+    result
+}
+
 /// Revokes the tokens of a session and removes what was written for them. `quiet`: reports only what went wrong.
 ///
 /// # Errors
 /// Fails if a token may still be valid, or a file still exists.
-pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool) -> Result<()> {
-    let started = Instant::now();
+pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result<()> {
+    let EndHow { revoke, quiet, started } = how;
     // The keeper may be renewing right now. Make it release the session.
     session.stop_keeper();
     let patience = if cx.action.is_some() { Action::END } else { REQUEST };
     let mut guard = match session.lock(patience) {
         Ok(guard) => guard,
-        Err(error) if session.read().is_err() => return Err(end_what_can_be_read(cx, session, error)),
+        Err(error) if session.read().is_err() => return Err(end_what_can_be_read(cx, session, error).await),
         Err(error) => return Err(error),
     };
     let (replaced, named) = guard.state.take_tokens();
@@ -66,15 +127,16 @@ pub fn end_session(cx: &Context, session: &Session, revoke: Revoke, quiet: bool)
         cx.console.say(&format!("{} is not revoked, as asked; it {}", stored.token.name(), cx.end_of(stored)));
     }
     for tokens in by_platform(revoked) {
-        ending.end_tokens(tokens);
+        ending.end_tokens(tokens).await;
     }
     ending.settle()
 }
 
 /// Reports what an earlier process left: a token that nobody knows of, the reason why the keeper gave up or, if `tell_nothing`, nothing.
 fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing: bool) {
-    if guard.was_cut_off() || guard.state.lost_a_token {
-        cx.console.warn("an earlier step was stopped, or an answer was lost, while a token was being issued: a token may be alive that is not remembered here; look for it in the platform's list of tokens");
+    let lost: Vec<_> = guard.cut_off().into_iter().chain(guard.state.lost.iter().cloned()).collect();
+    if !lost.is_empty() {
+        lost.iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
     } else if tell_nothing && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
@@ -83,6 +145,25 @@ fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing:
     if let Some(why) = &guard.state.keeper_failure {
         cx.console.warn(why);
     }
+}
+
+fn warning_of(cx: &Context, lost: &Lost) -> String {
+    let whom = lost.username.as_deref().map_or_else(|| "the credential's own user".into(), shown);
+    let (now, zone) = (cx.now(), clock::zone(&cx.environment));
+    let tell = |at: Timestamp| clock::local_and_relative(at, now, &zone);
+    let end = match (lost.since, lost.life) {
+        (None, _) => String::new(),
+        (Some(_), None) => ", with the platform's default life".into(),
+        (Some(_), Some(Duration::ZERO)) => ", without an end".into(),
+        (Some(since), Some(life)) => format!(", ends {}", tell(since.after(life))),
+    };
+    let which = match (lost.since, &lost.platform) {
+        (Some(since), Some(platform)) => format!(" (asked of {} for {whom} {}{end})", platform.as_str(), tell(since)),
+        _ => String::new(),
+    };
+    format!(
+        "an earlier step was stopped, or an answer was lost, while a token was being issued: a token may be alive that is not remembered here{which}; look for it in the platform's list of tokens"
+    )
 }
 
 /// A session that is being ended.
@@ -98,13 +179,13 @@ struct Ending<'t> {
 
 impl Ending<'_> {
     /// Revokes tokens of one platform, all at the same time, within the time that is left.
-    fn end_tokens(&mut self, tokens: Vec<(StoredToken, bool)>) {
+    async fn end_tokens(&mut self, tokens: Vec<(StoredToken, bool)>) {
         let budget = self.cx.limits().budget.0;
         let left = if self.cx.action.is_some() { Action::END.saturating_sub(self.started.elapsed()) } else { budget.max(REQUEST) };
         // If all of them have expired, one try is enough.
         let all_over = tokens.iter().all(|(stored, _)| is_over(self.cx, stored));
         let budget = RetryBudget(if all_over { Duration::ZERO } else { budget.min(left) });
-        let ends = end_all(self.cx, &tokens, budget, left);
+        let ends = end_all(self.cx, &tokens, budget, left).await;
         for ((stored, replaced), ended) in tokens.into_iter().zip(ends) {
             self.tell(stored, replaced, ended);
         }
@@ -166,20 +247,18 @@ impl Ending<'_> {
 }
 
 /// Revokes every token of one platform. The results are in the same order.
-fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudget, left: Duration) -> Vec<Result<Revoked>> {
+async fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudget, left: Duration) -> Vec<Result<Revoked>> {
     let Some(platform) = tokens.first().map(|(stored, _)| &stored.platform) else { return Vec::new() };
     let limits = Limits { budget, timeout: left.clamp(Duration::from_millis(1), REQUEST) };
-    let ends = cx.block_on(async {
-        let bearer = bearer_for(cx, platform).await;
-        cx.with_client(platform, limits, async |client| {
-            let ends = tokens.iter().map(|(stored, _)| async {
-                let ended = tokio::time::timeout(left, end(client, stored, bearer.as_ref())).await;
-                ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
-            });
-            Ok(all(ends.map(|end| Box::pin(end) as Pin<Box<dyn Future<Output = _>>>).collect()).await)
-        })
-        .await
+    let bearer = bearer_for(cx, platform).await;
+    let ends = cx.with_client(platform, limits, async |client| {
+        let ends = tokens.iter().map(|(stored, _)| async {
+            let ended = tokio::time::timeout(left, end(client, stored, bearer.as_ref())).await;
+            ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
+        });
+        Ok(all(ends.map(|end| Box::pin(end) as Pin<Box<dyn Future<Output = _>>>).collect()).await)
     });
+    let ends = ends.await;
     ends.unwrap_or_else(|error| tokens.iter().map(|_| Err(error.clone())).collect())
 }
 
@@ -226,14 +305,14 @@ fn by_platform(tokens: Vec<(StoredToken, bool)>) -> Vec<Vec<(StoredToken, bool)>
 
 /// For a session file that can't be read: every token found in it revokes itself. The file stays, because it may contain more. Returns the
 /// error with what was done.
-fn end_what_can_be_read(cx: &Context, session: &Session, error: Error) -> Error {
+async fn end_what_can_be_read(cx: &Context, session: &Session, error: Error) -> Error {
     let tokens = session.salvage();
     if tokens.is_empty() {
         return error;
     }
     let (mut ended, mut failed) = (0, Vec::new());
     for (platform, token) in &tokens {
-        match cx.block_on(cx.with_client(platform, cx.limits(), async |client| end_itself(client, token).await)) {
+        match cx.with_client(platform, cx.limits(), async |client| end_itself(client, token).await).await {
             Ok(_) => ended += 1,
             Err(error) => failed.push(error),
         }

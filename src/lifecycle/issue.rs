@@ -12,9 +12,10 @@ use crate::api::{Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBud
 use crate::credential::Issuing;
 use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::io::clock::Timestamp;
 use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke};
-use crate::session::{AtEnd, Owner, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
 
 /// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
@@ -53,7 +54,8 @@ impl NewToken {
         let credential = cx.credential_or_fail()?;
         let bearer = cx.block_on(credential.authenticate())?;
         let renew_by = renewal.by.unwrap_or_default();
-        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, owner: Owner::Job })
+        let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
+        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, owner })
     }
 }
 
@@ -69,9 +71,9 @@ pub async fn issue<'t>(
 ) -> Result<Rollback<'t>> {
     let mut transaction = Transaction::begin(cx, session)?;
     if let Some(session) = &mut transaction.session
-        && new.owner == Owner::Exec
+        && session.state.is_empty()
     {
-        session.state.owner = Owner::Exec;
+        session.state.owner = new.owner;
     }
     let ask = Ask::Issue(&new.issuing, &new.bearer);
     let asked = match targets.begin() {
@@ -111,6 +113,15 @@ pub enum Ask<'p> {
 }
 
 impl Ask<'_> {
+    /// What may be alive when no answer comes.
+    pub fn lost(self, platform: &PlatformUrl, now: Timestamp) -> Lost {
+        let request = match self {
+            Ask::Issue(issuing, _) => issuing.request(),
+            Ask::Refresh(old, _) => old.issuing.request(),
+        };
+        Lost { platform: Some(platform.clone()), since: Some(now), username: request.username.clone(), life: request.expires_in }
+    }
+
     async fn send(self, client: &Client<'_>) -> Result<IssuedToken> {
         match self {
             Ask::Issue(issuing, bearer) => issuing.issue(client, bearer).await,
@@ -189,7 +200,11 @@ impl<'t> Transaction<'t> {
     ///
     /// # Errors
     /// Fails if no token came. Says so if one may exist all the same.
-    pub async fn ask(&self, platform: &PlatformUrl, ask: Ask<'_>, limits: Limits, stop: Stop<'_>) -> Result<Answer> {
+    pub async fn ask(&mut self, platform: &PlatformUrl, ask: Ask<'_>, limits: Limits, stop: Stop<'_>) -> Result<Answer> {
+        if let Some(draft) = &mut self.draft {
+            let lost = ask.lost(platform, self.cx.now());
+            draft.note(&serde_json::to_string(&lost).unwrap_or_default())?;
+        }
         self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await
     }
 
@@ -265,8 +280,12 @@ impl Rollback<'_> {
         }
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
-            Ok(Revoked::NotRevocable) => "The new token is too short-lived to be revoked.".to_owned(),
-            Err(error) => format!("The new token, {}, could not be revoked: {error}", stored.token.name()),
+            Ok(Revoked::NotRevocable) => {
+                format!("The new token, {}, is too short-lived to be revoked; it {}.", stored.token.name(), cx.end_of(stored))
+            }
+            Err(error) => {
+                format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored))
+            }
         })
     }
 }

@@ -1,20 +1,20 @@
 //! What keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::renew::{Role, TokenSource};
-use super::{Context, LOCK, Stop};
+use super::{Context, EndHow, LOCK, Seen, Stop, Witness, end_session};
 use crate::credential::Credential;
 use crate::deliver::{Targets, rewrite};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
 use crate::options::table::{self, HOME};
-use crate::options::{Options, RenewBy};
+use crate::options::{Options, RenewBy, Revoke};
 use crate::os;
 use crate::session::{Backoff, Freshness, Session, StoredToken, due_at, freshness};
 
@@ -119,6 +119,11 @@ impl<'t> Keeper<'t> {
         wait
     }
 
+    /// The session's files may be gone: they are written again.
+    pub fn forget_files(&mut self) {
+        self.written = None;
+    }
+
     /// Writes the current token to the session's files, no matter who renewed it. A file that can't be written is tried again at each look,
     /// but reported once.
     fn rewrite_files(&mut self, stored: &StoredToken) {
@@ -138,6 +143,10 @@ impl<'t> Keeper<'t> {
     }
 }
 
+fn become_keeper(session: &Session) -> Result<Option<File>> {
+    session.become_keeper(Some(std::process::id()))
+}
+
 /// Renews the token in time, until the session is over, the process `until` has ended, or a signal asks this process to end.
 ///
 /// # Errors
@@ -147,7 +156,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
-    let Some(_lock) = session.become_keeper(Some(std::process::id()))? else {
+    let Some(lock) = become_keeper(session)? else {
         cx.console.say(&format!("the session '{}' already has a keeper", session.name()));
         return Ok(());
     };
@@ -161,7 +170,11 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
         add_files(targets, session)?;
         forget_failure(session)?;
         let mut keeper = Keeper::new(cx, session.clone(), role, Stop::Signal);
+        let mut witness = Witness::new(cx, session.clone(), lock, become_keeper);
         loop {
+            if witness.look()? == Seen::Restored {
+                keeper.forget_files();
+            }
             let wait = match keeper.look().await {
                 Ok(Some(wait)) => wait.min(LOOK),
                 Ok(None) => {
@@ -175,7 +188,12 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
             let ended = job.has_ended().then(|| "the job's process has ended".to_owned());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
                 cx.console.say(&why);
-                return Ok(());
+                // Who ends the session may not find what vanished meanwhile.
+                return if witness.look()? == Seen::Ended || !(witness.restored && signal.is_none()) {
+                    Ok(())
+                } else {
+                    end_session(cx, session, EndHow::new(Revoke::AtEnd, false)).await
+                };
             }
         }
     })

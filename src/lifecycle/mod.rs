@@ -7,11 +7,13 @@ pub mod keep;
 mod program;
 mod renew;
 mod stop;
+mod witness;
 
 pub use context::{Context, LOCK, Outside, REQUEST};
-pub use end::end_session;
+pub use end::{EndHow, end_forgotten, end_session};
 pub use issue::{NewToken, issue};
 pub use keep::{Launch, add_files};
 pub use program::{OWN_FAILURE, Program, Start};
 pub use renew::{Role, TokenSource};
 pub use stop::Stop;
+pub use witness::{Seen, Witness};

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -11,21 +12,25 @@ use std::thread;
 use std::time::Duration;
 
 use redact::Secret;
+use tokio::process::Child;
 
 use super::keep::{Keeper, LOOK};
-use super::{Context, Role, Stop};
+use super::{Context, EndHow, REQUEST, Role, Seen, Stop, Witness, end_session};
 use crate::error::{Error, Kind, Result};
 use crate::io::{SharedRedactor, pass_on};
 use crate::options::shown;
 use crate::options::table::{HOME, SESSION, URL};
 use crate::os;
-use crate::session::{Session, StoredToken, Watch};
+use crate::session::{Owner, Session, StoredToken, Watch};
 
 /// The exit code if jf-token itself failed, not the program.
 pub const OWN_FAILURE: u8 = 125;
 
 /// How often to check the settings of the program's terminals.
 const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
+
+/// How long a program may take to end when it is asked to because the parent has ended.
+const PARENTS_END: Duration = Duration::from_secs(1);
 
 /// A program that was found.
 pub struct Program<'p> {
@@ -37,6 +42,8 @@ pub struct Program<'p> {
 pub struct Start<'p> {
     /// The session whose token it gets. The token is kept fresh meanwhile.
     pub session: &'p Session,
+    /// Its file that counts this process as a user.
+    pub user: File,
     /// The token.
     pub stored: &'p StoredToken,
     /// The variable that the token is put into.
@@ -49,8 +56,12 @@ pub struct Start<'p> {
 
 /// A program that has ended.
 pub struct Ended {
+    /// What became of the session, if this was the last use of one that `exec` began.
+    pub session: Result<()>,
     status: io::Result<ExitStatus>,
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
+    /// The process that started this one has ended: nobody waits for the output.
+    abandoned: bool,
 }
 
 impl<'p> Program<'p> {
@@ -95,14 +106,21 @@ impl<'p> Program<'p> {
         }
         let [stdout, stderr] = outputs.ends;
         process.stdout(stdout).stderr(stderr);
-        let status = cx.block_on(async {
-            let attended = Attended { process, signals: start.signals, screens: outputs.screens };
-            attended.keep_fresh(cx, start.session).await.map_err(|error| not_started(self.words, &error))
-        })?;
-        // The program's last output may contain secrets that the session will soon forget.
-        redactor.refresh();
+        let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
+        let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
+        let attended = attended.run(process, start.signals, outputs.screens);
+        let (status, session, abandoned) = cx.block_on(async { Ok(attended.await) })?;
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => {
+                if let Err(error) = session {
+                    cx.report(error);
+                }
+                return Err(not_started(self.words, &error));
+            }
+        };
         drop(end);
-        Ok(Ended { status, passing })
+        Ok(Ended { session, status, passing, abandoned })
     }
 
     /// The program by its full path, so that the system doesn't look for it again: the process would then be forked, which copies all our
@@ -118,53 +136,128 @@ impl<'p> Program<'p> {
     }
 }
 
-/// What to take care of while the program runs.
-struct Attended {
-    process: Command,
-    signals: os::Signals,
-    screens: os::Screens,
+/// The parent whose end ends the program.
+fn watched_parent(cx: &Context) -> Option<os::Parent> {
+    if cx.options.outlive_parent { None } else { os::Parent::to_watch() }
 }
 
-impl Attended {
-    /// Starts the program, keeps the token fresh, and waits for the program's end. If a renewal is on its way by then, waits for that too.
-    async fn keep_fresh(self, cx: &Context, session: &Session) -> io::Result<io::Result<ExitStatus>> {
-        let child = tokio::process::Command::from(self.process).spawn()?;
-        let (over, busy) = (AtomicBool::new(false), Cell::new(false));
-        let mut keeping = std::pin::pin!(keep(cx, session, &over, &busy));
-        let status = tokio::select! {
-            status = attend(child, self.signals, self.screens) => status,
-            () = &mut keeping => Err(io::Error::other("its end was missed")),
+/// What to take care of while the program runs.
+struct Attended<'t> {
+    cx: &'t Context,
+    session: &'t Session,
+    witness: Witness<'t>,
+    redactor: Arc<SharedRedactor>,
+    parent: Option<os::Parent>,
+}
+
+/// Why attending ends.
+enum End {
+    Program(io::Result<ExitStatus>),
+    Parent,
+}
+
+impl Attended<'_> {
+    /// Starts the program, keeps the token fresh, and waits for the program's end, or for the parent's. Returns how the program ended (an
+    /// outer error: it did not start), what became of the session, and whether it was the parent that ended.
+    async fn run(
+        mut self,
+        process: Command,
+        signals: os::Signals,
+        screens: os::Screens,
+    ) -> (io::Result<io::Result<ExitStatus>>, Result<()>, bool) {
+        let mut child = match tokio::process::Command::from(process).spawn() {
+            Ok(child) => child,
+            Err(error) => return (Err(error), self.end_use().await, false),
         };
-        over.store(true, Ordering::Relaxed);
-        if busy.get() {
-            keeping.await;
+        let (over, busy) = (AtomicBool::new(false), Cell::new(false));
+        let end = {
+            let mut keeping = std::pin::pin!(keep(self.cx, &mut self.witness, self.session, &over, &busy));
+            let end = tokio::select! {
+                end = attend(&mut child, signals, screens, self.parent.as_ref()) => end,
+                () = &mut keeping => End::Program(Err(io::Error::other("its end was missed"))),
+            };
+            over.store(true, Ordering::Relaxed);
+            if busy.get() {
+                // A renewal that is on its way is waited for.
+                let patience = if matches!(end, End::Parent) { PARENTS_END } else { REQUEST };
+                let _ = tokio::time::timeout(patience, keeping).await;
+            }
+            end
+        };
+        match end {
+            // Not once all output is passed on, because a reader may take its time.
+            End::Program(status) => (Ok(status), self.end_use().await, false),
+            End::Parent => {
+                self.cx.console.warn(
+                    "the process that started jf-token has ended, so the program is ended and the token revoked (--outlive-parent lets both live on)",
+                );
+                let (status, session) = tokio::join!(end_program(child), self.end_use());
+                (Ok(status), session, true)
+            }
         }
-        Ok(status)
+    }
+
+    /// Ends this use of the session, and the session if an `exec` began it and nobody else uses it.
+    async fn end_use(mut self) -> Result<()> {
+        // The program's last output may contain secrets that the session will soon forget.
+        self.redactor.refresh();
+        // A session that vanished is written back, so that it can be ended.
+        self.witness.look()?;
+        let rest = self.witness.into_mark().map(|user| self.session.leave(user));
+        let is_last = rest.as_ref().is_none_or(Option::is_some);
+        if is_last && self.session.read().is_ok_and(|state| state.owner == Owner::Exec && !state.is_empty()) {
+            end_session(self.cx, self.session, EndHow::new(self.cx.options.session.revoke, true)).await?;
+        }
+        Ok(())
     }
 }
 
-/// Passes signals and terminal settings on, and waits for the program's end.
-async fn attend(mut child: tokio::process::Child, mut signals: os::Signals, mut screens: os::Screens) -> io::Result<ExitStatus> {
+/// Ends a program whose parent's parent is gone: first it is asked.
+async fn end_program(mut child: Child) -> io::Result<ExitStatus> {
+    child.id().into_iter().for_each(os::ask_to_end);
+    if let Ok(ended) = tokio::time::timeout(PARENTS_END, child.wait()).await {
+        return ended;
+    }
+    child.kill().await?;
+    child.wait().await
+}
+
+/// Passes signals and terminal settings on, and waits for the end of the program or of the parent.
+async fn attend(child: &mut Child, mut signals: os::Signals, mut screens: os::Screens, parent: Option<&os::Parent>) -> End {
     let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
     let ended = loop {
         tokio::select! {
             ended = child.wait() => break ended,
             signal = signals.next() => os::pass_on(signal, child.id(), &screens),
-            _ = looks.tick(), if !screens.is_empty() => screens.follow(),
+            _ = looks.tick(), if !screens.is_empty() || parent.is_some() => {
+                screens.follow();
+                if parent.is_some_and(os::Parent::has_ended) {
+                    return End::Parent;
+                }
+            }
         }
     };
     screens.follow();
-    ended
+    End::Program(ended)
 }
 
 /// Keeps the token fresh until the program is over. While `busy` is set, this must not be cut off.
-async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bool>) {
+async fn keep(cx: &Context, witness: &mut Witness<'_>, session: &Session, over: &AtomicBool, busy: &Cell<bool>) {
     let mut keeper = Keeper::new(cx, session.clone(), Role::Exec, Stop::Flag(over));
     let (mut lock, mut goes_on) = (None, true);
     while !over.load(Ordering::Relaxed) {
         let mut wait = LOOK;
-        // Another process may be the keeper now, but end before this program. For a session that is over, don't create a file.
-        if goes_on && lock.is_none() && !session.has_keeper() && session.read().is_ok_and(|state| !state.is_empty()) {
+        match witness.look() {
+            Ok(Seen::There) => {}
+            Ok(Seen::Restored) => {
+                lock = None;
+                keeper.forget_files();
+            }
+            // Revoked by somebody else, or unreadable: the program goes on with the token it has.
+            Ok(Seen::Ended) | Err(_) => goes_on = false,
+        }
+        // Another process may be the keeper now, but end before this program.
+        if goes_on && lock.is_none() && !session.has_keeper() {
             lock = session.become_keeper(None).ok().flatten();
         }
         if goes_on && lock.is_some() {
@@ -173,8 +266,8 @@ async fn keep(cx: &Context, session: &Session, over: &AtomicBool, busy: &Cell<bo
             busy.set(false);
             match looked {
                 Ok(Some(next)) => wait = next.min(LOOK),
-                // Revoked by somebody else, or impossible to renew: the program goes on with the token it has.
-                Ok(None) => goes_on = false,
+                Ok(None) => {}
+                // Impossible to renew.
                 Err(error) => {
                     goes_on = false;
                     if !matches!(error.kind(), Kind::Interrupted(_)) {
@@ -193,7 +286,8 @@ impl Ended {
     /// # Errors
     /// Fails if the exit code is unknown, or if it is 0 but some output could not be passed on.
     pub fn exit_code(self, cx: &Context) -> Result<u8> {
-        let passed = self.passing.into_iter().filter_map(|passing| passing.join().ok());
+        let passing = self.passing.into_iter().filter(|passing| !self.abandoned || passing.is_finished());
+        let passed = passing.filter_map(|passing| passing.join().ok());
         // If nobody reads any more, nothing is missed.
         let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
         let failed = failed.map(|error| Error::new(Kind::Local, format!("can't write the program's output: {error}"), ""));

@@ -278,7 +278,8 @@ impl<'t> TokenSource<'t> {
             && error.may_be_done()
         {
             // A failure to write is not reported: the first failure matters more.
-            let _ = transaction.note(|state| state.lost_a_token = true);
+            let lost = Ask::Issue(&old.issuing, bearer).lost(&old.platform, self.cx.now());
+            let _ = transaction.note(|state| state.lost.push(lost));
             self.issued_blindly = !old.issuing.request().ends_within_the_hour();
         }
         asked

@@ -35,6 +35,8 @@ pub struct Options {
     pub session: SessionOptions,
     /// What else to show.
     pub diagnostics: Diagnostics,
+    /// Whether the program goes on when the process that started this one ends.
+    pub outlive_parent: bool,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
@@ -203,6 +205,7 @@ impl Options {
                 token_id: text(&t::TOKEN_ID)?,
             },
             diagnostics: Diagnostics { verbose: switch(&t::VERBOSE)?, online: switch(&t::ONLINE)?, dry_run: switch(&t::DRY_RUN)? },
+            outlive_parent: switch(&t::OUTLIVE_PARENT)?,
             program,
             flags: inputs.flags.clone(),
         })

@@ -22,6 +22,8 @@ pub enum Group {
     HandOver,
     /// How the token is kept fresh.
     Renewal,
+    /// How a program is run.
+    Program,
     /// How the token is remembered, and what happens to it at the end.
     Session,
     /// What else to show.
@@ -97,6 +99,7 @@ options! {
     UNTIL_PID "until-pid" "JF_TOKEN_UNTIL_PID" Text("PID"), Renewal, false, "Keep the token fresh until this process ends (default: the one that started jf-token)";
     FOREGROUND "foreground" "JF_TOKEN_FOREGROUND" Switch, Renewal, false, "Stay in the foreground";
     LOG_FILE "log-file" "JF_TOKEN_LOG_FILE" Text("FILE"), Renewal, false, "Write messages to this file instead of standard error";
+    OUTLIVE_PARENT "outlive-parent" "JF_TOKEN_OUTLIVE_PARENT" Switch, Program, false, "Let the program go on when the process that started jf-token ends";
     SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), Session, true, "Name under which the token is remembered";
     REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), Session, true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), Session, false, "Revoke this token only";

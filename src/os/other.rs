@@ -261,3 +261,20 @@ pub struct Ready {
 pub fn readable(_from: &File, _ended: Option<&PipeReader>, _at_most: Option<Duration>) -> Ready {
     Ready { data: true, ..Ready::default() }
 }
+
+/// The process that started this one: its end is not noticed here.
+pub struct Parent;
+
+impl Parent {
+    /// None.
+    #[must_use]
+    pub fn to_watch() -> Option<Self> {
+        None
+    }
+
+    /// Never noticed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        false
+    }
+}

@@ -2,8 +2,8 @@ use std::fs::{self, File};
 use std::path::PathBuf;
 
 use super::Session;
-use super::state::State;
-use crate::error::Result;
+use super::state::{Lost, State};
+use crate::error;
 use crate::io::{AtomicFile, remove};
 
 /// The most bytes that the next version of a state file has more than this one: those of a token in its three forms and its request.
@@ -28,17 +28,18 @@ impl SessionGuard {
         &self.session.name
     }
 
-    /// Whether a process was killed while it changed this session.
+    /// What processes were waiting for that were killed while they changed this session.
     #[must_use]
-    pub fn was_cut_off(&self) -> bool {
-        drafts(&self.session).next().is_some()
+    pub fn cut_off(&self) -> Vec<Lost> {
+        let texts = drafts(&self.session).map(|draft| fs::read(draft).unwrap_or_default());
+        texts.map(|text| serde_json::Deserializer::from_slice(&text).into_iter().next().and_then(Result::ok).unwrap_or_default()).collect()
     }
 
     /// Begins the next version of the state file, while nothing can be lost yet.
     ///
     /// # Errors
     /// Fails if the file can't be created, or there is no room for it.
-    pub fn draft(&self) -> Result<AtomicFile> {
+    pub fn draft(&self) -> error::Result<AtomicFile> {
         let file = self.session.file();
         let room = file.metadata().map_or(0, |found| found.len()) + ROOM;
         AtomicFile::new(&file, &draft_prefix(&self.session))?.reserve(usize::try_from(room).unwrap_or_default())
@@ -48,7 +49,7 @@ impl SessionGuard {
     ///
     /// # Errors
     /// Fails if it can't be written.
-    pub fn write(&self) -> Result<()> {
+    pub fn write(&self) -> error::Result<()> {
         self.save(self.draft()?)
     }
 
@@ -56,7 +57,7 @@ impl SessionGuard {
     ///
     /// # Errors
     /// Fails if it can't be written.
-    pub fn save(&self, draft: AtomicFile) -> Result<()> {
+    pub fn save(&self, draft: AtomicFile) -> error::Result<()> {
         draft.finish(&self.state.to_json()?).map(drop)
     }
 
@@ -70,11 +71,12 @@ impl SessionGuard {
     ///
     /// # Errors
     /// Fails if the state can't be written, or a file can't be removed.
-    pub fn settle(&mut self) -> Result<()> {
+    pub fn settle(&mut self) -> error::Result<()> {
         if !self.state.is_empty() {
             return self.write();
         }
         let session = &self.session;
+        session.mark_as_ended();
         remove(&session.file())?;
         for draft in drafts(session) {
             remove(&draft)?;

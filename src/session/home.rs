@@ -15,6 +15,8 @@ use crate::os::{self, Folder};
 pub(super) struct Home {
     pub folder: PathBuf,
     above: Above,
+    /// No other job's sessions are in it.
+    pub of_one_job: bool,
     /// Others could enter the folder; its mode was put back.
     pub was_exposed: bool,
 }
@@ -49,7 +51,8 @@ impl Home {
         }
         let job = place.ci.job();
         if let Some(home) = job.folder {
-            return Self::checked(home, if job.may_lack_folder_above { Above::Removable } else { Above::Foreign });
+            let above = if job.may_lack_folder_above { Above::Removable } else { Above::Foreign };
+            return Ok(Self { of_one_job: true, ..Self::checked(home, above)? });
         }
         // Only this user can write there; the temporary folder is everybody's.
         let runtime = place.environment.get("XDG_RUNTIME_DIR")?.map(PathBuf::from).filter(|folder| folder.is_dir());
@@ -69,7 +72,7 @@ impl Home {
 
     fn checked(folder: PathBuf, above: Above) -> Result<Self> {
         let was_exposed = check(&folder)?;
-        Ok(Self { folder, above, was_exposed })
+        Ok(Self { folder, above, of_one_job: false, was_exposed })
     }
 
     /// Makes the folder. False: it was taken away while it was being made, if that can be.

@@ -9,7 +9,7 @@ mod version_1;
 mod watch;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,11 @@ use home::Home;
 
 pub use guard::SessionGuard;
 pub use schedule::{Backoff, Freshness, due_at, freshness};
-pub use state::{AtEnd, Content, Owner, State, StoredToken, WrittenFile};
+pub use state::{AtEnd, Content, Lost, Owner, State, StoredToken, WrittenFile};
 pub use watch::Watch;
+
+/// What the files beside a session say when it was ended.
+const ENDED: &[u8] = b"ended";
 
 /// The name of the session if none is given.
 const DEFAULT: &str = "default";
@@ -101,9 +104,24 @@ impl Session {
 
     /// The names of all sessions in the same folder.
     fn names(&self) -> Vec<String> {
+        self.names_with(&["json"])
+    }
+
+    fn names_with(&self, extensions: &[&str]) -> Vec<String> {
         let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
-        let sessions = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        sessions.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect()
+        let files = files.filter(|path| path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension)));
+        let mut names: Vec<_> =
+            files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The other sessions of the place, those too whose first token is being issued right now, or was when the process was killed.
+    pub fn others_and_coming(&self) -> impl Iterator<Item = Self> {
+        let mut names = self.names_with(&["json", "lock"]);
+        names.retain(|name| *name != self.name);
+        names.into_iter().map(|name| self.named(&name))
     }
 
     /// The names of the other sessions that a command may mean.
@@ -112,7 +130,6 @@ impl Session {
         let mut names = self.names();
         // A session of `exec` is for its program, which is told the name.
         names.retain(|name| *name != self.name && !is_execs(name));
-        names.sort_unstable();
         names
     }
 
@@ -156,6 +173,12 @@ impl Session {
     #[must_use]
     pub fn home(&self) -> &Path {
         &self.home.folder
+    }
+
+    /// Whether no other job's sessions are remembered in the same place.
+    #[must_use]
+    pub fn is_of_one_job(&self) -> bool {
+        self.home.of_one_job
     }
 
     /// Whether others could look into it until now.
@@ -266,7 +289,7 @@ impl Session {
     pub fn enter(&self) -> Result<File> {
         let path = self.path("users");
         for round in 0.. {
-            let file = os::open_private(File::options().create(true).truncate(false).write(true), &path);
+            let file = os::open_private(File::options().create(true).truncate(false).read(true).write(true), &path);
             let file = file.map_err(|error| Error::file("write", &path, &error))?;
             if file.try_lock_shared().is_ok() && os::is_at(&file, &path) {
                 return Ok(file);
@@ -304,10 +327,38 @@ impl Session {
         }
     }
 
+    /// Whether the program of some process uses this session.
+    #[must_use]
+    pub fn is_in_use(&self) -> bool {
+        File::open(self.path("users")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Tells the processes that live beside the session that it was ended, and did not just vanish.
+    fn mark_as_ended(&self) {
+        for extension in ["keeper", "users"] {
+            if let Ok(mut file) = os::open_private(File::options().write(true), &self.path(extension)) {
+                let _ = file.set_len(0).and_then(|()| file.write_all(ENDED));
+            }
+        }
+    }
+
+    /// Whether a file that `become_keeper` or `enter` returned says that the session was ended.
+    pub fn is_marked_as_ended(mark: &mut File) -> bool {
+        let mut text = Vec::new();
+        let read = mark.rewind().and_then(|()| mark.take(20).read_to_end(&mut text));
+        read.is_ok() && text == ENDED
+    }
+
     /// The file that the keeper writes its messages to.
     #[must_use]
     pub fn log(&self) -> PathBuf {
         self.path("log")
+    }
+
+    /// Whether it is remembered.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.file().exists()
     }
 
     fn path(&self, extension: &str) -> PathBuf {

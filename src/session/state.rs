@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use redact::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +12,7 @@ use super::version_1;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::credential::Issuing;
 use crate::error::{Error, Kind, Result};
-use crate::io::clock::Timestamp;
+use crate::io::clock::{self, Timestamp};
 use crate::options::RenewBy;
 use crate::os;
 
@@ -39,9 +40,9 @@ pub struct State {
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// Whether an answer was lost, so that a token may exist that nobody knows of.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub lost_a_token: bool,
+    /// Tokens that may be alive though no answer told of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<Lost>,
     /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,
@@ -67,13 +68,29 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+/// What a token was asked for that may be alive, though its answer was lost or the process that waited for it was killed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Lost {
+    /// The platform.
+    pub platform: Option<PlatformUrl>,
+    /// When it was asked for.
+    pub since: Option<Timestamp>,
+    /// Whom it is for; none: the credential's own user.
+    pub username: Option<String>,
+    /// Its life; none: the platform's default. Zero: it has no end.
+    #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
+    pub life: Option<Duration>,
+}
+
 /// Who ends a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Owner {
-    /// The job, by `revoke` or the action's post step.
+    /// The job, by `revoke`.
     #[default]
     Job,
+    /// The post step of the action's use that began it.
+    Action,
     /// The last `exec` whose program uses the session.
     Exec,
 }

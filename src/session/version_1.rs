@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::schedule::Backoff;
-use super::state::{AtEnd, Owner, State, StoredToken, WrittenFile};
+use super::state::{AtEnd, Lost, Owner, State, StoredToken, WrittenFile};
 use crate::api::{IssuedToken, PlatformUrl, TokenRequest};
 use crate::credential::Issuing;
 use crate::io::clock::Timestamp;
@@ -44,10 +44,13 @@ struct OldToken {
 pub(super) fn read(text: &[u8], name: &str) -> serde_json::Result<State> {
     let old: Old = serde_json::from_slice(text)?;
     let mut state = State { name: name.to_owned(), ..State::default() };
-    (state.backoff, state.lost_a_token, state.keeper_failure) = (old.trouble, old.left_behind, old.keeper_gave_up);
+    (state.backoff, state.keeper_failure) = (old.trouble, old.keeper_gave_up);
+    state.lost.extend(old.left_behind.then(Lost::default));
     for token in old.tokens {
         if token.of_exec {
             state.owner = Owner::Exec;
+        } else if token.masked {
+            state.owner = Owner::Action;
         }
         let replaced = token.replaced;
         let stored = StoredToken::from(token);

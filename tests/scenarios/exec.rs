@@ -634,7 +634,7 @@ fn what_a_killed_exec_left_is_ended_by_the_next_one_in_its_session() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(scene.sandbox.issued()[0].live);
-    let ran = exec_with(&scene, &options, "true");
+    let ran = exec_with(&scene, &["--session", "p", "--expiry", "2h", "--force-revocable"], "true");
     assert!(ran.code == 125 && ran.stderr.contains("jf-token revoke --session p"), "{}", ran.stderr);
     assert_eq!(exec_with(&scene, &["--session", "p"], "true").code, 0);
     all_is_over(&scene, &[]);

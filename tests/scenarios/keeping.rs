@@ -468,7 +468,7 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
     assert!(ran.code == 0 && ran.stderr.contains("jf-token: revoked "), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
     wait_until("its end", || !is_alive(keeper));
-    assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists());
+    assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists(), "{:?}", scene.files());
 }
 
 #[test]

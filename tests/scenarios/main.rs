@@ -22,6 +22,7 @@ mod failures;
 mod github;
 mod gitlab;
 mod keeping;
+mod life;
 mod masks;
 mod minting;
 mod printing;

@@ -216,7 +216,7 @@ impl Signals {
     }
 
     fn of(signals: &[Signal]) -> Self {
-        let ignored = ignored();
+        let ignored = ignored().unwrap_or_default();
         let heard = signals.iter().filter(|signal| ignored >> (signal.as_raw() - 1) & 1 == 0);
         Self(heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect())
     }
@@ -234,10 +234,35 @@ impl Signals {
 /// The signals that this process ignores, as a bit mask: signal 1 is the lowest bit. `nohup` sets that for SIGHUP, and a shell for SIGINT
 /// and SIGQUIT of what it runs in the background. As long as we don't listen to them they stay ignored, also by the program that we start.
 /// Zero where there is no `/proc`.
-fn ignored() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
+fn ignored() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(mask.trim(), 16).ok()
+}
+
+/// The process that started this one.
+pub struct Parent {
+    pid: Pid,
+    process: Watched,
+}
+
+impl Parent {
+    /// None if its end says nothing: this process was started to outlive it (in the background, by nohup, as the leader of a session of its
+    /// own), it is the system's first process, or all this can't be told.
+    #[must_use]
+    pub fn to_watch() -> Option<Self> {
+        let bit = |signal: Signal| 1 << (signal.as_raw() - 1);
+        let outlives = ignored()? & (bit(Signal::INT) | bit(Signal::HUP)) != 0;
+        let leads = rustix::process::getsid(None).ok()? == rustix::process::getpid();
+        let pid = rustix::process::getppid().filter(|pid| !pid.is_init() && !outlives && !leads)?;
+        Some(Self { pid, process: Watched::new(u32::try_from(pid.as_raw_nonzero().get()).ok()) })
+    }
+
+    /// Whether it has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.process.has_ended() || rustix::process::getppid() != Some(self.pid)
+    }
 }
 
 /// Passes a signal on to the program, unless the terminal has sent it to both: many programs take a second ^C as an order to quit at once.

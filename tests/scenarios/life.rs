@@ -1,0 +1,281 @@
+//! A token is never forgotten while it lives.
+#![cfg(target_os = "linux")]
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{BINARY, Scene};
+
+const SHORT: &str = "--expiry 1h --force-revocable";
+
+fn live(scene: &Scene) -> usize {
+    scene.sandbox.issued().iter().filter(|issued| issued.live).count()
+}
+
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "never came: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A script for bash, in which $JF is the program and $CRED the credential under another name.
+fn bash(scene: &Scene, script: &str) -> Command {
+    let mut command = scene.command("bash", &["-c", script]);
+    let file = scene.write("tmp/credential", scene.sandbox.admin_token());
+    command.env("PATH", std::env::var_os("PATH").unwrap()).env("JF", BINARY).env("CRED_FILE", file);
+    command.env_remove("JF_ACCESS_TOKEN").stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_credential_that_comes_by_a_pipe_is_kept_from_the_program_and_from_what_it_prints() {
+    let mut scene = Scene::new();
+    scene.asks_for("tmp/credential");
+    for way in ["--access-token-file <(printf %s \"$MY_SECRET\")", "--access-token-stdin <<<\"$MY_SECRET\""] {
+        let script = format!("MY_SECRET=$(cat $CRED_FILE); export MY_SECRET; \"$JF\" exec {way} -- sh -c 'env; cat \"$CRED_FILE\"'");
+        let output = bash(&scene, &script).output().unwrap();
+        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        assert!(output.status.success() && stdout.contains("JF_ACCESS_TOKEN="), "{stderr}");
+        assert!(!stdout.contains("MY_SECRET") && !crate::support::leaks(&stdout, scene.sandbox.admin_token()), "{stdout}");
+    }
+    assert_eq!(live(&scene), 0);
+}
+
+#[test]
+fn a_keeper_gets_a_credential_that_came_by_a_pipe() {
+    let mut scene = Scene::new();
+    scene.asks_for("tmp/credential").asks_for("work/tok");
+    let create = "create --expiry 3 --force-revocable --keep-fresh --until-pid $$ --token-file tok --session s --format none";
+    let script = format!("MY_SECRET=$(cat $CRED_FILE); \"$JF\" {create} --access-token-file <(printf %s \"$MY_SECRET\") && sleep 20");
+    let mut child = bash(&scene, &script).spawn().unwrap();
+    wait_until("two renewals", || scene.sandbox.issued().len() >= 3);
+    let argument_lists = std::fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let secret = scene.sandbox.admin_token().as_bytes();
+    assert!(argument_lists.into_iter().all(|list| !list.windows(16).any(|window| secret.windows(16).any(|piece| piece == window))));
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    assert!(live(&scene) == 0 && !scene.path("work/tok").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_exec_whose_parent_ends_ends_its_program_and_revokes() {
+    for (signals, stubborn) in [(&[Signal::INT, Signal::TERM][..], false), (&[Signal::KILL], true)] {
+        let scene = Scene::new();
+        let program = if stubborn { "sh -c 'trap \"\" TERM; sleep 40'" } else { "sleep 40" };
+        let script = format!("\"$JF\" exec {SHORT} -- {program}; true");
+        let mut command = scene.command("bash", &["-ec", &script]);
+        let mut child = command.env("PATH", std::env::var_os("PATH").unwrap()).env("JF", BINARY).spawn().unwrap();
+        wait_until("the token", || live(&scene) == 1);
+        std::thread::sleep(Duration::from_millis(300));
+        for signal in signals {
+            kill_process(Pid::from_child(&child), *signal).unwrap();
+        }
+        // bash waits for its child before it heeds INT or TERM, and the runner kills it.
+        let _ = child.kill();
+        child.wait().unwrap();
+        let began = Instant::now();
+        wait_until("the revocation", || live(&scene) == 0);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        wait_until("an empty folder", || scene.files().is_empty());
+    }
+}
+
+#[test]
+fn an_exec_that_was_started_to_outlive_its_parent_does() {
+    for (how, before) in [("--outlive-parent", ""), ("", "nohup "), ("", "setsid ")] {
+        let scene = Scene::new();
+        // The parent is a shell that ends at once; a background command of sh ignores INT.
+        let script = format!("{before}\"$JF\" exec {how} {SHORT} -- sleep 2 </dev/null >/dev/null 2>&1 & sleep 0.5");
+        let output = scene.shell(&script);
+        assert!(output.status.success(), "{}", text(output.stderr));
+        assert_eq!(live(&scene), 1, "{how}{before}");
+        std::thread::sleep(Duration::from_millis(700));
+        assert_eq!(live(&scene), 1, "{how}{before}");
+        wait_until("its own end", || live(&scene) == 0);
+    }
+}
+
+#[test]
+fn revoke_ends_what_a_killed_exec_left_and_not_what_a_living_one_uses() {
+    let scene = Scene::new();
+    let mut killed = scene.spawn(&["exec", "--expiry", "1h", "--force-revocable", "--", "sleep", "40"]);
+    wait_until("its session", || sessions(&scene) == 1);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let mut alive = scene.spawn(&["exec", "--expiry", "1h", "--force-revocable", "--", "sleep", "40"]);
+    wait_until("another", || sessions(&scene) == 2);
+    let ran = scene.run(&["revoke"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let living: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(living, [false, true], "{}", ran.story);
+    kill_process(Pid::from_child(&alive), Signal::TERM).unwrap();
+    alive.wait().unwrap();
+    assert!(live(&scene) == 0 && scene.files().is_empty(), "{:?}", scene.files());
+}
+
+fn sessions(scene: &Scene) -> usize {
+    scene.files().iter().filter(|path| path.extension().is_some_and(|extension| extension == "json")).count()
+}
+
+#[test]
+fn a_process_that_is_killed_before_it_remembers_its_token_leaves_word_of_it() {
+    for command in [&["exec"][..], &["create", "--session", "s", "--format", "none"]] {
+        let scene = Scene::new();
+        // The platform does the work, and the answer never comes.
+        scene.sandbox.fault_for("POST", sandbox::Fault::StallAfter, 1);
+        let mut arguments = command.to_vec();
+        arguments.extend(["--username", "bob"].iter().filter(|_| command[0] == "exec"));
+        arguments.extend(["--expiry", "1h", "--force-revocable"]);
+        arguments.extend(["--", "true"].iter().filter(|_| command[0] == "exec"));
+        let mut child = scene.spawn(&arguments);
+        wait_until("the token", || live(&scene) == 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let ran = scene.run(if command[0] == "exec" { &["revoke"] } else { &["revoke", "--session", "s"] });
+        let whom = if command[0] == "exec" { "for bob" } else { "for the credential's own user" };
+        let said = ["may be alive", whom, &scene.sandbox.url(), "in 60 minutes"];
+        assert!(said.iter().all(|part| ran.stderr.contains(part)), "{}", ran.story);
+        assert!(scene.files().is_empty(), "{:?}", scene.files());
+    }
+}
+
+#[test]
+fn the_post_step_ends_the_sessions_that_no_other_post_step_will() {
+    for revoke in ["true", "false"] {
+        let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true"), ("revoke", revoke)]);
+        scene.run(&["create"]);
+        let first = scene.blocks("state");
+        std::fs::remove_file(scene.path("state")).unwrap();
+        // Another use of the action, a run: step's own session, an exec that was killed, and one that still runs.
+        scene.run(&["create"]);
+        scene.leave_action();
+        assert_eq!(scene.run(&["create", "--session", "step", "--expiry", "1h", "--force-revocable"]).code, 0);
+        let mut running: Vec<_> =
+            (0..2).map(|_| scene.spawn(&["exec", "--expiry", "1h", "--force-revocable", "--", "sleep", "40"])).collect();
+        wait_until("their sessions", || sessions(&scene) == 5);
+        running[0].kill().unwrap();
+        for (name, value) in first {
+            scene.set(&format!("STATE_{name}"), &value);
+        }
+        let ran = scene.run(&["action", "revoke"]);
+        assert_eq!(ran.code, 0, "{}", ran.story);
+        let living: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+        assert_eq!(living, [revoke == "false", true, false, false, false], "{}", ran.story);
+        for mut child in running {
+            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
+            child.wait().unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_exec_whose_temporary_folder_is_emptied_writes_its_session_back_and_ends_it() {
+    let scene = Scene::new();
+    let script = "rm -rf \"$TMPDIR\"/*; sleep 1.2; \"$0\" get";
+    let ran = scene.run(&["exec", "--expiry", "1h", "--force-revocable", "--", "sh", "-c", script, BINARY]);
+    assert!(ran.stderr.contains("vanished from"), "{}", ran.story);
+    assert!(live(&scene) == 0 && scene.files().is_empty(), "{}", ran.story);
+    // Also when that is the last that the program does.
+    let ran = scene.run(&["exec", "--expiry", "1h", "--force-revocable", "--", "sh", "-c", "rm -rf \"$TMPDIR\"/*"]);
+    assert!(ran.code == 0 && live(&scene) == 0 && scene.files().is_empty(), "{}", ran.story);
+}
+
+#[test]
+fn a_keeper_writes_a_session_back_that_vanished_and_leaves_alone_one_that_was_ended() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/tok");
+    let pid = std::process::id().to_string();
+    let ran = scene.run(&[
+        "create",
+        "--session",
+        "s",
+        "--expiry",
+        "1h",
+        "--force-revocable",
+        "--format",
+        "none",
+        "--token-file",
+        "tok",
+        "--keep-fresh",
+        "--until-pid",
+        &pid,
+    ]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    std::fs::remove_dir_all(scene.path("tmp")).unwrap();
+    std::fs::create_dir(scene.path("tmp")).unwrap();
+    std::fs::remove_file(scene.path("work/tok")).unwrap();
+    wait_until("the session", || scene.files().iter().any(|path| path.ends_with("s.json")));
+    wait_until("the token file", || scene.path("work/tok").exists());
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(live(&scene) == 0 && scene.files().is_empty() && scene.keepers() == 0, "{:?}", scene.files());
+}
+
+#[test]
+fn the_post_step_ends_a_token_whose_session_vanished_or_says_which_it_is() {
+    let create = || {
+        let scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+        assert_eq!(scene.run(&["create"]).code, 0);
+        std::fs::remove_dir_all(scene.path("runner/jf-token")).unwrap();
+        scene
+    };
+    let mut scene = create();
+    let ran = scene.post();
+    assert!(ran.code == 0 && live(&scene) == 0 && ran.stderr.contains("revoked its token"), "{}", ran.story);
+    for (revoke, code) in [("true", 0), ("strict", 1)] {
+        let mut scene = create();
+        scene.set("INPUT_REVOKE", revoke).unset("JF_ACCESS_TOKEN");
+        let ran = scene.post();
+        let id = &scene.sandbox.issued()[0].token_id;
+        assert!(ran.code == code && ran.stderr.contains(id.as_str()) && ran.stderr.contains("ends "), "{}", ran.story);
+    }
+    // One that a step ended already is no reason for a word.
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    scene.run(&["create"]);
+    let session = scene.blocks("state")["SESSION"].clone();
+    scene.leave_action();
+    assert_eq!(scene.run(&["revoke", "--session", &session]).code, 0);
+    scene.set("STATE_SESSION", &session);
+    for (name, value) in scene.blocks("state") {
+        scene.set(&format!("STATE_{name}"), &value);
+    }
+    let ran = scene.run(&["action", "revoke"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{}", ran.story);
+}
+
+#[test]
+fn a_post_step_of_another_user_says_what_lives_and_who_can_end_it() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    std::os::unix::fs::chown(scene.path("runner/jf-token"), Some(65534), None).unwrap();
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = scene.post();
+    let id = scene.sandbox.issued()[0].token_id.clone();
+    let said = ["it belongs to another user (65534)", id.as_str(), "ends ", "jf-token revoke"];
+    assert!(ran.code == 0 && said.iter().all(|part| ran.stderr.contains(part)), "{}", ran.story);
+}
+
+#[test]
+fn two_execs_at_once_under_one_name_share_a_token_and_the_last_one_ends_it() {
+    let scene = Scene::new();
+    let arguments = ["exec", "--session", "build", "--expiry", "1h", "--force-revocable", "--", "sleep", "1"];
+    let children: Vec<_> = (0..6).map(|_| scene.spawn(&arguments)).collect();
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", text(output.stderr));
+    }
+    assert_eq!((scene.sandbox.issued().len(), live(&scene)), (1, 0));
+    assert!(scene.files().is_empty());
+}
