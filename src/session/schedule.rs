@@ -77,6 +77,8 @@ pub struct Backoff {
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(300);
+/// No platform is left alone for longer than this because it asks for that: a keeper must not sleep for ever.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// The shortest pause, before chance shortens it. While the token is good, several tries fit into what is left of it.
 const CLOSEST: Duration = Duration::from_millis(200);
 
@@ -93,7 +95,7 @@ impl Backoff {
     /// The same, but no next try before the time that the platform asked to wait.
     #[must_use]
     pub fn not_before(mut self, wait: Duration) -> Self {
-        self.not_before = self.not_before.max(self.since.after(wait));
+        self.not_before = self.not_before.max(self.since.after(wait.min(LONGEST_ASKED)));
         self
     }
 
@@ -206,5 +208,6 @@ mod tests {
         assert_eq!(Backoff::after(Some(&last), NOW, ms(40_000), 0.0).wait(NOW), ms(10_000));
         assert_eq!(Backoff::after(None, NOW, ms(100), 0.0).wait(NOW), ms(200));
         assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::from_secs(3600)).wait(NOW), ms(3_600_000));
+        assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::MAX).wait(NOW), ms(3_600_000));
     }
 }
