@@ -16,7 +16,7 @@ use crate::io::random;
 use crate::options::table::{self, HOME};
 use crate::options::{Options, RenewBy};
 use crate::os;
-use crate::session::{Backoff, Freshness, Session, StoredToken, due_at, freshness};
+use crate::session::{Backoff, Freshness, Refusals, Session, StoredToken, due_at, freshness};
 
 /// The name of the command that runs a keeper.
 pub const KEEP: &str = "keep";
@@ -37,6 +37,8 @@ pub struct Keeper<'t> {
     /// The token that the session's files hold: its name, when it was issued, and the number of files.
     written: Option<(String, Timestamp, usize)>,
     complained: bool,
+    /// What the platform has refused since the last renewal.
+    refusals: Option<Refusals>,
 }
 
 impl<'t> Keeper<'t> {
@@ -44,7 +46,7 @@ impl<'t> Keeper<'t> {
     #[must_use]
     pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         let source = TokenSource::for_keeper(cx, session, role, stop);
-        Self { source, late: random::fraction(), written: None, complained: false }
+        Self { source, late: random::fraction(), written: None, complained: false, refusals: None }
     }
 
     /// Looks at the session, and renews the token if it is time. Returns how long nothing needs to be done; `None` if the session is over.
@@ -71,14 +73,18 @@ impl<'t> Keeper<'t> {
                 if found == Freshness::Fresh {
                     return Ok(Some(Duration::ZERO));
                 }
+                let end = stored.token.expires_at();
+                let left = |now: Timestamp| end.map_or(Duration::MAX, |end| end.since(now));
                 match self.source.attempt(&mut guard, found).await {
                     Ok(()) => Ok(Some(guard.state.current.as_ref().map_or(Duration::ZERO, |stored| self.next_look(stored)))),
-                    Err(error) if error.may_pass() && !self.source.issued_blindly => Ok(Some(self.next_try(&error))),
+                    Err(error) if self.may_pass(&error, left) => Ok(Some(self.next_try(&error))),
                     Err(error) => {
+                        let error = self.with_history(error);
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
                             let text = error.to_string();
                             let what = format!("the token is no longer kept fresh: {}. {}", text.trim_end_matches('.'), error.help());
-                            guard.state.keeper_failure = Some(what);
+                            // Whoever comes next, with whatever credential, need not wait for a keeper's next try.
+                            (guard.state.keeper_failure, guard.state.backoff) = (Some(what), None);
                             let _ = guard.write();
                         }
                         Err(error)
@@ -93,10 +99,38 @@ impl<'t> Keeper<'t> {
         }
     }
 
+    /// Whether the next try may come to another end, with so much `left` of the token. One refusal may be what stands in front of the
+    /// platform, or its own fault: a maintenance page, a key that is being changed.
+    fn may_pass(&mut self, error: &Error, left: impl FnOnce(Timestamp) -> Duration) -> bool {
+        if self.source.issued_blindly {
+            return false;
+        }
+        if error.may_pass() || error.kind() != Kind::Refused {
+            self.refusals = None;
+            return error.may_pass();
+        }
+        let now = self.source.context().now();
+        let refusals = Refusals::after(self.refusals.take(), error.status(), error.refusal(), now);
+        self.refusals = Some(refusals);
+        !refusals.are_final(left(now).is_zero())
+    }
+
+    /// The failure for which a keeper gives up, with how often it was met.
+    fn with_history(&self, error: Error) -> Error {
+        match &self.refusals {
+            Some(refusals) if refusals.times > 1 && error.kind() == Kind::Refused => {
+                let seconds = refusals.span().as_millis().div_ceil(1000);
+                error.with_advice(&format!("It was refused {} times in {seconds} s.", refusals.times))
+            }
+            _ => error,
+        }
+    }
+
     /// Reports a renewal, and returns how long nothing needs to be done. A token that is due as soon as it comes must not be renewed over
     /// and over.
     fn next_look(&mut self, stored: &StoredToken) -> Duration {
         let cx = self.source.context();
+        self.refusals = None;
         if self.source.role() != Role::Exec {
             cx.console.say(&format!("renewed: {} {}", stored.token.name(), cx.end_of(stored)));
         }

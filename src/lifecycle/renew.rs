@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
 use crate::options::RenewBy;
-use crate::session::{Backoff, Freshness, Session, SessionGuard, State, StoredToken, freshness};
+use crate::session::{Backoff, Freshness, RefusedCredential, Session, SessionGuard, State, StoredToken, freshness};
 
 /// The longest time for one try while the token is still good.
 const TRY: Duration = Duration::from_secs(10);
@@ -64,6 +64,13 @@ struct Means<'t> {
     refresh: Option<Secret>,
     /// The credential, or why it can't be used.
     issue: std::result::Result<&'t Credential, &'static str>,
+}
+
+impl Means<'_> {
+    /// What the platform is to accept.
+    fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
+        self.refresh.iter().chain(self.issue.ok().map(Credential::secret))
+    }
 }
 
 impl<'t> TokenSource<'t> {
@@ -142,7 +149,7 @@ impl<'t> TokenSource<'t> {
 
     /// Renews the token, unless it was renewed meanwhile. Returns false if another process holds the lock.
     async fn renew_if_free(&mut self, state: &State, min_ttl: Option<Duration>, late: f64) -> Result<bool> {
-        self.means(state)?;
+        let means = self.means(state)?;
         let Some(mut guard) = self.session.try_lock()? else { return Ok(false) };
         let stored = self.current(&guard.state)?;
         let (now, in_doubt) = (self.cx.now(), stored.in_doubt);
@@ -154,6 +161,12 @@ impl<'t> TokenSource<'t> {
         if found == Freshness::Due && !in_doubt && !later.is_zero() {
             let what = format!("the last try failed, and the next is in {} s", later.as_millis().div_ceil(1000));
             return Err(Error::new(Kind::Unusable, what, ""));
+        }
+        if let Some(refused) = &guard.state.refused
+            && !refused.again.wait(now).is_zero()
+            && refused.fingerprint.is_of(means.secrets())
+        {
+            return Err(refused.remembered());
         }
         self.attempt(&mut guard, found).await?;
         let stored = self.current(&guard.state)?;
@@ -179,9 +192,16 @@ impl<'t> TokenSource<'t> {
             Freshness::Unusable => self.cx.limits(),
             _ => Limits { budget: once, timeout: (left(self.cx.now()) / 3).clamp(SHORTEST_TRY, TRY) },
         };
+        let offered = self.means(&guard.state)?;
         let done = self.renew(guard, limits).await;
         if let Err(error) = &done
-            && error.may_pass()
+            && error.status() == Some(401)
+        {
+            guard.state.refused = Some(RefusedCredential::after(guard.state.refused.as_ref(), offered.secrets(), self.cx.now(), error));
+            let _ = guard.write();
+        }
+        if let Err(error) = &done
+            && (error.may_pass() || (self.role != Role::Waited && error.kind() == Kind::Refused))
         {
             let now = self.cx.now();
             // The session may not have been able to store the last pause, but we know it.

@@ -26,7 +26,7 @@ use crate::os;
 use home::Home;
 
 pub use guard::SessionGuard;
-pub use schedule::{Backoff, Freshness, due_at, freshness};
+pub use schedule::{Backoff, Freshness, Refusals, RefusedCredential, due_at, freshness};
 pub use state::{AtEnd, Content, Owner, State, StoredToken, WrittenFile};
 pub use watch::Watch;
 

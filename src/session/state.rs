@@ -6,7 +6,7 @@ use redact::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::schedule::Backoff;
+use super::schedule::{Backoff, RefusedCredential};
 use super::version_1;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::credential::Issuing;
@@ -39,6 +39,9 @@ pub struct State {
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// What was refused last, to be told from memory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedCredential>,
     /// Whether an answer was lost, so that a token may exist that nobody knows of.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost_a_token: bool,
@@ -203,7 +206,7 @@ impl State {
     /// Makes a new token the current one, and keeps the previous one among the others.
     pub fn add(&mut self, stored: StoredToken) {
         self.others.extend(self.current.replace(stored));
-        self.backoff = None;
+        (self.backoff, self.refused) = (None, None);
     }
 
     /// Puts a renewed token in the place of the current one, which is remembered as replaced. Of those that have expired, the oldest are
@@ -214,7 +217,7 @@ impl State {
             old.files.clear();
             self.replaced.push(old);
         }
-        self.backoff = None;
+        (self.backoff, self.refused) = (None, None);
         let ended = |stored: &StoredToken| stored.token.expires_at().is_some_and(|end| end < now);
         while self.replaced.iter().filter(|stored| ended(stored)).count() > MOST_ENDED
             && let Some(oldest) = self.replaced.iter().position(ended)

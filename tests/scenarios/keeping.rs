@@ -185,7 +185,7 @@ fn failed_renewals_come_ever_more_seldom() {
 #[test]
 fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 100);
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
     wait_until("its end", || !is_alive(pid));
@@ -193,9 +193,23 @@ fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     let line = "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin. The credential may not do this";
     let told = |text: &str| scene.tidy(text).contains(line);
     let ran = scene.run(&["get", "--session", "s"]);
-    assert!(ran.code == 0 && told(&ran.stderr), "{}", ran.stderr);
+    assert!(ran.code == 4 && told(&ran.stderr), "{}", ran.stderr);
+    assert!(ran.stderr.contains("It was refused ") && ran.stderr.contains(" times in "), "{}", ran.stderr);
     let ran = revoke(&scene);
     assert!(told(&ran.stderr), "{}", ran.stderr);
+}
+
+#[test]
+fn one_refusal_of_each_kind_does_not_end_the_keeper() {
+    for fault in [Fault::Shape('A', 401), Fault::Shape('A', 403), Fault::RedirectTo("https://maintenance.example".into())] {
+        let scene = session("6", &[]);
+        scene.sandbox.fault_for("POST", fault, 1);
+        keep(&scene, &[]);
+        wait_until("a renewal", || minted(&scene) >= 2);
+        assert!(log(&scene).matches("the next try is in").count() == 1, "{}", log(&scene));
+        let ran = revoke(&scene);
+        assert!(!ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -226,11 +240,14 @@ fn a_keeper_that_ends_leaves_nothing_where_another_session_lives_on() {
 
 #[test]
 fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
-    let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    let mut scene = session("3", &[]);
+    let good = scene.sandbox.admin_token().to_owned();
+    let expired = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 5, "exp": 9}));
+    scene.set("JF_ACCESS_TOKEN", &expired);
     keep(&scene, &[]);
     let first = wait_for_keeper(&scene);
     wait_until("its end", || !is_alive(first));
+    scene.set("JF_ACCESS_TOKEN", &good);
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
     let ran = revoke(&scene);
@@ -317,7 +334,7 @@ fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
 #[test]
 fn a_keeper_that_fails_in_the_foreground_says_so_by_its_exit_code_too() {
     let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 100);
     let ran = scene.run(&["keep", "--session", "s", "--foreground", "--log-file", "keep.log"]);
     assert!(ran.code == 4 && ran.stderr.is_empty(), "{}", ran.story);
     assert!(scene.read("work/keep.log").contains("403 Forbidden"));

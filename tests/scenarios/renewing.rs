@@ -153,6 +153,43 @@ fn a_token_that_is_of_no_use_any_more_is_renewed_or_get_fails() {
 }
 
 #[test]
+fn a_refused_credential_is_not_offered_for_each_get_and_another_is_at_once() {
+    let mut scene = session(&[]);
+    let good = scene.sandbox.admin_token().to_owned();
+    let expired = scene
+        .sandbox
+        .token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 5, "exp": 9, "scp": "applied-permissions/admin"}));
+    scene.set("JF_ACCESS_TOKEN", &expired);
+    let asked = |ran: &Ran| ran.story.matches("--- request").count();
+    let first = get(&scene, OVER);
+    assert!(first.code != 0 && asked(&first) == 1 && !first.stderr.contains("refused since"), "{}", first.story);
+    for _ in 0..9 {
+        let ran = get(&scene, OVER);
+        assert!(ran.code != 0 && asked(&ran) == 0 && ran.stderr.contains("Invalid token, expired (refused since 20"), "{}", ran.story);
+        assert!(ran.stderr.contains("jf-token refresh asks now"), "{}", ran.stderr);
+    }
+    // It is asked again ever more seldom.
+    let asks: Vec<_> = (1..=10).map(|second| asked(&get(&scene, OVER + second * 1100))).collect();
+    assert_eq!(asks, [1, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    // Who wants to know, asks; and what is remembered is no credential.
+    assert_eq!(asked(&scene.run_at(OVER + 11_000, &["refresh", "--session", "s"])), 1);
+    assert_eq!(asked(&scene.run_at(OVER + 11_000, &["create", "--session", "s", "--format", "none"])), 1);
+    assert!(!crate::support::leaks(&scene.state("s").to_string(), &expired[expired.len() - 100..]));
+    scene.set("JF_ACCESS_TOKEN", &good);
+    assert_eq!(get(&scene, OVER + 11_000).stdout.trim(), issued(&scene, 2));
+    assert_eq!(scene.state("s").get("refused"), None);
+
+    // Only what is refused with 401, and for a token that is still good too.
+    let scene = session(&[]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 2);
+    assert_eq!([asked(&get(&scene, OVER)), asked(&get(&scene, OVER))], [1, 1]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 401), 1);
+    let due = [get(&scene, DUE), get(&scene, DUE)];
+    assert!(due.iter().all(|ran| ran.stdout.trim() == issued(&scene, 1)) && due[1].stderr.contains("refused since"), "{}", due[1].story);
+    assert_eq!([asked(&due[0]), asked(&due[1])], [1, 0]);
+}
+
+#[test]
 fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_living_token() {
     for (mode, more) in [("refresh", &["--refreshable"][..]), ("mint", &[])] {
         let scene = session(more);
