@@ -164,6 +164,40 @@ pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
 }
 
+/// Files that hold a token and will get the next, begun before that is asked for.
+pub struct Rewrites(Vec<(WrittenFile, Option<AtomicFile>)>);
+
+impl Rewrites {
+    /// Takes the room for those that are there. One that is gone keeps nobody on an old token, and is no reason to wait.
+    ///
+    /// # Errors
+    /// When one can't be written.
+    pub fn begin(files: &[WrittenFile]) -> Result<Self> {
+        let begin = |file: &WrittenFile| {
+            let is_there = file.path.symlink_metadata().is_ok();
+            let draft = is_there.then(|| AtomicFile::new(&file.path, PREFIX)?.reserve(ROOM)).transpose()?;
+            Ok((file.clone(), draft))
+        };
+        files.iter().map(begin).collect::<Result<_>>().map(Self)
+    }
+
+    /// For when there is no room, and nothing to lose: whatever can be written will be.
+    #[must_use]
+    pub fn without_room(files: &[WrittenFile]) -> Self {
+        Self(files.iter().map(|file| (file.clone(), None)).collect())
+    }
+
+    /// Writes the token. Returns what could not be written.
+    #[must_use]
+    pub fn finish(self, stored: &StoredToken) -> Vec<Error> {
+        let write = |(file, draft): (WrittenFile, Option<AtomicFile>)| match draft {
+            Some(draft) => draft.finish(&content_of(file.content, stored)?).map(drop),
+            None => rewrite(&file, stored),
+        };
+        self.0.into_iter().filter_map(|begun| write(begun).err()).collect()
+    }
+}
+
 /// A file that is to be written.
 struct Planned {
     path: PathBuf,

@@ -9,7 +9,7 @@ use super::{Context, LOCK, REQUEST, Stop};
 use crate::api::{Limits, RetryBudget};
 use crate::ci::Export;
 use crate::credential::Credential;
-use crate::deliver::rewrite;
+use crate::deliver::Rewrites;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -226,6 +226,12 @@ impl<'t> TokenSource<'t> {
         let means = self.means(&guard.state)?;
         let old = self.current(&guard.state)?.clone();
         let mut transaction = Transaction::begin(self.cx, Some(guard))?;
+        let rewrites = match Rewrites::begin(&old.files) {
+            Ok(rewrites) => rewrites,
+            // What they hold is dead already.
+            Err(_) if old.token.expires_at().is_some_and(|end| end <= self.cx.now()) => Rewrites::without_room(&old.files),
+            Err(error) => return Err(error),
+        };
         let refreshed = match &means.refresh {
             Some(refresh_token) => self.refresh(&mut transaction, &old, refresh_token, &means, limits).await?,
             None => None,
@@ -244,7 +250,7 @@ impl<'t> TokenSource<'t> {
         let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
         let stored = transaction.remember(stored, how, bearer.as_ref()).await?.commit();
-        self.hand_over_again(&stored);
+        self.hand_over_again(&stored, rewrites);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
             None => Ok(()),
@@ -305,11 +311,9 @@ impl<'t> TokenSource<'t> {
     }
 
     /// Puts the new token into the files and the variable that hold the old one. A failure is only reported: the token itself is safe.
-    fn hand_over_again(&self, stored: &StoredToken) {
-        for file in &stored.files {
-            if let Err(error) = rewrite(file, stored) {
-                self.cx.console.warn(&format!("a file still holds the old token: {error}"));
-            }
+    fn hand_over_again(&self, stored: &StoredToken, rewrites: Rewrites) {
+        for error in rewrites.finish(stored) {
+            self.cx.console.warn(&format!("a file still holds the old token: {error}"));
         }
         let Some(name) = stored.variable.as_deref().filter(|_| self.role.is_heard()) else { return };
         let variable = Export::Variable { name, value: stored.token.access_token.expose() };

@@ -591,3 +591,44 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
     );
     mode(0o700);
 }
+
+#[test]
+fn while_a_file_of_the_session_can_not_get_the_next_token_none_is_asked_for() {
+    for more in [&["--refreshable"][..], &[]] {
+        let mut scene = Scene::new();
+        scene.asks_for("work/token").asks_for("work/held");
+        create(&scene, &[more, &["--token-file", "token"]].concat());
+        std::fs::rename(scene.path("work/token"), scene.path("work/held")).unwrap();
+        std::os::unix::fs::symlink("held", scene.path("work/token")).unwrap();
+        let ran = scene.run(&["refresh", "--session", "s"]);
+        assert!(ran.code == 1 && ran.stderr.contains("can't write /"), "{}", ran.story);
+        assert!(!ran.story.contains("--- request") && live(&scene) == [true], "{}", ran.story);
+        assert_eq!(scene.state("s")["current"].get("in_doubt"), None);
+        // While it is good, it is used; when it is over, there is nothing to lose.
+        let ran = get(&scene, DUE);
+        assert!(ran.code == 0 && ran.stdout.trim() == issued(&scene, 1) && !ran.story.contains("--- request"), "{}", ran.story);
+        let ran = get(&scene, OVER);
+        assert!(ran.stdout.trim() == issued(&scene, 2) && ran.stderr.contains("a file still holds the old token"), "{}", ran.story);
+    }
+}
+
+/// A disk of its own needs Linux and leave to have namespaces.
+#[cfg(target_os = "linux")]
+#[test]
+fn while_the_disk_of_a_file_is_full_no_token_is_asked_for() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token");
+    create(&scene, &["--refreshable", "--token-file", "token"]);
+    std::fs::create_dir(scene.path("work/disk")).unwrap();
+    scene.sandbox.clear_requests();
+    let output = scene.shell(
+        "unshare -rm sh -c 'mount -t tmpfs -o size=16k tmpfs disk || exit 77; \"$JF\" keep --session s --token-file disk/token --until-pid $$ --foreground & \
+         while [ ! -s disk/token ]; do sleep 0.05; done; kill $!; wait $!; head -c 100000 /dev/zero > disk/rest; \"$JF\" refresh --session s'",
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || stderr.contains("unshare") {
+        return;
+    }
+    assert!(output.status.code() == Some(1) && stderr.contains("disk/token: No space left on device"), "{stderr}");
+    assert!(scene.sandbox.requests().is_empty() && live(&scene) == [true], "{stderr}");
+}
