@@ -26,7 +26,8 @@ pub const LOOK: Duration = Duration::from_millis(500);
 /// How long it waits while another process holds the session.
 const BUSY: Duration = Duration::from_millis(20);
 /// How long a keeper may take to start.
-const START: Duration = Duration::from_secs(5);
+const START: Duration = Duration::from_secs(10);
+const JOB_HAS_ENDED: &str = "the job's process has ended";
 /// A log of more bytes than this is begun anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
@@ -181,11 +182,16 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
+    let job = os::Watched::new(until);
+    if job.has_ended() {
+        // Without the lock, so that whoever has started this does not take it for a keeper.
+        cx.console.say(JOB_HAS_ENDED);
+        return Ok(());
+    }
     let Some(_lock) = session.become_keeper(Some(std::process::id()))? else {
         cx.console.say(&format!("the session '{}' already has a keeper", session.name()));
         return Ok(());
     };
-    let job = os::Watched::new(until);
     cx.block_on(async {
         let mut stop = std::pin::pin!(Stop::Signal.requested());
         // Poll it once: from now on, signals are noticed.
@@ -206,7 +212,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
                 Err(error) => return Err(error),
             };
             let signal = tokio::time::timeout(wait, &mut stop).await.ok();
-            let ended = job.has_ended().then(|| "the job's process has ended".to_owned());
+            let ended = job.has_ended().then(|| JOB_HAS_ENDED.to_owned());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
                 cx.console.say(&why);
                 return Ok(());
@@ -248,6 +254,7 @@ fn forget_failure(session: &Session) -> Result<()> {
 pub struct Launch {
     /// The process until whose end it keeps the token fresh.
     pub until: Option<u32>,
+    job: os::Watched,
 }
 
 impl Launch {
@@ -256,10 +263,13 @@ impl Launch {
     /// # Errors
     /// Fails if the process that was given is not a number, or does not exist.
     pub fn new(cx: &Context) -> Result<Self> {
-        let Some(given) = &cx.options.renewal.until_pid else { return Ok(Self { until: os::job_process(cx.action.is_some()) }) };
+        let of = |until| Self { until, job: os::Watched::new(until) };
+        let Some(given) = &cx.options.renewal.until_pid else { return Ok(of(os::job_process(cx.action.is_some()))) };
         match given.text.parse() {
-            Ok(pid) if os::is_alive(pid) => Ok(Self { until: Some(pid) }),
-            Ok(_) => Err(given.wrong("there is no such process", "Give the number of one that ends with the job, such as $$.")),
+            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid))),
+            Ok(_) => {
+                Err(given.wrong("there is no such process, or it has ended", "Give the number of one that ends with the job, such as $$."))
+            }
             Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
         }
     }
@@ -276,12 +286,28 @@ impl Launch {
         let log: PathBuf = cx.options.renewal.log_file.as_ref().map_or_else(|| session.log(), |given| PathBuf::from(&given.text));
         let mut started = self.spawn(cx, session, &log).map_err(not_started)?;
         let waiting = Instant::now();
-        while !session.has_keeper() && waiting.elapsed() < START {
-            if let Some(status) = started.try_wait().map_err(not_started)?.filter(|status| !status.success()) {
-                let what = format!("the keeper ended at once ({status})");
-                return Err(Error::new(Kind::Local, what, "jf-token keep --foreground, with the same options, shows why."));
+        let not_kept = |why: String, help: &str| Error::new(Kind::Local, format!("the session is not kept fresh: {why}"), help);
+        while !session.has_keeper() {
+            let ended = started.try_wait().map_err(not_started)?;
+            // It may have ended because another has become the keeper meanwhile.
+            if let Some(status) = ended.filter(|_| !session.has_keeper() && !self.job.has_ended()) {
+                let help = "jf-token keep --foreground, with the same options, shows why.";
+                return Err(not_kept(format!("the keeper ended at once ({status})"), help));
+            }
+            if ended.is_some() {
+                break;
+            }
+            if waiting.elapsed() > START {
+                let _ = started.kill();
+                return Err(not_kept(format!("no keeper came up within {} s", START.as_secs()), "Is this machine busy? Try again."));
             }
             std::thread::sleep(Duration::from_millis(3));
+        }
+        if let Some(pid) = self.until.filter(|_| self.job.has_ended()) {
+            return Err(not_kept(
+                format!("process {pid} has ended"),
+                "Give --until-pid the number of one that ends with the job, such as $$.",
+            ));
         }
         let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
         cx.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
@@ -313,9 +339,13 @@ impl Launch {
         keeper.stdout(Stdio::null()).stderr(Stdio::null());
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;
-        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take()) {
-            stdin.write_all(credential.secret().expose().as_bytes())?;
+        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take())
+            && let Err(error) = stdin.write_all(credential.secret().expose().as_bytes())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            return Err(error);
         }
+        // One that no longer reads has ended, and whoever waits for it says why.
         Ok(started)
     }
 }

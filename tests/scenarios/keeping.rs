@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -393,6 +394,35 @@ fn a_keeper_that_could_do_nothing_is_not_started() {
     let ran = scene.run(&["keep", "--session", "s", "--until-pid", "me"]);
     assert!(ran.code == 2 && ran.stderr.contains("--until-pid: is not the number of a process"), "{}", ran.stderr);
     assert!(!log(&scene).contains("keeping"));
+}
+
+#[test]
+fn a_process_that_has_ended_or_ends_at_that_moment_is_said_so() {
+    let scene = session("1h", &[]);
+    // Nobody has taken note of its end yet.
+    let mut zombie = Command::new("true").spawn().unwrap();
+    wait_until("its end", || !is_alive(zombie.id().cast_signed()));
+    for more in [&[][..], &["--foreground"]] {
+        let ran = scene.run(&[&["keep", "--session", "s", "--until-pid", &zombie.id().to_string()], more].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("--until-pid: there is no such process, or it has ended"), "{}", ran.stderr);
+    }
+    zombie.wait().unwrap();
+    let mut not_kept = 0;
+    for after in 0..30 {
+        let mut ending = Command::new("sleep").arg(format!("0.0{after:02}")).spawn().unwrap();
+        let started = Instant::now();
+        let ran = scene.run(&["keep", "--session", "s", "--until-pid", &ending.id().to_string()]);
+        let has_ended = !is_alive(ending.id().cast_signed());
+        let kept = ran.stderr.contains("is kept fresh until");
+        assert!(kept == (ran.code == 0) && (kept || ran.stderr.contains("has ended")), "{}", ran.story);
+        assert!(kept || has_ended, "{}", ran.story);
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        not_kept += usize::from(!kept);
+        ending.wait().unwrap();
+        wait_until("its end", || scene.keepers() == 0);
+    }
+    assert!(not_kept > 0);
+    revoke(&scene);
 }
 
 #[test]
