@@ -20,7 +20,7 @@ pub enum Fault {
     Drip(u64),
     /// Work done; the full `Content-Length`, half of the body, then a close.
     CutShort,
-    /// Work done; an HTTP/1.0 answer without a length, which ends after so many bytes of the body.
+    /// Work done; an HTTP/1.0 answer without a length that ends after this many bytes of the body.
     EndsEarly(usize),
     /// The right answer with this content type.
     ContentType(String),

@@ -80,11 +80,11 @@ fn parse(text: &str) -> std::result::Result<Url, Wrong> {
     Ok(url)
 }
 
-/// Whether the host is written in ASCII, none of it as `%41`: others could not be reached, and in a debug build the parser panics on some.
+/// Whether the host is plain ASCII without percent-encoding. The URL parser accepts no others, and in a debug build it panics on some.
 #[must_use]
 pub fn has_plain_host(url: &str) -> bool {
     let rest = url.split_once(':').map_or(url, |(_, rest)| rest);
-    // As a browser would, the parser passes over these.
+    // The parser skips these, as a browser does.
     let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
     let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit('@').next().unwrap_or_default();

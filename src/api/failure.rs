@@ -76,15 +76,15 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
     )
 }
 
-/// How long a platform is left alone that asks for peace in a way that can't be read.
-const SOME_PEACE: Duration = Duration::from_secs(5);
+/// The wait when a platform asks for one and its `Retry-After` can't be read.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
-/// An answer with a status that is no success. `asked`: how it asks to wait, if it does.
+/// The answer's status is not a success. `asked` is its `Retry-After`.
 pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, asked: Option<RetryAfter>, response: &ApiResponse) -> Error {
     let status = response.status;
     let words = words_of(request, response);
     let from_platform = words.is_some() && is_the_platforms(response);
-    let wait = asked.map(|asked| if let RetryAfter::Wait(wait) = asked { wait } else { SOME_PEACE });
+    let wait = asked.map(|asked| if let RetryAfter::Wait(wait) = asked { wait } else { DEFAULT_WAIT });
     let refusal = classify(status.as_u16(), words.as_deref().unwrap_or_default());
     let (kind, outcome, help) = match status.as_u16() {
         407 => (Kind::Unreachable, Outcome::Final, "The proxy wants a user and a password: put them into the proxy's URL."),
@@ -127,7 +127,7 @@ pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, asked: Option<Re
 
 /// A redirect that the credential must not follow.
 pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
-    let to = shown(to);
+    let to = request.hide_secrets(&shown(to));
     fail(
         request,
         Kind::Refused,
@@ -148,7 +148,7 @@ pub(super) fn circle(request: &ApiRequest) -> Error {
     )
 }
 
-/// 2xx, and a body without a token that could be read. Unless it is something else's page, it answers work that was done.
+/// A success, but no token can be read in its body. Unless the body is another program's page, the token may have been created.
 pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
     let is_json = serde_json::from_str::<Value>(&response.text).is_ok();
     let text = response.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
@@ -163,7 +163,7 @@ pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
     }
 }
 
-/// 2xx, and a body that is no JSON.
+/// A success with a body that is not JSON.
 pub(super) fn not_json(request: &ApiRequest, response: &ApiResponse) -> Error {
     let kind = if response.text.trim_start().starts_with('<') { "an HTML page" } else { "not JSON" };
     let next = "A login page or a proxy may stand in front of the platform: check --url, and that nothing intercepts it.";

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How many bytes of an answer are read. Answers of the token API are a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 const MOST_REDIRECTS: usize = 5;
-/// Members of requests and answers whose text is no token.
+/// Fields of requests and answers that never hold a token. The strings of all others are hidden.
 const HARMLESS: [&str; 18] = [
     "audience",
     "code",
@@ -188,7 +188,7 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     Ok(None)
 }
 
-/// The body as text, and whether it is longer than that.
+/// The body as text, and whether it was cut because it is too long.
 async fn read(response: &mut Response) -> reqwest::Result<(Zeroizing<String>, bool)> {
     let mut bytes = Zeroizing::new(Vec::new());
     let mut is_cut = false;
@@ -211,8 +211,8 @@ fn shown_body(asked: &ApiRequest, text: &str) -> String {
     if asked.operation == Operation::Refresh { without_secrets(asked, text) } else { text.to_owned() }
 }
 
-/// A body as `--verbose` may show it: JSON in which text is shown only under a name that is known to hold no token, or only its length.
-fn without_secrets(asked: &ApiRequest, text: &str) -> String {
+/// A body as `--verbose` may show it: JSON in which only the strings of harmless fields are shown, else only the length.
+pub(super) fn without_secrets(asked: &ApiRequest, text: &str) -> String {
     if text.trim().is_empty() {
         return "(nothing)".into();
     }
@@ -221,7 +221,7 @@ fn without_secrets(asked: &ApiRequest, text: &str) -> String {
     asked.hide_secrets(&value.to_string())
 }
 
-/// Hides each text in it but those that stand under a harmless name.
+/// Hides every string, except those of harmless fields.
 fn hide_texts(value: &mut Value, is_harmless: bool) {
     match value {
         Value::String(text) if !is_harmless => *text = HIDDEN.into(),

@@ -2,6 +2,7 @@
 
 mod address;
 mod failure;
+pub mod fuzzing;
 mod http;
 mod refusal;
 mod request;

@@ -23,7 +23,7 @@ pub(super) struct ApiRequest<'a> {
     pub method: Method,
     pub url: String,
     pub bearer: &'a Secret,
-    /// In the body of a refresh.
+    /// The refresh token in the body of a refresh.
     pub refresh_token: Option<&'a Secret>,
     pub body: Option<&'a str>,
     /// The media type of the body.
@@ -31,7 +31,7 @@ pub(super) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
-    /// A text of the outside without what this request bears, and without anything else that looks like a token.
+    /// Hides this request's secrets, and whatever else looks like a token, in a text from outside.
     pub fn hide_secrets(&self, text: &str) -> String {
         let text = without(text, self.bearer);
         self.refresh_token.map_or_else(|| text.clone(), |secret| without(&text, secret))
@@ -45,7 +45,7 @@ pub(super) struct ApiResponse {
     pub asked_at: Timestamp,
     /// The body, which may contain tokens.
     pub text: Zeroizing<String>,
-    /// The body was longer, and nobody read the rest.
+    /// The body was too long; the rest was not read.
     pub is_cut: bool,
     pub content_type: String,
 }

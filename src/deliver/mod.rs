@@ -164,11 +164,11 @@ pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
 }
 
-/// Files that hold a token and will get the next, begun before that is asked for.
+/// A session's files, begun before the token that they will hold is requested.
 pub struct Rewrites(Vec<(WrittenFile, Option<AtomicFile>)>);
 
 impl Rewrites {
-    /// Takes the room for those that are there. One that is gone keeps nobody on an old token, and is no reason to wait.
+    /// Reserves room for the files that exist. A missing one gives nobody an old token, so it does not stop a renewal.
     ///
     /// # Errors
     /// When one can't be written.
@@ -181,13 +181,13 @@ impl Rewrites {
         files.iter().map(begin).collect::<Result<_>>().map(Self)
     }
 
-    /// For when there is no room, and nothing to lose: whatever can be written will be.
+    /// Without reserved room, for when there is nothing to lose: writes what can be written.
     #[must_use]
     pub fn without_room(files: &[WrittenFile]) -> Self {
         Self(files.iter().map(|file| (file.clone(), None)).collect())
     }
 
-    /// Writes the token. Returns what could not be written.
+    /// Writes the token. Returns the failures.
     #[must_use]
     pub fn finish(self, stored: &StoredToken) -> Vec<Error> {
         let write = |(file, draft): (WrittenFile, Option<AtomicFile>)| match draft {

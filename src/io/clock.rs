@@ -171,7 +171,7 @@ fn relative(at: u64, now: u64) -> String {
 /// What a `Retry-After` header asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryAfter {
-    /// Not before so much time has gone by.
+    /// This long.
     Wait(Duration),
     /// Neither seconds nor a date.
     Unreadable,
@@ -182,7 +182,7 @@ pub enum RetryAfter {
 pub fn retry_after(header: &str, now: SystemTime) -> RetryAfter {
     let header = header.trim();
     if !header.is_empty() && header.bytes().all(|b| b.is_ascii_digit()) {
-        // More than can be counted is still long.
+        // A number that overflows is still a long wait.
         return RetryAfter::Wait(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
     let wait = |date: SystemTime| RetryAfter::Wait(date.duration_since(now).unwrap_or_default());

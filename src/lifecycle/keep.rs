@@ -38,7 +38,7 @@ pub struct Keeper<'t> {
     /// The token that the session's files hold: its name, when it was issued, and the number of files.
     written: Option<(String, Timestamp, usize)>,
     complained: bool,
-    /// What the platform has refused since the last renewal.
+    /// Refusals since the last renewal.
     refusals: Option<Refusals>,
 }
 
@@ -84,7 +84,7 @@ impl<'t> Keeper<'t> {
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
                             let text = error.to_string();
                             let what = format!("the token is no longer kept fresh: {}. {}", text.trim_end_matches('.'), error.help());
-                            // Whoever comes next, with whatever credential, need not wait for a keeper's next try.
+                            // There is no next try that others would have to wait for.
                             (guard.state.keeper_failure, guard.state.backoff) = (Some(what), None);
                             let _ = guard.write();
                         }
@@ -100,8 +100,8 @@ impl<'t> Keeper<'t> {
         }
     }
 
-    /// Whether the next try may come to another end, with so much `left` of the token. One refusal may be what stands in front of the
-    /// platform, or its own fault: a maintenance page, a key that is being changed.
+    /// Whether another try may succeed. `left` tells how much of the token's life is left. A single refusal may be a maintenance page, or
+    /// come from a platform whose key is being changed.
     fn may_pass(&mut self, error: &Error, left: impl FnOnce(Timestamp) -> Duration) -> bool {
         if self.source.issued_blindly {
             return false;
@@ -116,7 +116,7 @@ impl<'t> Keeper<'t> {
         !refusals.are_final(left(now).is_zero())
     }
 
-    /// The failure for which a keeper gives up, with how often it was met.
+    /// Adds to a final refusal how often it came.
     fn with_history(&self, error: Error) -> Error {
         match &self.refusals {
             Some(refusals) if refusals.times > 1 && error.kind() == Kind::Refused => {
@@ -184,7 +184,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
     }
     let job = os::Watched::new(until);
     if job.has_ended() {
-        // Without the lock, so that whoever has started this does not take it for a keeper.
+        // Before it takes the lock, so that the process that started it does not count it as a keeper.
         cx.console.say(JOB_HAS_ENDED);
         return Ok(());
     }
@@ -289,7 +289,7 @@ impl Launch {
         let not_kept = |why: String, help: &str| Error::new(Kind::Local, format!("the session is not kept fresh: {why}"), help);
         while !session.has_keeper() {
             let ended = started.try_wait().map_err(not_started)?;
-            // It may have ended because another has become the keeper meanwhile.
+            // It also ends when another process has become the keeper.
             if let Some(status) = ended.filter(|_| !session.has_keeper() && !self.job.has_ended()) {
                 let help = "jf-token keep --foreground, with the same options, shows why.";
                 return Err(not_kept(format!("the keeper ended at once ({status})"), help));
@@ -345,7 +345,7 @@ impl Launch {
         {
             return Err(error);
         }
-        // One that no longer reads has ended, and whoever waits for it says why.
+        // If it no longer reads, it has ended, and `start` says why.
         Ok(started)
     }
 }

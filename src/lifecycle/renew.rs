@@ -67,7 +67,7 @@ struct Means<'t> {
 }
 
 impl Means<'_> {
-    /// What the platform is to accept.
+    /// The secrets that the platform is asked to accept.
     fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
         self.refresh.iter().chain(self.issue.ok().map(Credential::secret))
     }
@@ -228,7 +228,7 @@ impl<'t> TokenSource<'t> {
         let mut transaction = Transaction::begin(self.cx, Some(guard))?;
         let rewrites = match Rewrites::begin(&old.files) {
             Ok(rewrites) => rewrites,
-            // What they hold is dead already.
+            // The token in them is dead already.
             Err(_) if old.token.expires_at().is_some_and(|end| end <= self.cx.now()) => Rewrites::without_room(&old.files),
             Err(error) => return Err(error),
         };

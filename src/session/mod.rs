@@ -1,5 +1,6 @@
 //! What is remembered of a job's tokens, so that later commands can use and revoke them.
 
+pub mod fuzzing;
 mod guard;
 mod home;
 mod salvage;

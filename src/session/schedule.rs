@@ -81,7 +81,7 @@ pub struct Backoff {
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(300);
-/// No platform is left alone for longer than this because it asks for that: a keeper must not sleep for ever.
+/// The longest wait that a platform may ask for. Without a limit a keeper could sleep for ever.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// The shortest pause, before chance shortens it. While the token is good, several tries fit into what is left of it.
 const CLOSEST: Duration = Duration::from_millis(200);
@@ -110,24 +110,24 @@ impl Backoff {
     }
 }
 
-/// The same refusal, met again and again. What stands in front of a platform that is being restarted refuses too, so one says little.
+/// How often the same refusal came in a row. A single one may come from a proxy in front of a platform that restarts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusals {
     status: Option<u16>,
     why: Option<Refusal>,
     first: Timestamp,
     last: Timestamp,
-    /// How often it was met.
+    /// How often it came.
     pub times: u32,
 }
 
-/// So many are several.
+/// The fewest that end a keeper.
 const SEVERAL: u32 = 4;
-/// The same for so long is no restart.
+/// No restart takes this long.
 const LASTING: Duration = Duration::from_secs(300);
 
 impl Refusals {
-    /// One more refusal; another than before is the first of its kind.
+    /// Counts one more refusal; a different one starts anew.
     #[must_use]
     pub fn after(before: Option<Self>, status: Option<u16>, why: Option<Refusal>, now: Timestamp) -> Self {
         let before = before.filter(|before| (before.status, before.why) == (status, why));
@@ -135,27 +135,27 @@ impl Refusals {
         Self { status, why, first, last: now, times: times.saturating_add(1) }
     }
 
-    /// From the first to the last.
+    /// The time from the first to the last.
     #[must_use]
     pub fn span(&self) -> Duration {
         self.last.since(self.first)
     }
 
-    /// Whether another try is of no use: several, and lasting or of a token that is `over`.
+    /// Whether another try is useless: it came several times, and for minutes or until the token was `over`.
     #[must_use]
     pub fn are_final(&self, over: bool) -> bool {
         self.times >= SEVERAL && (over || self.span() >= LASTING)
     }
 }
 
-/// The credential was refused: until `again`, the same one is not offered again.
+/// A credential that the platform refused. Until `again` it is not sent once more.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedCredential {
     /// Which it was.
     pub fingerprint: Fingerprint,
     /// When it was refused first.
     pub first: Timestamp,
-    /// When it may be offered again.
+    /// When it may be sent again.
     pub again: Backoff,
     /// What the platform said.
     pub what: String,
@@ -163,11 +163,11 @@ pub struct RefusedCredential {
     pub help: String,
 }
 
-/// The longest time for which a refused credential is not offered again.
+/// The longest time for which a refused credential is not sent again.
 const LONGEST_MEMORY: Duration = Duration::from_secs(60);
 
 impl RefusedCredential {
-    /// The credential was refused now. The pauses double, from a second to a minute.
+    /// Remembers a refusal. The pauses double, from a second to a minute.
     #[must_use]
     pub fn after<'s>(before: Option<&Self>, offered: impl Iterator<Item = &'s Secret> + Clone, now: Timestamp, error: &Error) -> Self {
         let before = before.filter(|before| before.fingerprint.is_of(offered.clone()));
@@ -178,7 +178,7 @@ impl RefusedCredential {
         Self { fingerprint, first, again, what: error.to_string(), help: error.help().to_owned() }
     }
 
-    /// The refusal, told from memory.
+    /// The remembered refusal as an error.
     #[must_use]
     pub fn remembered(&self) -> Error {
         let since = self.first.rfc3339();
@@ -188,7 +188,7 @@ impl RefusedCredential {
     }
 }
 
-/// Tells secrets apart without being one: a hash keyed at random.
+/// Tells secrets apart without revealing them: a hash with a random key.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     key: u64,

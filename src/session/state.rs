@@ -39,7 +39,7 @@ pub struct State {
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
-    /// What was refused last, to be told from memory.
+    /// The credential that was refused last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<RefusedCredential>,
     /// Whether an answer was lost, so that a token may exist that nobody knows of.
@@ -167,12 +167,16 @@ impl State {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(empty()),
             Err(error) => return Err(Error::file("read", path, &error)),
         }
-        // serde's own words would show what it met.
-        let read = serde_json::from_slice(&text).or_else(|_| version_1::read(&text, name)).ok();
-        read.filter(|state: &Self| state.name == name).ok_or_else(|| {
+        Self::parse(&text, name).ok_or_else(|| {
             let what = format!("the session file {} was not written by this version of jf-token", path.display());
             Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end.")
         })
+    }
+
+    /// Not a `Result`: serde's own words would show what it met.
+    pub(super) fn parse(text: &[u8], name: &str) -> Option<Self> {
+        let read = serde_json::from_slice(text).or_else(|_| version_1::read(text, name)).ok();
+        read.filter(|state: &Self| state.name == name)
     }
 
     pub(super) fn to_json(&self) -> Result<Zeroizing<String>> {

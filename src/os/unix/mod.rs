@@ -151,7 +151,7 @@ fn pid(number: u32) -> Option<Pid> {
     Pid::from_raw(number.try_into().ok()?)
 }
 
-/// Whether there is a process of this number that has not ended.
+/// Whether there is a process with this number that has not ended.
 #[must_use]
 pub fn is_alive(number: u32) -> bool {
     pid(number).is_some() && !Watched::new(Some(number)).has_ended()
@@ -197,7 +197,7 @@ impl Watched {
     }
 }
 
-/// Whether a process has ended and waits for its parent to take note: it still has its number. Only where there is a /proc.
+/// Whether a process has ended but its parent has not waited for it yet. Only where there is a `/proc`.
 fn is_zombie(pid: Pid) -> bool {
     let status = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
     status.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
