@@ -104,6 +104,13 @@ fn parse(
     Ok(Some((syntax, Options::parse(&inputs, asked.program)?)))
 }
 
+/// What the fuzz targets call; not part of the crate's promises.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::api::fuzzing::{Answer, messages};
+    pub use crate::session::fuzzing::rewritten;
+}
+
 /// Runs the program with the process's own arguments, environment, streams and clock.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -8,13 +8,15 @@ const RUN: usize = 24;
 /// Hides all pieces of this secret in an external text, and everything else that looks like a token.
 #[must_use]
 pub fn without(text: &str, secret: &Secret) -> String {
-    hide(text, &secret.expose().as_bytes().windows(PIECE).collect())
+    let secret = secret.expose().as_bytes();
+    let size = secret.len().min(PIECE);
+    hide(text, size, &secret.windows(size).collect())
 }
 
 /// Hides everything in an external text that looks like a token.
 #[must_use]
 pub fn without_tokens(text: &str) -> String {
-    hide(text, &HashSet::new())
+    hide(text, PIECE, &HashSet::new())
 }
 
 /// Puts an external text on one line.
@@ -23,11 +25,11 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn hide(text: &str, pieces: &HashSet<&[u8]>) -> String {
+fn hide(text: &str, size: usize, pieces: &HashSet<&[u8]>) -> String {
     let mut hidden = vec![false; text.len()];
-    for (start, window) in text.as_bytes().windows(PIECE).enumerate() {
+    for (start, window) in text.as_bytes().windows(size).enumerate() {
         if pieces.contains(window) {
-            hidden[start..start + PIECE].fill(true);
+            hidden[start..start + size].fill(true);
         }
     }
     let mut start = 0;
@@ -76,5 +78,6 @@ mod tests {
         ] {
             assert_eq!(without(text, &secret), shown, "{text}");
         }
+        assert_eq!(without("no hunter2, hunter", &Secret::new("hunter2").unwrap()), "no ***, hunter");
     }
 }

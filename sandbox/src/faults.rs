@@ -20,6 +20,8 @@ pub enum Fault {
     Drip(u64),
     /// Work done; the full `Content-Length`, half of the body, then a close.
     CutShort,
+    /// Work done; an HTTP/1.0 answer without a length that ends after this many bytes of the body.
+    EndsEarly(usize),
     /// The right answer with this content type.
     ContentType(String),
     /// An HTML page with this status; no work done.
@@ -55,6 +57,7 @@ pub enum Fault {
 struct Flat {
     fault: String,
     ms: Option<u64>,
+    bytes: Option<usize>,
     status: Option<u16>,
     retry_after: Option<String>,
     body: Option<String>,
@@ -83,6 +86,7 @@ impl TryFrom<Flat> for Fault {
             "delay" => Self::Delay(need(flat.ms, "ms")?),
             "drip" => Self::Drip(need(flat.ms, "ms")?),
             "cut_short" => Self::CutShort,
+            "ends_early" => Self::EndsEarly(need(flat.bytes, "bytes")?),
             "content_type" => Self::ContentType(need(flat.content_type, "content_type")?),
             "html" => Self::Html(status()?),
             "status" => Self::Status { status: status()?, retry_after: flat.retry_after, body: flat.body },

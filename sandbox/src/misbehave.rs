@@ -11,7 +11,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, to_bytes},
     http::{
-        HeaderValue, StatusCode, Uri,
+        HeaderValue, StatusCode, Uri, Version,
         header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER},
     },
     response::{IntoResponse, Response},
@@ -44,6 +44,15 @@ pub(crate) async fn misbehave(fault: Fault, uri: &Uri, base: &str, work: impl Fu
         Fault::Drip(ms) => slowed(work.await, |len| (1, Duration::from_millis(ms), len)).await,
         // The pause lets the half be sent before the connection closes.
         Fault::CutShort => slowed(work.await, |len| (len / 2, Duration::from_millis(20), len / 2)).await,
+        Fault::EndsEarly(bytes) => {
+            let (mut parts, body) = work.await.into_parts();
+            let mut left = to_bytes(body, usize::MAX).await.unwrap_or_default();
+            left.truncate(bytes);
+            parts.version = Version::HTTP_10;
+            parts.headers.remove(CONTENT_LENGTH);
+            let timer = Box::pin(sleep(Duration::ZERO));
+            Response::from_parts(parts, Body::new(Slow { left, piece: usize::MAX, pause: Duration::ZERO, cut: false, timer }))
+        }
         Fault::ContentType(value) => {
             let mut answer = work.await;
             if let Ok(value) = HeaderValue::from_str(&value) {

@@ -63,6 +63,9 @@ impl TryFrom<String> for PlatformUrl {
 }
 
 fn parse(text: &str) -> std::result::Result<Url, Wrong> {
+    if !has_plain_host(text) {
+        return Err(Wrong("has a host name with other characters than ASCII's".into(), "Write the host as the DNS has it: xn--….example."));
+    }
     let url = Url::parse(text).map_err(|error| Wrong(format!("is not a URL ({error})"), RIGHT))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Wrong(format!("the scheme '{}' is not known", url.scheme()), RIGHT));
@@ -75,6 +78,17 @@ fn parse(text: &str) -> std::result::Result<Url, Wrong> {
         return Err(Wrong("has a query (?) or a fragment (#)".into(), RIGHT));
     }
     Ok(url)
+}
+
+/// Whether the host is plain ASCII without percent-encoding. The URL parser accepts no others, and in a debug build it panics on some.
+#[must_use]
+pub fn has_plain_host(url: &str) -> bool {
+    let rest = url.split_once(':').map_or(url, |(_, rest)| rest);
+    // The parser skips these, as a browser does.
+    let rest = rest.trim_start_matches(['/', '\\', '\t', '\n', '\r']);
+    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    host.is_ascii() && !host.contains('%')
 }
 
 /// Whether the host is this machine.
@@ -106,6 +120,20 @@ mod tests {
             assert_eq!(read(text).unwrap().as_str(), "https://x.io", "{text}");
         }
         assert_eq!(read("https://x.io/jfrog/artifactory").unwrap().as_str(), "https://x.io/jfrog");
+    }
+
+    #[test]
+    fn a_host_outside_ascii_is_refused_before_a_parser_sees_it() {
+        for text in ["https://xY\u{498}o", "https://xY%D2%98o/", "https:///\u{498}", "https:/\t/\u{498}/://", "https://a@\u{498}"] {
+            assert!(read(text).is_err_and(|error| error.to_string().contains("ASCII")), "{text}");
+        }
+        for text in ["https://x.io/\u{498}", "https://x.io/%20"] {
+            assert!(read(text).is_ok(), "{text}");
+        }
+        // Names that only look international are the parser's own to refuse.
+        for label in ["xn--", "xn--a", "xn--0", "xn--99999999", "xn--\u{0}", "xn--bcher-kva", "xn--xyo-b9d.xn--zz"] {
+            let _ = read(&format!("https://{label}"));
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::refusal::{advice, classify, is_the_platforms, words_of};
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Outcome};
+use crate::io::clock::RetryAfter;
 use crate::options::shown;
 
 /// An error whose message is "`METHOD URL`: `came`", and that says what to do.
@@ -75,11 +76,15 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
     )
 }
 
-/// The answer's status is not a success.
-pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Duration>, response: &ApiResponse) -> Error {
+/// The wait when a platform asks for one and its `Retry-After` can't be read.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// The answer's status is not a success. `asked` is its `Retry-After`.
+pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, asked: Option<RetryAfter>, response: &ApiResponse) -> Error {
     let status = response.status;
     let words = words_of(request, response);
     let from_platform = words.is_some() && is_the_platforms(response);
+    let wait = asked.map(|asked| if let RetryAfter::Wait(wait) = asked { wait } else { DEFAULT_WAIT });
     let refusal = classify(status.as_u16(), words.as_deref().unwrap_or_default());
     let (kind, outcome, help) = match status.as_u16() {
         407 => (Kind::Unreachable, Outcome::Final, "The proxy wants a user and a password: put them into the proxy's URL."),
@@ -97,7 +102,11 @@ pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Dur
         _ => (Kind::Refused, Outcome::Final, advice(request.operation, refusal, from_platform)),
     };
     let repeats_the_status = words.as_deref() == status.canonical_reason();
-    let later = wait.map(|wait| format!(", asking to wait {} s", wait.as_secs())).unwrap_or_default();
+    let later = match asked {
+        None => String::new(),
+        Some(RetryAfter::Unreadable) => ", asking to wait, with a Retry-After that can't be read".into(),
+        Some(RetryAfter::Wait(wait)) => format!(", asking to wait {} s", wait.as_secs()),
+    };
     let said = words.clone().unwrap_or_else(|| {
         if response.text.trim().is_empty() { "with nothing in it".into() } else { "with a page that is not a JFrog error".into() }
     });
@@ -118,7 +127,7 @@ pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, wait: Option<Dur
 
 /// A redirect that the credential must not follow.
 pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
-    let to = shown(to);
+    let to = request.hide_secrets(&shown(to));
     fail(
         request,
         Kind::Refused,
@@ -139,12 +148,19 @@ pub(super) fn circle(request: &ApiRequest) -> Error {
     )
 }
 
-/// A success without a JSON object that contains a token.
+/// A success, but no token can be read in its body. Unless the body is another program's page, the token may have been created.
 pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
-    if serde_json::from_str::<Value>(&response.text).is_err() {
-        return not_json(request, response);
+    let is_json = serde_json::from_str::<Value>(&response.text).is_ok();
+    let text = response.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let done = |came: &str, help: &str| fail(request, Kind::Unusable, Outcome::Unknown, came, help);
+    let cut_by = "What stands in front of the platform may have cut or changed it.";
+    match text.chars().next() {
+        _ if is_json => done("the answer holds no access token", "Is this the URL of a JFrog platform?"),
+        None => done("the answer is empty", cut_by),
+        Some('{') if response.is_cut => done("the answer is too long to be read", cut_by),
+        Some('{') => done("the answer is JSON that ends early or can't be read", cut_by),
+        _ => not_json(request, response),
     }
-    fail(request, Kind::Unusable, Outcome::Final, "the answer holds no access token", "Is this the URL of a JFrog platform?")
 }
 
 /// A success with a body that is not JSON.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
-use redact::{HIDDEN, Secret, without};
+use redact::HIDDEN;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Proxy, Response, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
@@ -10,7 +10,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::address::{PlatformUrl, is_loopback};
+use super::address::{PlatformUrl, has_plain_host, is_loopback};
 use super::failure;
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Result};
@@ -22,7 +22,27 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// How many bytes of an answer are read. Answers of the token API are a few kilobytes.
 const LONGEST_ANSWER: usize = 1 << 20;
 const MOST_REDIRECTS: usize = 5;
-const SECRET_FIELDS: [&str; 3] = ["access_token", "refresh_token", "reference_token"];
+/// Fields of requests and answers that never hold a token. The strings of all others are hidden.
+const HARMLESS: [&str; 18] = [
+    "audience",
+    "code",
+    "description",
+    "detail",
+    "error",
+    "error_description",
+    "expires_in",
+    "grant_type",
+    "issuer",
+    "message",
+    "project",
+    "project_key",
+    "revoked-token-id",
+    "scope",
+    "subject",
+    "token_id",
+    "token_type",
+    "username",
+];
 
 /// How to reach one platform. TLS and the proxy are decided once.
 pub struct Http {
@@ -73,13 +93,13 @@ impl Http {
             let mut response =
                 self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, self.proxy, &error))?;
             let status = response.status();
-            let text = match read(&mut response).await {
-                Ok(text) => text,
+            let (text, is_cut) = match read(&mut response).await {
+                Ok(read) => read,
                 // A proxy that refuses may hang up before it has read the body. Its status still says that nothing was done.
-                Err(_) if status.is_client_error() => Zeroizing::default(),
+                Err(_) if status.is_client_error() => Default::default(),
                 Err(error) => return Err(failure::transport(asked, self.proxy, &error)),
             };
-            trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(&text, asked.bearer)));
+            trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(asked, &text)));
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
             if status.is_redirection()
                 && let Some(location) = header(LOCATION.as_str())
@@ -88,11 +108,11 @@ impl Http {
                 continue;
             }
             let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-            let answer = ApiResponse { status, asked_at, text, content_type };
+            let answer = ApiResponse { status, asked_at, text, is_cut, content_type };
             if status.is_success() {
                 return Ok(answer);
             }
-            let wait = header("retry-after").and_then(|header| retry_after(header, (self.now)()));
+            let wait = header("retry-after").map(|header| retry_after(header, (self.now)()));
             return Err(failure::status(asked, self.proxy, wait, &answer));
         }
         Err(failure::circle(asked))
@@ -151,7 +171,7 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
         };
         // A proxy without a scheme is an http one, as elsewhere. A scheme that is not supported matters only if the proxy applies.
         let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
-        let its_url = Url::parse(&address).map_err(|_| wrong())?;
+        let its_url = has_plain_host(&address).then(|| Url::parse(&address).ok()).flatten().ok_or_else(wrong)?;
         let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
         let applies = Matcher::builder().all(address).no(exceptions.join(",")).build();
         // A proxy on another machine can't reach our loopback address, and must not get the credential that was meant for it.
@@ -168,15 +188,16 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     Ok(None)
 }
 
-async fn read(response: &mut Response) -> reqwest::Result<Zeroizing<String>> {
+/// The body as text, and whether it was cut because it is too long.
+async fn read(response: &mut Response) -> reqwest::Result<(Zeroizing<String>, bool)> {
     let mut bytes = Zeroizing::new(Vec::new());
-    while let Some(chunk) = response.chunk().await? {
-        if bytes.len() + chunk.len() > LONGEST_ANSWER {
-            break;
-        }
-        bytes.extend_from_slice(&chunk);
+    let mut is_cut = false;
+    while !is_cut && let Some(chunk) = response.chunk().await? {
+        let room = LONGEST_ANSWER - bytes.len();
+        is_cut = chunk.len() > room;
+        bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
-    Ok(Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
+    Ok((Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()), is_cut))
 }
 
 /// The redirect's target, if the credential may go there.
@@ -187,19 +208,25 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
 
 /// A request's body as `--verbose` may show it: as it is sent for a mint, without tokens for a refresh.
 fn shown_body(asked: &ApiRequest, text: &str) -> String {
-    if asked.operation == Operation::Refresh { without_secrets(text, asked.bearer) } else { text.to_owned() }
+    if asked.operation == Operation::Refresh { without_secrets(asked, text) } else { text.to_owned() }
 }
 
-/// A body as `--verbose` may show it: JSON with its tokens replaced, else only the length.
-fn without_secrets(text: &str, bearer: &Secret) -> String {
+/// A body as `--verbose` may show it: JSON in which only the strings of harmless fields are shown, else only the length.
+pub(super) fn without_secrets(asked: &ApiRequest, text: &str) -> String {
     if text.trim().is_empty() {
         return "(nothing)".into();
     }
     let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
-    for name in SECRET_FIELDS {
-        if let Some(field) = value.get_mut(name) {
-            *field = HIDDEN.into();
-        }
+    hide_texts(&mut value, false);
+    asked.hide_secrets(&value.to_string())
+}
+
+/// Hides every string, except those of harmless fields.
+fn hide_texts(value: &mut Value, is_harmless: bool) {
+    match value {
+        Value::String(text) if !is_harmless => *text = HIDDEN.into(),
+        Value::Array(values) => values.iter_mut().for_each(|value| hide_texts(value, is_harmless)),
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| hide_texts(value, HARMLESS.contains(&name.as_str()))),
+        _ => {}
     }
-    without(&value.to_string(), bearer)
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod failure;
+pub mod fuzzing;
 mod http;
 mod refusal;
 mod request;
@@ -101,11 +102,15 @@ impl<'a> Client<'a> {
         };
         let body = Zeroizing::new(serde_json::to_string(&wanted).unwrap_or_default());
         let form;
-        let asked = self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((&body, JSON)));
+        let request = |body, kind| ApiRequest {
+            refresh_token: Some(refresh_token),
+            ..self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((body, kind)))
+        };
+        let asked = request(&body, JSON);
         let (asked, answer) = match self.ask(&asked, RetryPolicy::Refresh).await {
             Err(error) if error.status() == Some(415) => {
                 form = wanted.as_form();
-                let asked = self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((&form, FORM)));
+                let asked = request(&form, FORM);
                 let answer = self.ask(&asked, RetryPolicy::Refresh).await;
                 (asked, answer)
             }
@@ -114,15 +119,12 @@ impl<'a> Client<'a> {
         self.issued(&asked, &answer?)
     }
 
-    /// The token in an answer. JSON without a token may still answer a request that was carried out, so it counts as a lost answer.
+    /// The token in an answer.
     fn issued(&self, asked: &ApiRequest<'_>, answer: &ApiResponse) -> Result<IssuedToken> {
         IssuedToken::read(&answer.text, answer.asked_at).ok_or_else(|| {
             let error = failure::no_token(asked, answer);
-            if serde_json::from_str::<Value>(&answer.text).is_err() {
-                return error;
-            }
-            self.in_flight.lost.set(true);
-            error.with_outcome(Outcome::Unknown)
+            self.in_flight.lost.set(self.lost_an_answer() || error.outcome() == Outcome::Unknown);
+            error
         })
     }
 
@@ -180,7 +182,7 @@ impl<'a> Client<'a> {
     ) -> ApiRequest<'b> {
         let (body, body_type) = body.unzip();
         let url = format!("{}{path}", self.platform.as_str());
-        ApiRequest { operation, method, url, bearer, body, body_type: body_type.unwrap_or_default() }
+        ApiRequest { operation, method, url, bearer, body, body_type: body_type.unwrap_or_default(), refresh_token: None }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why the platform refused, read in one place, and what to do about it.
 
-use redact::{one_line, without};
+use redact::one_line;
 use serde_json::Value;
 
 use super::request::{ApiRequest, ApiResponse, Operation};
@@ -75,5 +75,5 @@ pub(super) fn words_of(request: &ApiRequest, response: &ApiResponse) -> Option<S
     };
     // A server may echo what it was sent. On one short line, that can't be a workflow command either.
     let line: String = one_line(&words).chars().take(300).collect();
-    Some(without(&line, request.bearer))
+    Some(request.hide_secrets(&line))
 }

@@ -1,4 +1,4 @@
-use redact::Secret;
+use redact::{Secret, without};
 use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
@@ -23,9 +23,19 @@ pub(super) struct ApiRequest<'a> {
     pub method: Method,
     pub url: String,
     pub bearer: &'a Secret,
+    /// The refresh token in the body of a refresh.
+    pub refresh_token: Option<&'a Secret>,
     pub body: Option<&'a str>,
     /// The media type of the body.
     pub body_type: &'static str,
+}
+
+impl ApiRequest<'_> {
+    /// Hides this request's secrets, and whatever else looks like a token, in a text from outside.
+    pub fn hide_secrets(&self, text: &str) -> String {
+        let text = without(text, self.bearer);
+        self.refresh_token.map_or_else(|| text.clone(), |secret| without(&text, secret))
+    }
 }
 
 /// The answer to a request.
@@ -35,5 +45,7 @@ pub(super) struct ApiResponse {
     pub asked_at: Timestamp,
     /// The body, which may contain tokens.
     pub text: Zeroizing<String>,
+    /// The body was too long; the rest was not read.
+    pub is_cut: bool,
     pub content_type: String,
 }

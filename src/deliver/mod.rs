@@ -164,6 +164,40 @@ pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
 }
 
+/// A session's files, begun before the token that they will hold is requested.
+pub struct Rewrites(Vec<(WrittenFile, Option<AtomicFile>)>);
+
+impl Rewrites {
+    /// Reserves room for the files that exist. A missing one gives nobody an old token, so it does not stop a renewal.
+    ///
+    /// # Errors
+    /// When one can't be written.
+    pub fn begin(files: &[WrittenFile]) -> Result<Self> {
+        let begin = |file: &WrittenFile| {
+            let is_there = file.path.symlink_metadata().is_ok();
+            let draft = is_there.then(|| AtomicFile::new(&file.path, PREFIX)?.reserve(ROOM)).transpose()?;
+            Ok((file.clone(), draft))
+        };
+        files.iter().map(begin).collect::<Result<_>>().map(Self)
+    }
+
+    /// Without reserved room, for when there is nothing to lose: writes what can be written.
+    #[must_use]
+    pub fn without_room(files: &[WrittenFile]) -> Self {
+        Self(files.iter().map(|file| (file.clone(), None)).collect())
+    }
+
+    /// Writes the token. Returns the failures.
+    #[must_use]
+    pub fn finish(self, stored: &StoredToken) -> Vec<Error> {
+        let write = |(file, draft): (WrittenFile, Option<AtomicFile>)| match draft {
+            Some(draft) => draft.finish(&content_of(file.content, stored)?).map(drop),
+            None => rewrite(&file, stored),
+        };
+        self.0.into_iter().filter_map(|begun| write(begun).err()).collect()
+    }
+}
+
 /// A file that is to be written.
 struct Planned {
     path: PathBuf,

@@ -168,14 +168,25 @@ fn relative(at: u64, now: u64) -> String {
     if at > now { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
 }
 
+/// What a `Retry-After` header asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetryAfter {
+    /// This long.
+    Wait(Duration),
+    /// Neither seconds nor a date.
+    Unreadable,
+}
+
 /// The wait that a `Retry-After` header asks for, in seconds or by a date (RFC 9110, 10.2.3). A past date is zero; `None` if it is neither.
 #[must_use]
-pub fn retry_after(header: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = header.trim().parse() {
-        return Some(Duration::from_secs(seconds));
+pub fn retry_after(header: &str, now: SystemTime) -> RetryAfter {
+    let header = header.trim();
+    if !header.is_empty() && header.bytes().all(|b| b.is_ascii_digit()) {
+        // A number that overflows is still a long wait.
+        return RetryAfter::Wait(Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
-    let date = httpdate::parse_http_date(header.trim()).ok()?;
-    Some(date.duration_since(now).unwrap_or_default())
+    let wait = |date: SystemTime| RetryAfter::Wait(date.duration_since(now).unwrap_or_default());
+    httpdate::parse_http_date(header).map_or(RetryAfter::Unreadable, wait)
 }
 
 #[cfg(test)]
@@ -198,15 +209,28 @@ mod tests {
         assert_eq!(last.after(Duration::MAX), last);
         assert_eq!(first.before(Duration::MAX), first);
         assert_eq!((first.since(last), part(Duration::from_secs(1), 7.0)), (Duration::ZERO, Duration::from_secs(1)));
-        assert!(local_and_relative(last, first, &TimeZone::utc()).contains("(in "));
+        let summer = TimeZone::from_posix_tz("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let west = TimeZone::fixed(-43200).unwrap();
+        for power in 0..64 {
+            for at in [1_u64 << power, (1 << power) - 1, u64::MAX - (1 << power) + 1, u64::MAX - (1 << power)] {
+                for zone in [&TimeZone::utc(), &summer, &west] {
+                    assert!(local_and_relative(Timestamp::from_secs(at), first, zone).contains('('));
+                    assert!(local_and_relative(Timestamp::from_millis(at), last, zone).contains('('));
+                }
+            }
+        }
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date() {
         let now = UNIX_EPOCH + Duration::from_secs(784_111_770);
-        assert_eq!(retry_after("7", now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
-        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), Some(Duration::ZERO));
-        assert_eq!(retry_after("soon", now), None);
+        assert_eq!(retry_after("7", now), RetryAfter::Wait(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), RetryAfter::Wait(Duration::from_secs(7)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:00 GMT", now), RetryAfter::Wait(Duration::ZERO));
+        assert_eq!(retry_after("9223372036854775809", now), RetryAfter::Wait(Duration::from_secs(9_223_372_036_854_775_809)));
+        assert_eq!(retry_after("99999999999999999999999", now), RetryAfter::Wait(Duration::from_secs(u64::MAX)));
+        for unreadable in ["soon", "-5", "1.5", "", "+7"] {
+            assert_eq!(retry_after(unreadable, now), RetryAfter::Unreadable, "{unreadable}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::io::random;
 use crate::options::table::{self, HOME};
 use crate::options::{Options, RenewBy, Revoke};
 use crate::os;
-use crate::session::{Backoff, Freshness, Session, StoredToken, due_at, freshness};
+use crate::session::{Backoff, Freshness, Refusals, Session, StoredToken, due_at, freshness};
 
 /// The name of the command that runs a keeper.
 pub const KEEP: &str = "keep";
@@ -26,7 +26,8 @@ pub const LOOK: Duration = Duration::from_millis(500);
 /// How long it waits while another process holds the session.
 const BUSY: Duration = Duration::from_millis(20);
 /// How long a keeper may take to start.
-const START: Duration = Duration::from_secs(5);
+const START: Duration = Duration::from_secs(10);
+const JOB_HAS_ENDED: &str = "the job's process has ended";
 /// A log of more bytes than this is begun anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
@@ -37,6 +38,8 @@ pub struct Keeper<'t> {
     /// The token that the session's files hold: its name, when it was issued, and the number of files.
     written: Option<(String, Timestamp, usize)>,
     complained: bool,
+    /// Refusals since the last renewal.
+    refusals: Option<Refusals>,
 }
 
 impl<'t> Keeper<'t> {
@@ -44,7 +47,7 @@ impl<'t> Keeper<'t> {
     #[must_use]
     pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         let source = TokenSource::for_keeper(cx, session, role, stop);
-        Self { source, late: random::fraction(), written: None, complained: false }
+        Self { source, late: random::fraction(), written: None, complained: false, refusals: None }
     }
 
     /// Looks at the session, and renews the token if it is time. Returns how long nothing needs to be done; `None` if the session is over.
@@ -71,14 +74,18 @@ impl<'t> Keeper<'t> {
                 if found == Freshness::Fresh {
                     return Ok(Some(Duration::ZERO));
                 }
+                let end = stored.token.expires_at();
+                let left = |now: Timestamp| end.map_or(Duration::MAX, |end| end.since(now));
                 match self.source.attempt(&mut guard, found).await {
                     Ok(()) => Ok(Some(guard.state.current.as_ref().map_or(Duration::ZERO, |stored| self.next_look(stored)))),
-                    Err(error) if error.may_pass() && !self.source.issued_blindly => Ok(Some(self.next_try(&error))),
+                    Err(error) if self.may_pass(&error, left) => Ok(Some(self.next_try(&error))),
                     Err(error) => {
+                        let error = self.with_history(error);
                         if !matches!(error.kind(), Kind::Interrupted(_)) {
                             let text = error.to_string();
                             let what = format!("the token is no longer kept fresh: {}. {}", text.trim_end_matches('.'), error.help());
-                            guard.state.keeper_failure = Some(what);
+                            // There is no next try that others would have to wait for.
+                            (guard.state.keeper_failure, guard.state.backoff) = (Some(what), None);
                             let _ = guard.write();
                         }
                         Err(error)
@@ -93,10 +100,38 @@ impl<'t> Keeper<'t> {
         }
     }
 
+    /// Whether another try may succeed. `left` tells how much of the token's life is left. A single refusal may be a maintenance page, or
+    /// come from a platform whose key is being changed.
+    fn may_pass(&mut self, error: &Error, left: impl FnOnce(Timestamp) -> Duration) -> bool {
+        if self.source.issued_blindly {
+            return false;
+        }
+        if error.may_pass() || error.kind() != Kind::Refused {
+            self.refusals = None;
+            return error.may_pass();
+        }
+        let now = self.source.context().now();
+        let refusals = Refusals::after(self.refusals.take(), error.status(), error.refusal(), now);
+        self.refusals = Some(refusals);
+        !refusals.are_final(left(now).is_zero())
+    }
+
+    /// Adds to a final refusal how often it came.
+    fn with_history(&self, error: Error) -> Error {
+        match &self.refusals {
+            Some(refusals) if refusals.times > 1 && error.kind() == Kind::Refused => {
+                let seconds = refusals.span().as_millis().div_ceil(1000);
+                error.with_advice(&format!("It was refused {} times in {seconds} s.", refusals.times))
+            }
+            _ => error,
+        }
+    }
+
     /// Reports a renewal, and returns how long nothing needs to be done. A token that is due as soon as it comes must not be renewed over
     /// and over.
     fn next_look(&mut self, stored: &StoredToken) -> Duration {
         let cx = self.source.context();
+        self.refusals = None;
         if self.source.role() != Role::Exec {
             cx.console.say(&format!("renewed: {} {}", stored.token.name(), cx.end_of(stored)));
         }
@@ -156,11 +191,16 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
+    let job = os::Watched::new(until);
+    if job.has_ended() {
+        // Before it takes the lock, so that the process that started it does not count it as a keeper.
+        cx.console.say(JOB_HAS_ENDED);
+        return Ok(());
+    }
     let Some(lock) = become_keeper(session)? else {
         cx.console.say(&format!("the session '{}' already has a keeper", session.name()));
         return Ok(());
     };
-    let job = os::Watched::new(until);
     cx.block_on(async {
         let mut stop = std::pin::pin!(Stop::Signal.requested());
         // Poll it once: from now on, signals are noticed.
@@ -185,7 +225,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
                 Err(error) => return Err(error),
             };
             let signal = tokio::time::timeout(wait, &mut stop).await.ok();
-            let ended = job.has_ended().then(|| "the job's process has ended".to_owned());
+            let ended = job.has_ended().then(|| JOB_HAS_ENDED.to_owned());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
                 cx.console.say(&why);
                 // Who ends the session may not find what vanished meanwhile.
@@ -232,6 +272,7 @@ fn forget_failure(session: &Session) -> Result<()> {
 pub struct Launch {
     /// The process until whose end it keeps the token fresh.
     pub until: Option<u32>,
+    job: os::Watched,
 }
 
 impl Launch {
@@ -240,10 +281,13 @@ impl Launch {
     /// # Errors
     /// Fails if the process that was given is not a number, or does not exist.
     pub fn new(cx: &Context) -> Result<Self> {
-        let Some(given) = &cx.options.renewal.until_pid else { return Ok(Self { until: os::job_process(cx.action.is_some()) }) };
+        let of = |until| Self { until, job: os::Watched::new(until) };
+        let Some(given) = &cx.options.renewal.until_pid else { return Ok(of(os::job_process(cx.action.is_some()))) };
         match given.text.parse() {
-            Ok(pid) if os::is_alive(pid) => Ok(Self { until: Some(pid) }),
-            Ok(_) => Err(given.wrong("there is no such process", "Give the number of one that ends with the job, such as $$.")),
+            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid))),
+            Ok(_) => {
+                Err(given.wrong("there is no such process, or it has ended", "Give the number of one that ends with the job, such as $$."))
+            }
             Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
         }
     }
@@ -260,12 +304,28 @@ impl Launch {
         let log: PathBuf = cx.options.renewal.log_file.as_ref().map_or_else(|| session.log(), |given| PathBuf::from(&given.text));
         let mut started = self.spawn(cx, session, &log).map_err(not_started)?;
         let waiting = Instant::now();
-        while !session.has_keeper() && waiting.elapsed() < START {
-            if let Some(status) = started.try_wait().map_err(not_started)?.filter(|status| !status.success()) {
-                let what = format!("the keeper ended at once ({status})");
-                return Err(Error::new(Kind::Local, what, "jf-token keep --foreground, with the same options, shows why."));
+        let not_kept = |why: String, help: &str| Error::new(Kind::Local, format!("the session is not kept fresh: {why}"), help);
+        while !session.has_keeper() {
+            let ended = started.try_wait().map_err(not_started)?;
+            // It also ends when another process has become the keeper.
+            if let Some(status) = ended.filter(|_| !session.has_keeper() && !self.job.has_ended()) {
+                let help = "jf-token keep --foreground, with the same options, shows why.";
+                return Err(not_kept(format!("the keeper ended at once ({status})"), help));
+            }
+            if ended.is_some() {
+                break;
+            }
+            if waiting.elapsed() > START {
+                let _ = started.kill();
+                return Err(not_kept(format!("no keeper came up within {} s", START.as_secs()), "Is this machine busy? Try again."));
             }
             std::thread::sleep(Duration::from_millis(3));
+        }
+        if let Some(pid) = self.until.filter(|_| self.job.has_ended()) {
+            return Err(not_kept(
+                format!("process {pid} has ended"),
+                "Give --until-pid the number of one that ends with the job, such as $$.",
+            ));
         }
         let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
         cx.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
@@ -297,9 +357,13 @@ impl Launch {
         keeper.stdout(Stdio::null()).stderr(Stdio::null());
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;
-        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take()) {
-            stdin.write_all(credential.secret().expose().as_bytes())?;
+        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take())
+            && let Err(error) = stdin.write_all(credential.secret().expose().as_bytes())
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            return Err(error);
         }
+        // If it no longer reads, it has ended, and `start` says why.
         Ok(started)
     }
 }

@@ -9,12 +9,12 @@ use super::{Context, LOCK, REQUEST, Stop};
 use crate::api::{Limits, RetryBudget};
 use crate::ci::Export;
 use crate::credential::Credential;
-use crate::deliver::rewrite;
+use crate::deliver::Rewrites;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
 use crate::options::RenewBy;
-use crate::session::{Backoff, Freshness, Session, SessionGuard, State, StoredToken, freshness};
+use crate::session::{Backoff, Freshness, RefusedCredential, Session, SessionGuard, State, StoredToken, freshness};
 
 /// The longest time for one try while the token is still good.
 const TRY: Duration = Duration::from_secs(10);
@@ -64,6 +64,13 @@ struct Means<'t> {
     refresh: Option<Secret>,
     /// The credential, or why it can't be used.
     issue: std::result::Result<&'t Credential, &'static str>,
+}
+
+impl Means<'_> {
+    /// The secrets that the platform is asked to accept.
+    fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
+        self.refresh.iter().chain(self.issue.ok().map(Credential::secret))
+    }
 }
 
 impl<'t> TokenSource<'t> {
@@ -142,7 +149,7 @@ impl<'t> TokenSource<'t> {
 
     /// Renews the token, unless it was renewed meanwhile. Returns false if another process holds the lock.
     async fn renew_if_free(&mut self, state: &State, min_ttl: Option<Duration>, late: f64) -> Result<bool> {
-        self.means(state)?;
+        let means = self.means(state)?;
         let Some(mut guard) = self.session.try_lock()? else { return Ok(false) };
         let stored = self.current(&guard.state)?;
         let (now, in_doubt) = (self.cx.now(), stored.in_doubt);
@@ -154,6 +161,12 @@ impl<'t> TokenSource<'t> {
         if found == Freshness::Due && !in_doubt && !later.is_zero() {
             let what = format!("the last try failed, and the next is in {} s", later.as_millis().div_ceil(1000));
             return Err(Error::new(Kind::Unusable, what, ""));
+        }
+        if let Some(refused) = &guard.state.refused
+            && !refused.again.wait(now).is_zero()
+            && refused.fingerprint.is_of(means.secrets())
+        {
+            return Err(refused.remembered());
         }
         self.attempt(&mut guard, found).await?;
         let stored = self.current(&guard.state)?;
@@ -179,9 +192,16 @@ impl<'t> TokenSource<'t> {
             Freshness::Unusable => self.cx.limits(),
             _ => Limits { budget: once, timeout: (left(self.cx.now()) / 3).clamp(SHORTEST_TRY, TRY) },
         };
+        let offered = self.means(&guard.state)?;
         let done = self.renew(guard, limits).await;
         if let Err(error) = &done
-            && error.may_pass()
+            && error.status() == Some(401)
+        {
+            guard.state.refused = Some(RefusedCredential::after(guard.state.refused.as_ref(), offered.secrets(), self.cx.now(), error));
+            let _ = guard.write();
+        }
+        if let Err(error) = &done
+            && (error.may_pass() || (self.role != Role::Waited && error.kind() == Kind::Refused))
         {
             let now = self.cx.now();
             // The session may not have been able to store the last pause, but we know it.
@@ -206,6 +226,12 @@ impl<'t> TokenSource<'t> {
         let means = self.means(&guard.state)?;
         let old = self.current(&guard.state)?.clone();
         let mut transaction = Transaction::begin(self.cx, Some(guard))?;
+        let rewrites = match Rewrites::begin(&old.files) {
+            Ok(rewrites) => rewrites,
+            // The token in them is dead already.
+            Err(_) if old.token.expires_at().is_some_and(|end| end <= self.cx.now()) => Rewrites::without_room(&old.files),
+            Err(error) => return Err(error),
+        };
         let refreshed = match &means.refresh {
             Some(refresh_token) => self.refresh(&mut transaction, &old, refresh_token, &means, limits).await?,
             None => None,
@@ -224,7 +250,7 @@ impl<'t> TokenSource<'t> {
         let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
         let stored = transaction.remember(stored, how, bearer.as_ref()).await?.commit();
-        self.hand_over_again(&stored);
+        self.hand_over_again(&stored, rewrites);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
             None => Ok(()),
@@ -286,11 +312,9 @@ impl<'t> TokenSource<'t> {
     }
 
     /// Puts the new token into the files and the variable that hold the old one. A failure is only reported: the token itself is safe.
-    fn hand_over_again(&self, stored: &StoredToken) {
-        for file in &stored.files {
-            if let Err(error) = rewrite(file, stored) {
-                self.cx.console.warn(&format!("a file still holds the old token: {error}"));
-            }
+    fn hand_over_again(&self, stored: &StoredToken, rewrites: Rewrites) {
+        for error in rewrites.finish(stored) {
+            self.cx.console.warn(&format!("a file still holds the old token: {error}"));
         }
         let Some(name) = stored.variable.as_deref().filter(|_| self.role.is_heard()) else { return };
         let variable = Export::Variable { name, value: stored.token.access_token.expose() };

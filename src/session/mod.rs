@@ -1,5 +1,6 @@
 //! What is remembered of a job's tokens, so that later commands can use and revoke them.
 
+pub mod fuzzing;
 mod guard;
 mod home;
 mod salvage;
@@ -26,7 +27,7 @@ use crate::os;
 use home::Home;
 
 pub use guard::SessionGuard;
-pub use schedule::{Backoff, Freshness, due_at, freshness};
+pub use schedule::{Backoff, Freshness, Refusals, RefusedCredential, due_at, freshness};
 pub use state::{AtEnd, Content, Lost, Owner, State, StoredToken, WrittenFile};
 pub use watch::Watch;
 

@@ -1,11 +1,15 @@
 //! When to renew a token, and when to try again.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
+use redact::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::StoredToken;
+use crate::error::{Error, Kind, Refusal};
 use crate::io::clock::{self, Timestamp, part};
+use crate::io::random;
 
 /// Whether a token can be used as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +81,8 @@ pub struct Backoff {
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(300);
+/// The longest wait that a platform may ask for. Without a limit a keeper could sleep for ever.
+const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// The shortest pause, before chance shortens it. While the token is good, several tries fit into what is left of it.
 const CLOSEST: Duration = Duration::from_millis(200);
 
@@ -93,7 +99,7 @@ impl Backoff {
     /// The same, but no next try before the time that the platform asked to wait.
     #[must_use]
     pub fn not_before(mut self, wait: Duration) -> Self {
-        self.not_before = self.not_before.max(self.since.after(wait));
+        self.not_before = self.not_before.max(self.since.after(wait.min(LONGEST_ASKED)));
         self
     }
 
@@ -101,6 +107,112 @@ impl Backoff {
     #[must_use]
     pub fn wait(&self, now: Timestamp) -> Duration {
         if now.after(BACKWARD) < self.since { Duration::ZERO } else { self.not_before.since(now) }
+    }
+}
+
+/// How often the same refusal came in a row. A single one may come from a proxy in front of a platform that restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    status: Option<u16>,
+    why: Option<Refusal>,
+    first: Timestamp,
+    last: Timestamp,
+    /// How often it came.
+    pub times: u32,
+}
+
+/// The fewest that end a keeper.
+const SEVERAL: u32 = 4;
+/// No restart takes this long.
+const LASTING: Duration = Duration::from_secs(300);
+
+impl Refusals {
+    /// Counts one more refusal; a different one starts anew.
+    #[must_use]
+    pub fn after(before: Option<Self>, status: Option<u16>, why: Option<Refusal>, now: Timestamp) -> Self {
+        let before = before.filter(|before| (before.status, before.why) == (status, why));
+        let (first, times) = before.map_or((now, 0), |before| (before.first, before.times));
+        Self { status, why, first, last: now, times: times.saturating_add(1) }
+    }
+
+    /// The time from the first to the last.
+    #[must_use]
+    pub fn span(&self) -> Duration {
+        self.last.since(self.first)
+    }
+
+    /// Whether another try is useless: it came several times, and for minutes or until the token was `over`.
+    #[must_use]
+    pub fn are_final(&self, over: bool) -> bool {
+        self.times >= SEVERAL && (over || self.span() >= LASTING)
+    }
+}
+
+/// A credential that the platform refused. Until `again` it is not sent once more.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedCredential {
+    /// Which it was.
+    pub fingerprint: Fingerprint,
+    /// When it was refused first.
+    pub first: Timestamp,
+    /// When it may be sent again.
+    pub again: Backoff,
+    /// What the platform said.
+    pub what: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// The longest time for which a refused credential is not sent again.
+const LONGEST_MEMORY: Duration = Duration::from_secs(60);
+
+impl RefusedCredential {
+    /// Remembers a refusal. The pauses double, from a second to a minute.
+    #[must_use]
+    pub fn after<'s>(before: Option<&Self>, offered: impl Iterator<Item = &'s Secret> + Clone, now: Timestamp, error: &Error) -> Self {
+        let before = before.filter(|before| before.fingerprint.is_of(offered.clone()));
+        let fingerprint = before.map_or_else(|| Fingerprint::new(offered), |before| before.fingerprint);
+        let pause = before.map_or(FIRST, |before| before.again.pause.saturating_mul(2)).clamp(FIRST, LONGEST_MEMORY);
+        let again = Backoff { pause, since: now, not_before: now.after(pause) };
+        let first = before.map_or(now, |before| before.first);
+        Self { fingerprint, first, again, what: error.to_string(), help: error.help().to_owned() }
+    }
+
+    /// The remembered refusal as an error.
+    #[must_use]
+    pub fn remembered(&self) -> Error {
+        let since = self.first.rfc3339();
+        let what = format!("{} (refused since {since}, and not asked again for each command)", self.what.trim_end_matches('.'));
+        let advice = "jf-token refresh asks now, and so does any command with another credential.";
+        Error::new(Kind::Refused, what, self.help.clone()).with_advice(advice).answered(401, None)
+    }
+}
+
+/// Tells secrets apart without revealing them: a hash with a random key.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    key: u64,
+    hash: u64,
+}
+
+impl Fingerprint {
+    /// Of these secrets, in this order.
+    #[must_use]
+    pub fn new<'s>(secrets: impl Iterator<Item = &'s Secret>) -> Self {
+        Self::keyed(random::number(), secrets)
+    }
+
+    /// Whether it is of these.
+    #[must_use]
+    pub fn is_of<'s>(self, secrets: impl Iterator<Item = &'s Secret>) -> bool {
+        Self::keyed(self.key, secrets) == self
+    }
+
+    fn keyed<'s>(key: u64, secrets: impl Iterator<Item = &'s Secret>) -> Self {
+        let mut hash = DefaultHasher::new();
+        key.hash(&mut hash);
+        secrets.for_each(|secret| secret.expose().hash(&mut hash));
+        Self { key, hash: hash.finish() }
     }
 }
 
@@ -206,5 +318,42 @@ mod tests {
         assert_eq!(Backoff::after(Some(&last), NOW, ms(40_000), 0.0).wait(NOW), ms(10_000));
         assert_eq!(Backoff::after(None, NOW, ms(100), 0.0).wait(NOW), ms(200));
         assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::from_secs(3600)).wait(NOW), ms(3_600_000));
+        assert_eq!(Backoff::after(None, NOW, Duration::ZERO, 0.0).not_before(Duration::MAX).wait(NOW), ms(3_600_000));
+    }
+
+    #[test]
+    fn a_refusal_is_final_when_it_came_several_times_and_lasts_or_the_token_is_over() {
+        let again = |before, status, after| Refusals::after(before, Some(status), None, NOW.after(ms(after)));
+        let mut met = None;
+        for after in [0, 1000, 3000, 7000] {
+            met = Some(again(met, 401, after));
+        }
+        let met = met.unwrap();
+        assert_eq!((met.times, met.are_final(false), met.are_final(true)), (4, false, true));
+        assert!(again(Some(met), 401, 300_000).are_final(false) && !again(Some(met), 401, 299_000).are_final(false));
+        // Few, however far between, may be two restarts; another one begins anew; a clock that was set back proves nothing.
+        assert!(!again(Some(again(None, 401, 0)), 401, 86_400_000).are_final(true));
+        assert_eq!(again(Some(met), 403, 400_000).times, 1);
+        assert!(!Refusals::after(Some(met), Some(401), None, NOW.before(ms(86_400_000))).are_final(false));
+    }
+
+    #[test]
+    fn a_refused_credential_is_remembered_for_ever_longer_up_to_a_minute_and_another_not_at_all() {
+        let secret = |text| Secret::new(text).unwrap();
+        let (ours, other) = (secret("first-credential"), secret("other-credential"));
+        let fingerprint = Fingerprint::new([&ours].into_iter());
+        assert!(fingerprint.is_of([&ours].into_iter()) && !fingerprint.is_of([&other].into_iter()));
+        assert!(fingerprint != Fingerprint::new([&ours].into_iter()), "keyed at random");
+        let error = Error::new(Kind::Refused, "401", "");
+        let (mut refused, mut now, mut waits) = (None, NOW, Vec::new());
+        for _ in 0..8 {
+            let next = RefusedCredential::after(refused.as_ref(), [&ours].into_iter(), now, &error);
+            waits.push(next.again.wait(now).as_secs());
+            now = now.after(next.again.wait(now));
+            refused = Some(next);
+        }
+        assert_eq!((waits, refused.as_ref().unwrap().first), (vec![1, 2, 4, 8, 16, 32, 60, 60], NOW));
+        let anew = RefusedCredential::after(refused.as_ref(), [&other].into_iter(), now, &error);
+        assert_eq!((anew.first, anew.again.wait(now)), (now, ms(1000)));
     }
 }

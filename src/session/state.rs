@@ -7,7 +7,7 @@ use redact::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
-use super::schedule::Backoff;
+use super::schedule::{Backoff, RefusedCredential};
 use super::version_1;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::credential::Issuing;
@@ -40,6 +40,9 @@ pub struct State {
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// The credential that was refused last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedCredential>,
     /// Tokens that may be alive though no answer told of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
@@ -181,12 +184,16 @@ impl State {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(empty()),
             Err(error) => return Err(Error::file("read", path, &error)),
         }
-        // serde's own words would show what it met.
-        let read = serde_json::from_slice(&text).or_else(|_| version_1::read(&text, name)).ok();
-        read.filter(|state: &Self| state.name == name).ok_or_else(|| {
+        Self::parse(&text, name).ok_or_else(|| {
             let what = format!("the session file {} was not written by this version of jf-token", path.display());
             Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end.")
         })
+    }
+
+    /// Not a `Result`: serde's own words would show what it met.
+    pub(super) fn parse(text: &[u8], name: &str) -> Option<Self> {
+        let read = serde_json::from_slice(text).or_else(|_| version_1::read(text, name)).ok();
+        read.filter(|state: &Self| state.name == name)
     }
 
     pub(super) fn to_json(&self) -> Result<Zeroizing<String>> {
@@ -220,7 +227,7 @@ impl State {
     /// Makes a new token the current one, and keeps the previous one among the others.
     pub fn add(&mut self, stored: StoredToken) {
         self.others.extend(self.current.replace(stored));
-        self.backoff = None;
+        (self.backoff, self.refused) = (None, None);
     }
 
     /// Puts a renewed token in the place of the current one, which is remembered as replaced. Of those that have expired, the oldest are
@@ -231,7 +238,7 @@ impl State {
             old.files.clear();
             self.replaced.push(old);
         }
-        self.backoff = None;
+        (self.backoff, self.refused) = (None, None);
         let ended = |stored: &StoredToken| stored.token.expires_at().is_some_and(|end| end < now);
         while self.replaced.iter().filter(|stored| ended(stored)).count() > MOST_ENDED
             && let Some(oldest) = self.replaced.iter().position(ended)

@@ -104,6 +104,10 @@ fn answers_that_are_no_answer_are_told_apart() {
         ("no_token", Fault::Body("{}".into())),
         ("a_list", Fault::Body("[]".into())),
         ("cut_short", Fault::CutShort),
+        ("ends_early", Fault::EndsEarly(90)),
+        ("empty", Fault::EndsEarly(0)),
+        ("too_long", Fault::Body(format!("{{\"access_token\": \"{}\"}}", "x".repeat(1 << 20)))),
+        ("lone_surrogate", Fault::Body(r#"{"access_token": "x", "description": "\ud800"}"#.into())),
         ("reset", Fault::ResetAfter),
         ("redirected", Fault::RedirectTo("https://elsewhere.example".into())),
         ("in_a_circle", Fault::RedirectLoop),
@@ -111,6 +115,45 @@ fn answers_that_are_no_answer_are_told_apart() {
         let scene = Scene::new();
         scene.sandbox.fault_for("POST", fault, if name == "in_a_circle" { 100 } else { 1 });
         tells!(format!("answer_{name}"), scene.run(&["create", "--retry-for", "0"]));
+    }
+}
+
+#[test]
+fn a_refresh_whose_answer_can_not_be_read_may_have_spent_the_pair() {
+    let mut scene = Scene::new();
+    scene.run(&["create", "--session", "s", "--expiry", "1h", "--refreshable", "--force-revocable", "--format", "none"]);
+    scene.unset("JF_ACCESS_TOKEN");
+    for (number, fault) in [Fault::EndsEarly(90), Fault::Body(r#"{"token_id": "\ud800"}"#.into())].into_iter().enumerate() {
+        scene.sandbox.fault_for("POST", fault, 1);
+        let ran = scene.run(&["refresh", "--session", "s"]);
+        assert!(ran.code != 0 && ran.stderr.contains("ends early or can't be read"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("it is spent, and the old token is dead") && !ran.stderr.contains("login page"), "{}", ran.stderr);
+        assert_eq!(scene.state("s")["current"]["in_doubt"], true, "{number}");
+    }
+}
+
+#[test]
+fn a_platform_that_asks_for_peace_in_a_way_that_can_not_be_read_is_not_asked_again_at_once() {
+    for header in ["-1", "soon", "99999999999999999999999", "9223372036854775809"] {
+        let scene = Scene::new();
+        scene.sandbox.fault_for("POST", Fault::Status { status: 429, retry_after: Some(header.into()), body: None }, 100);
+        let ran = scene.run(&["create", "--retry-for", "4"]);
+        assert_eq!((ran.code, ran.story.matches("--- request").count()), (6, 1), "{header}: {}", ran.story);
+        assert!(ran.stderr.contains(", asking to wait"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn verbose_hides_tokens_wherever_they_stand_in_an_answer() {
+    let mut scene = Scene::new();
+    scene.set("JF_ACCESS_TOKEN", "hunter2");
+    let body = r#"{"data": {"accessToken": "short-1"}, "list": ["short-2", {"refreshToken": "short-3"}], "scope": "a b",
+        "errors": [{"message": "no short hunter2"}], "inner": "{\"access_token\": \"short-4\"}", "expires_in": 60, "id_token": "short-5"}"#;
+    for status in [200, 400] {
+        scene.sandbox.fault(Fault::Status { status, retry_after: None, body: Some(body.into()) });
+        let ran = scene.run(&["create", "--verbose", "--retry-for", "0"]);
+        assert!(!ran.stderr.contains("short-") && !ran.stderr.contains("hunter2"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(r#""scope":"a b""#) && ran.stderr.contains(r#""expires_in":60"#), "{}", ran.stderr);
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
@@ -185,7 +186,7 @@ fn failed_renewals_come_ever_more_seldom() {
 #[test]
 fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 100);
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
     wait_until("its end", || !is_alive(pid));
@@ -193,9 +194,23 @@ fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     let line = "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin. The credential may not do this";
     let told = |text: &str| scene.tidy(text).contains(line);
     let ran = scene.run(&["get", "--session", "s"]);
-    assert!(ran.code == 0 && told(&ran.stderr), "{}", ran.stderr);
+    assert!(ran.code == 4 && told(&ran.stderr), "{}", ran.stderr);
+    assert!(ran.stderr.contains("It was refused ") && ran.stderr.contains(" times in "), "{}", ran.stderr);
     let ran = revoke(&scene);
     assert!(told(&ran.stderr), "{}", ran.stderr);
+}
+
+#[test]
+fn one_refusal_of_each_kind_does_not_end_the_keeper() {
+    for fault in [Fault::Shape('A', 401), Fault::Shape('A', 403), Fault::RedirectTo("https://maintenance.example".into())] {
+        let scene = session("6", &[]);
+        scene.sandbox.fault_for("POST", fault, 1);
+        keep(&scene, &[]);
+        wait_until("a renewal", || minted(&scene) >= 2);
+        assert!(log(&scene).matches("the next try is in").count() == 1, "{}", log(&scene));
+        let ran = revoke(&scene);
+        assert!(!ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -226,11 +241,14 @@ fn a_keeper_that_ends_leaves_nothing_where_another_session_lives_on() {
 
 #[test]
 fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
-    let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    let mut scene = session("3", &[]);
+    let good = scene.sandbox.admin_token().to_owned();
+    let expired = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 5, "exp": 9}));
+    scene.set("JF_ACCESS_TOKEN", &expired);
     keep(&scene, &[]);
     let first = wait_for_keeper(&scene);
     wait_until("its end", || !is_alive(first));
+    scene.set("JF_ACCESS_TOKEN", &good);
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
     let ran = revoke(&scene);
@@ -317,7 +335,7 @@ fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
 #[test]
 fn a_keeper_that_fails_in_the_foreground_says_so_by_its_exit_code_too() {
     let scene = session("3", &[]);
-    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 100);
     let ran = scene.run(&["keep", "--session", "s", "--foreground", "--log-file", "keep.log"]);
     assert!(ran.code == 4 && ran.stderr.is_empty(), "{}", ran.story);
     assert!(scene.read("work/keep.log").contains("403 Forbidden"));
@@ -376,6 +394,35 @@ fn a_keeper_that_could_do_nothing_is_not_started() {
     let ran = scene.run(&["keep", "--session", "s", "--until-pid", "me"]);
     assert!(ran.code == 2 && ran.stderr.contains("--until-pid: is not the number of a process"), "{}", ran.stderr);
     assert!(!log(&scene).contains("keeping"));
+}
+
+#[test]
+fn a_process_that_has_ended_or_ends_at_that_moment_is_said_so() {
+    let scene = session("1h", &[]);
+    // Nobody has taken note of its end yet.
+    let mut zombie = Command::new("true").spawn().unwrap();
+    wait_until("its end", || !is_alive(zombie.id().cast_signed()));
+    for more in [&[][..], &["--foreground"]] {
+        let ran = scene.run(&[&["keep", "--session", "s", "--until-pid", &zombie.id().to_string()], more].concat());
+        assert!(ran.code == 2 && ran.stderr.contains("--until-pid: there is no such process, or it has ended"), "{}", ran.stderr);
+    }
+    zombie.wait().unwrap();
+    let mut not_kept = 0;
+    for after in 0..30 {
+        let mut ending = Command::new("sleep").arg(format!("0.0{after:02}")).spawn().unwrap();
+        let started = Instant::now();
+        let ran = scene.run(&["keep", "--session", "s", "--until-pid", &ending.id().to_string()]);
+        let has_ended = !is_alive(ending.id().cast_signed());
+        let kept = ran.stderr.contains("is kept fresh until");
+        assert!(kept == (ran.code == 0) && (kept || ran.stderr.contains("has ended")), "{}", ran.story);
+        assert!(kept || has_ended, "{}", ran.story);
+        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        not_kept += usize::from(!kept);
+        ending.wait().unwrap();
+        wait_until("its end", || scene.keepers() == 0);
+    }
+    assert!(not_kept > 0);
+    revoke(&scene);
 }
 
 #[test]

@@ -153,6 +153,43 @@ fn a_token_that_is_of_no_use_any_more_is_renewed_or_get_fails() {
 }
 
 #[test]
+fn a_refused_credential_is_not_offered_for_each_get_and_another_is_at_once() {
+    let mut scene = session(&[]);
+    let good = scene.sandbox.admin_token().to_owned();
+    let expired = scene
+        .sandbox
+        .token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 5, "exp": 9, "scp": "applied-permissions/admin"}));
+    scene.set("JF_ACCESS_TOKEN", &expired);
+    let asked = |ran: &Ran| ran.story.matches("--- request").count();
+    let first = get(&scene, OVER);
+    assert!(first.code != 0 && asked(&first) == 1 && !first.stderr.contains("refused since"), "{}", first.story);
+    for _ in 0..9 {
+        let ran = get(&scene, OVER);
+        assert!(ran.code != 0 && asked(&ran) == 0 && ran.stderr.contains("Invalid token, expired (refused since 20"), "{}", ran.story);
+        assert!(ran.stderr.contains("jf-token refresh asks now"), "{}", ran.stderr);
+    }
+    // It is asked again ever more seldom.
+    let asks: Vec<_> = (1..=10).map(|second| asked(&get(&scene, OVER + second * 1100))).collect();
+    assert_eq!(asks, [1, 0, 1, 0, 0, 0, 1, 0, 0, 0]);
+    // Who wants to know, asks; and what is remembered is no credential.
+    assert_eq!(asked(&scene.run_at(OVER + 11_000, &["refresh", "--session", "s"])), 1);
+    assert_eq!(asked(&scene.run_at(OVER + 11_000, &["create", "--session", "s", "--format", "none"])), 1);
+    assert!(!crate::support::leaks(&scene.state("s").to_string(), &expired[expired.len() - 100..]));
+    scene.set("JF_ACCESS_TOKEN", &good);
+    assert_eq!(get(&scene, OVER + 11_000).stdout.trim(), issued(&scene, 2));
+    assert_eq!(scene.state("s").get("refused"), None);
+
+    // Only what is refused with 401, and for a token that is still good too.
+    let scene = session(&[]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 2);
+    assert_eq!([asked(&get(&scene, OVER)), asked(&get(&scene, OVER))], [1, 1]);
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 401), 1);
+    let due = [get(&scene, DUE), get(&scene, DUE)];
+    assert!(due.iter().all(|ran| ran.stdout.trim() == issued(&scene, 1)) && due[1].stderr.contains("refused since"), "{}", due[1].story);
+    assert_eq!([asked(&due[0]), asked(&due[1])], [1, 0]);
+}
+
+#[test]
 fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_living_token() {
     for (mode, more) in [("refresh", &["--refreshable"][..]), ("mint", &[])] {
         let scene = session(more);
@@ -553,4 +590,45 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
         ran.story
     );
     mode(0o700);
+}
+
+#[test]
+fn while_a_file_of_the_session_can_not_get_the_next_token_none_is_asked_for() {
+    for more in [&["--refreshable"][..], &[]] {
+        let mut scene = Scene::new();
+        scene.asks_for("work/token").asks_for("work/held");
+        create(&scene, &[more, &["--token-file", "token"]].concat());
+        std::fs::rename(scene.path("work/token"), scene.path("work/held")).unwrap();
+        std::os::unix::fs::symlink("held", scene.path("work/token")).unwrap();
+        let ran = scene.run(&["refresh", "--session", "s"]);
+        assert!(ran.code == 1 && ran.stderr.contains("can't write /"), "{}", ran.story);
+        assert!(!ran.story.contains("--- request") && live(&scene) == [true], "{}", ran.story);
+        assert_eq!(scene.state("s")["current"].get("in_doubt"), None);
+        // While it is good, it is used; when it is over, there is nothing to lose.
+        let ran = get(&scene, DUE);
+        assert!(ran.code == 0 && ran.stdout.trim() == issued(&scene, 1) && !ran.story.contains("--- request"), "{}", ran.story);
+        let ran = get(&scene, OVER);
+        assert!(ran.stdout.trim() == issued(&scene, 2) && ran.stderr.contains("a file still holds the old token"), "{}", ran.story);
+    }
+}
+
+/// A disk of its own needs Linux and leave to have namespaces.
+#[cfg(target_os = "linux")]
+#[test]
+fn while_the_disk_of_a_file_is_full_no_token_is_asked_for() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token");
+    create(&scene, &["--refreshable", "--token-file", "token"]);
+    std::fs::create_dir(scene.path("work/disk")).unwrap();
+    scene.sandbox.clear_requests();
+    let output = scene.shell(
+        "unshare -rm sh -c 'mount -t tmpfs -o size=16k tmpfs disk || exit 77; \"$JF\" keep --session s --token-file disk/token --until-pid $$ --foreground & \
+         while [ ! -s disk/token ]; do sleep 0.05; done; kill $!; wait $!; head -c 100000 /dev/zero > disk/rest; \"$JF\" refresh --session s'",
+    );
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if output.status.code() == Some(77) || stderr.contains("unshare") {
+        return;
+    }
+    assert!(output.status.code() == Some(1) && stderr.contains("disk/token: No space left on device"), "{stderr}");
+    assert!(scene.sandbox.requests().is_empty() && live(&scene) == [true], "{stderr}");
 }

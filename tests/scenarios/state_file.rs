@@ -99,3 +99,13 @@ fn a_run_step_of_an_action_that_wraps_ours_is_no_step_of_ours() {
     let ran = scene.run(&["revoke"]);
     assert!(ran.code == 0 && !scene.sandbox.issued()[0].live, "{}", ran.story);
 }
+
+#[test]
+fn the_seeds_of_the_fuzz_target_are_files_that_are_read() {
+    let seed = |name: &str| std::fs::read(format!("{}/fuzz/seeds/state/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    for name in ["1", "2", "3"] {
+        let written = jf_token::fuzzing::rewritten(&seed(name)).unwrap_or_else(|| panic!("{name} is not read"));
+        assert_eq!(jf_token::fuzzing::rewritten(written.as_bytes()).as_deref(), Some(&*written), "{name}");
+    }
+    assert_eq!(jf_token::fuzzing::rewritten(&seed("4")).as_deref(), None);
+}

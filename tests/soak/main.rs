@@ -219,6 +219,10 @@ fn through_every_fault_the_job_goes_on_and_nothing_is_shown() {
         Fault::CutShort,
         Fault::Body("{}".into()),
         Fault::Drip(1),
+        Fault::EndsEarly(90),
+        Fault::Shape('A', 401),
+        Fault::Shape('A', 403),
+        Fault::RedirectTo("https://maintenance.example".into()),
     ];
     let job = Job::new(&["--refreshable"]);
     let (mut seen, mut next) = (0, 0);

@@ -151,10 +151,10 @@ fn pid(number: u32) -> Option<Pid> {
     Pid::from_raw(number.try_into().ok()?)
 }
 
-/// Whether there is a process with this number.
+/// Whether there is a process with this number that has not ended.
 #[must_use]
 pub fn is_alive(number: u32) -> bool {
-    pid(number).is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+    pid(number).is_some() && !Watched::new(Some(number)).has_ended()
 }
 
 /// Asks a process to end, by SIGTERM.
@@ -193,8 +193,14 @@ impl Watched {
         if let Some(descriptor) = &self.descriptor {
             return poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
         }
-        self.pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+        self.pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH) || is_zombie(pid))
     }
+}
+
+/// Whether a process has ended but its parent has not waited for it yet. Only where there is a `/proc`.
+fn is_zombie(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    status.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
 }
 
 /// Puts a process that is about to start into a process group of its own, so that it outlives this one: signals from the terminal don't

@@ -1,0 +1,58 @@
+//! What the fuzz target `answers` calls.
+
+use std::time::SystemTime;
+
+use redact::Secret;
+use reqwest::{Method, StatusCode};
+use zeroize::Zeroizing;
+
+use super::request::{ApiRequest, ApiResponse, Operation};
+use super::{IssuedToken, failure, http};
+use crate::io::clock::{self, Timestamp, retry_after};
+
+/// An answer of a server that may send anything.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// 100 to 999.
+    pub status: u16,
+    /// The header `Content-Type`.
+    pub content_type: &'a str,
+    /// The header `Retry-After`.
+    pub retry_after: &'a str,
+    /// The header `Location`.
+    pub location: &'a str,
+    /// The body, also as part of a body that was too long.
+    pub body: &'a str,
+}
+
+/// All that would be said about this answer to any request with these secrets.
+#[must_use]
+pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec<String> {
+    let Ok(status) = StatusCode::from_u16(answer.status) else { return Vec::new() };
+    let mut messages = Vec::new();
+    for operation in [Operation::Mint, Operation::Refresh, Operation::Revoke, Operation::LookUp] {
+        let request = ApiRequest {
+            operation,
+            method: Method::POST,
+            url: "https://x.io/access/api/v1/tokens".into(),
+            bearer,
+            refresh_token: Some(refresh_token),
+            body: None,
+            body_type: "",
+        };
+        let text = Zeroizing::new(answer.body.to_owned());
+        let content_type = answer.content_type.to_owned();
+        let response = ApiResponse { status, asked_at: Timestamp::default(), text, is_cut: answer.body.len() % 2 == 1, content_type };
+        let wait = retry_after(answer.retry_after, SystemTime::UNIX_EPOCH);
+        let mut errors = vec![failure::moved(&request, answer.location), failure::no_token(&request, &response)];
+        errors.extend([Some(wait), None].map(|wait| failure::status(&request, Some("HTTPS_PROXY"), wait, &response)));
+        messages.extend(errors.iter().map(|error| format!("{error}\n{}", error.help())));
+        messages.push(http::without_secrets(&request, answer.body));
+    }
+    if let Some(token) = IssuedToken::read(answer.body, Timestamp::from_millis(u64::MAX)) {
+        let zone = tz::TimeZone::utc();
+        let _ = token.expires_at().map(|end| clock::local_and_relative(end, Timestamp::default(), &zone));
+        let _ = (token.username(), token.name());
+    }
+    messages
+}
