@@ -29,6 +29,15 @@ pub struct IssuedToken {
     /// The kind of token: `Bearer`.
     #[serde(default)]
     pub token_type: String,
+    /// Whether it came with a refresh token; `None` if the platform does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshable: Option<bool>,
+    /// How it was asked for; empty if the platform does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub grant_type: String,
+    /// The services that accept it; empty if the platform does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub audience: String,
     /// Its life in whole seconds, counted from `issued_at`; `None` if it never expires.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Duration>,
@@ -53,6 +62,9 @@ impl IssuedToken {
             token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
+            refreshable: fields.get("refreshable").and_then(Value::as_bool),
+            grant_type: text("grant_type").to_owned(),
+            audience: text("audience").to_owned(),
             // In a request, 0 means that the token never expires. In an answer, 0 is not trusted: the claims decide.
             expires_in: fields.get("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life).map(Duration::from_secs),
             issued_at,

@@ -1,20 +1,13 @@
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::{Ci, Export};
 use crate::error::Result;
 use crate::io::Environment;
 
 /// One use of our GitHub Action, and what its main step tells its post step. The action's own scripts say that this is one.
 pub struct Action {
-    saved: Saved,
-}
-
-/// What `Export::State` saved, as the post step gets it (docs.github.com, "Sending values to the pre and post actions").
-#[derive(Default, Deserialize)]
-struct Saved {
-    state_session: Option<String>,
+    /// What `Export::State` saved, as the post step gets it (docs.github.com, "Sending values to the pre and post actions").
+    saved_session: Option<String>,
 }
 
 impl Action {
@@ -24,13 +17,13 @@ impl Action {
     /// A step of the action, with what an earlier step saved.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        Self { saved: environment.read() }
+        Self { saved_session: environment.get("STATE_SESSION").ok().flatten().map(str::to_owned) }
     }
 
     /// The session that the main step saved.
     #[must_use]
     pub fn saved_session(&self) -> Option<&str> {
-        self.saved.state_session.as_deref()
+        self.saved_session.as_deref()
     }
 
     /// Saves the session's name for the post step.

@@ -2,12 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
 use super::{Ci, IdToken, JobHome};
 use crate::io::{Environment, LogStyle};
 
-#[derive(Default, Deserialize)]
 struct GitLab {
     ci_project_dir: Option<String>,
     ci_job_id: Option<String>,
@@ -15,8 +12,9 @@ struct GitLab {
 
 /// Any value of the variable counts: gitlab-ci-local, which runs pipelines on a developer's machine, sets it to false.
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    environment.get("GITLAB_CI").ok()??;
-    Some(Box::new(environment.read::<GitLab>()))
+    let value = |name: &str| environment.get(name).ok().flatten().map(str::to_owned);
+    let found = environment.says("GITLAB_CI", |_| true);
+    found.then(|| Box::new(GitLab { ci_project_dir: value("CI_PROJECT_DIR"), ci_job_id: value("CI_JOB_ID") }) as Box<dyn Ci>)
 }
 
 impl LogStyle for GitLab {}

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::CommandSpec;
+use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export};
-use crate::deliver::{self, Place, Targets, for_people, for_the_step};
+use crate::deliver::{Place, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
@@ -24,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         operands: Operands::Username,
         groups: &[Group::Connection, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
-        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::Table, Format::None],
     },
     run,
 };
@@ -103,11 +103,10 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     let (stored, written) = (&rollback.stored, &mut rollback.written);
     let (token, platform) = (&stored.token, &stored.platform);
     let format = targets.format.filter(|format| *format != Format::None);
-    let refresh_token = targets.refresh_token;
-    let print = || match format {
-        Some(format) => cx.console.data(&deliver::print(format, token, platform, refresh_token)?),
-        None => Ok(()),
-    };
+    if format.is_some_and(Format::holds_a_token) && cx.ci.is_ci() && !cx.has_masked() {
+        cx.console.warn(&format!("{} has no masks: whoever reads its log sees the token that is printed there", cx.ci.name()));
+    }
+    let print = || format.map_or(Ok(()), |format| print(cx, stored, format));
     let mut places = targets.deliver(stored, session.map(Session::name), cx.ci.as_ref(), print, written)?;
     if let Some(folder) = os::own_folder().filter(|_| cx.action.is_some()) {
         let _ = cx.ci.export(Export::Path(&folder))?;

@@ -99,7 +99,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToke
     let stored = cx.block_on(TokenSource::new(cx, session.clone()).token(None))?;
     add_files(targets, session)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets())?;
+        cx.mask(stored.token.secrets(), stored.unheard)?;
     }
     Ok(stored)
 }

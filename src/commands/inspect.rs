@@ -1,11 +1,12 @@
 //! `inspect`: shows a token's claims and, with `--online`, what the platform knows of it. Never shows the token.
 
-use redact::{Secret, one_line};
+use redact::Secret;
 use serde_json::{Map, Value, json};
 
 use super::CommandSpec;
 use crate::api::{Claims, PlatformUrl, claims, user_name};
 use crate::credential::Credential;
+use crate::deliver;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp, local_and_relative};
 use crate::lifecycle::Context;
@@ -113,10 +114,7 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
     };
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    rows.into_iter()
-        .filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)).replace("##[", "## [") + "\n"))
-        .collect()
+    deliver::table(rows)
 }
 
 fn user(claims: &Claims) -> Option<String> {

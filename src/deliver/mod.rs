@@ -15,7 +15,7 @@ use crate::io::clock::Timestamp;
 use crate::options::{Format, HandOver, InputValue};
 use crate::session::{Content, StoredToken, WrittenFile};
 
-pub use format::print;
+pub use format::{FAILURE_FOR_A_SHELL, print, table};
 pub use summary::{Place, for_people, for_the_step};
 
 /// Where the token goes. All of it is checked, and the files are begun, before there is a token.
@@ -26,7 +26,7 @@ pub struct Targets {
     token_file: Option<Planned>,
     env_var: Option<String>,
     /// Whether to hand over the refresh token too.
-    pub refresh_token: bool,
+    refresh_token: bool,
 }
 
 /// How the name of a file begins until it is complete.

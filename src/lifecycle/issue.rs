@@ -93,6 +93,7 @@ pub async fn issue<'t>(
         in_doubt: false,
         // What an action prints goes to the job's log. The standard error of other commands may go elsewhere.
         masked: cx.action.is_some(),
+        unheard: false,
     };
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
     match answer.stopped {
@@ -198,7 +199,8 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, bearer: Option<&Secret>) -> Result<Rollback<'t>> {
-        let masked = if how.masks { self.cx.mask(stored.token.secrets()) } else { Ok(()) };
+        let stored = StoredToken { unheard: !how.masks, ..stored };
+        let masked = if how.masks { self.cx.mask(stored.token.secrets(), true) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, bearer: bearer.cloned(), written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);

@@ -39,6 +39,8 @@ pub struct Options {
     pub program: Vec<OsString>,
     /// The flags as they were given.
     pub flags: Flags,
+    /// Whether the command was called by jf's name for it, and so prints what jf does.
+    pub as_jf: bool,
 }
 
 /// The platform, and how to reach it.
@@ -150,7 +152,7 @@ impl Options {
     ///
     /// # Errors
     /// Fails on the first invalid value.
-    pub fn parse(inputs: &Inputs, program: Vec<OsString>) -> Result<Self> {
+    pub fn parse(inputs: &Inputs, program: Vec<OsString>, as_jf: bool) -> Result<Self> {
         use table as t;
         let text = |option| inputs.text(option);
         let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
@@ -182,7 +184,7 @@ impl Options {
                 force_revocable: switch(&t::FORCE_REVOCABLE)?,
             },
             hand_over: HandOver {
-                format: inputs.format()?,
+                format: inputs.format()?.or(as_jf.then_some(Format::Json)),
                 output_file: text(&t::OUTPUT_FILE)?,
                 token_file: text(&t::TOKEN_FILE)?,
                 env_var: text(&t::ENV_VAR)?,
@@ -205,6 +207,7 @@ impl Options {
             diagnostics: Diagnostics { verbose: switch(&t::VERBOSE)?, online: switch(&t::ONLINE)?, dry_run: switch(&t::DRY_RUN)? },
             program,
             flags: inputs.flags.clone(),
+            as_jf,
         })
     }
 }

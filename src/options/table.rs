@@ -86,7 +86,7 @@ options! {
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), Token, true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
-    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header, reference or (not get) none; inspect: table or json";
+    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create: table too; not get: none; inspect: table or json";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";

@@ -112,6 +112,9 @@ pub struct StoredToken {
     /// Whether every log of the job hides it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// No log was told to hide it yet. Whoever does so first waits a moment before printing it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
 }
 
 /// What happens to a token when its session ends.

@@ -75,6 +75,7 @@ impl From<OldToken> for StoredToken {
             renew_by: old.renew_by,
             in_doubt: old.in_doubt,
             masked: old.masked,
+            unheard: false,
         }
     }
 }
