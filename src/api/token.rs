@@ -53,7 +53,7 @@ impl IssuedToken {
         let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let access_token = Secret::new(text("access_token")).ok()?;
         let claims = claims(&access_token);
-        let claim = |name| claims.as_ref()?.get(name)?.as_u64();
+        let claim = |name| seconds(claims.as_ref()?.get(name)?);
         let life = || Some(claim("exp")?.saturating_sub(claim("iat")?));
         let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
         Some(Self {
@@ -94,6 +94,11 @@ impl IssuedToken {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [Some(&self.access_token), self.reference_token.as_ref(), self.refresh_token.as_ref()].into_iter().flatten()
     }
+}
+
+/// A number of seconds; a fraction is dropped.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))
 }
 
 /// The claims of a token, not verified: that is up to the platform. A reference token (base64 of `reftkn:01:<expiry>:<random>`) only tells

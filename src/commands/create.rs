@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
 use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
-use crate::options::table::{HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
+use crate::options::table::{ACCESS_TOKEN, HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
 use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
 use crate::session::{Session, is_of_exec};
@@ -33,7 +33,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
-    let request = TokenRequest::new(&cx.options.token)?;
+    let request = TokenRequest::new(&cx.options.token, cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
         cx.platform()?;
         cx.console.data(&format!("{}\n", request.body()))?;
@@ -94,6 +94,12 @@ fn advise(cx: &Context, request: &TokenRequest) {
     if short && !request.force_revocable && cx.ci.is_ci() {
         cx.console.say("a token this short-lived can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
+    let is_limited = request.scope.is_some() || request.username.is_some();
+    let is_replaced = cx.options.hand_over.env_var.as_ref().is_some_and(|given| given.text == ACCESS_TOKEN.variable);
+    if cx.action.is_some() && is_limited && !is_replaced && cx.environment.says(ACCESS_TOKEN.variable, |_| true) {
+        let name = ACCESS_TOKEN.variable;
+        cx.console.warn(&format!("{name} is in the environment: where the job sets it, later steps have that token, not the limited one; env-var: {name} replaces it"));
+    }
     if cx.options.credential.password.is_some() {
         cx.console.warn("the password is not used: the access token is the credential");
     }
@@ -101,7 +107,6 @@ fn advise(cx: &Context, request: &TokenRequest) {
 
 fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: Option<&Session>) -> Result<()> {
     let (stored, written) = (&rollback.stored, &mut rollback.written);
-    let (token, platform) = (&stored.token, &stored.platform);
     let format = targets.format.filter(|format| *format != Format::None);
     if format.is_some_and(Format::holds_a_token) && cx.ci.is_ci() && !cx.has_masked() {
         cx.console.warn(&format!("{} has no masks: whoever reads its log sees the token that is printed there", cx.ci.name()));
@@ -118,10 +123,10 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     places.extend(session.map(|session| Place::Session(session.name().to_owned())));
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     if format.is_none() {
-        cx.console.say(&for_people(token, platform, &places, now, &zone));
+        cx.console.say(&for_people(stored, &places, now, &zone));
     }
     // The token is in place: it must not be taken back because a page can't be written.
-    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(token, platform, &places, now, &zone))) {
+    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(stored, &places, now, &zone))) {
         cx.console.warn(&error.to_string());
     }
     Ok(())

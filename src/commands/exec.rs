@@ -1,5 +1,7 @@
 //! `exec`: runs a program with a fresh token, and hides every secret in what it prints.
 
+use std::time::Duration;
+
 use super::CommandSpec;
 use crate::api::TokenRequest;
 use crate::deliver::{Targets, variable};
@@ -23,6 +25,9 @@ pub const COMMAND: CommandSpec = CommandSpec {
     },
     run,
 };
+
+/// How long a token lives if no life was asked for: as long as a job on GitHub's own machines may take.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
 
 /// The exit codes that a shell uses.
 const NOT_FOUND: u8 = 127;
@@ -106,7 +111,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<StoredToke
 
 /// Issues a token, in a session that ends with the program.
 fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<StoredToken> {
-    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token)?)? };
+    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token, Some(LIFE))?)? };
     let mut guard = session.lock(LOCK)?;
     cx.block_on(async {
         let mut rollback = issue(cx, Some(&mut guard), &new, &mut targets).await?;

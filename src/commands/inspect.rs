@@ -78,7 +78,7 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
 }
 
 fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
-    let end = claims.get("exp").and_then(Value::as_u64).map(|at| Timestamp::from_secs(at).rfc3339());
+    let end = claims.get("exp").and_then(Value::as_u64).and_then(|at| Timestamp::from_secs(at).rfc3339());
     let mut shown = json!({ "claims": claims });
     if let Some(fields) = shown.as_object_mut() {
         fields.extend(user(claims).map(|user| ("username".to_owned(), user.into())));
@@ -96,7 +96,8 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
         other => other.to_string(),
     };
     let claim = |name: &str| claims.get(name).map(text);
-    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(|at| local_and_relative(Timestamp::from_secs(at), now, &zone));
+    // What is no time is shown as it is.
+    let time = |value: &Value| value.as_u64().map_or_else(|| text(value), |at| local_and_relative(Timestamp::from_secs(at), now, &zone));
     let mut rows = vec![
         ("user".to_owned(), user(claims)),
         ("subject".to_owned(), claim("sub")),
@@ -104,14 +105,12 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
         ("audience".to_owned(), claim("aud")),
         ("issuer".to_owned(), claim("iss")),
         ("token id".to_owned(), claim("jti")),
-        ("issued".to_owned(), time("iat")),
-        ("ends".to_owned(), Some(time("exp").unwrap_or_else(|| "never".into()))),
+        ("issued".to_owned(), claims.get("iat").map(time)),
+        ("ends".to_owned(), Some(claims.get("exp").map_or_else(|| "never".into(), time))),
         ("extension".to_owned(), claim("ext")),
     ];
-    let time_or_text = |name: &str, value: &Value| match value.as_u64() {
-        Some(at) if matches!(name, "expiry" | "issued_at" | "last_used") => local_and_relative(Timestamp::from_secs(at), now, &zone),
-        _ => text(value),
-    };
+    let time_or_text =
+        |name: &str, value: &Value| if matches!(name, "expiry" | "issued_at" | "last_used") { time(value) } else { text(value) };
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
     deliver::table(rows)

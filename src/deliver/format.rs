@@ -73,7 +73,7 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
         reference_token: token.reference_token.as_ref(),
         token_id: &token.token_id,
         username: token.username(),
-        expires_at: token.expires_at().map(Timestamp::rfc3339),
+        expires_at: token.expires_at().and_then(Timestamp::rfc3339),
     };
     Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
 }
@@ -93,13 +93,15 @@ const SHOWN: usize = 10;
 fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     let cut = |secret: &Secret| secret.expose().chars().take(SHOWN).chain(['…']).collect();
+    let after = || "after the year 9999".to_owned();
+    let end = token.expires_at().map_or_else(|| "never".into(), |end| end.rfc3339().unwrap_or_else(after));
     let rows = [
         ("user", token.username()),
         ("scope", text(&token.scope)),
         ("access token", Some(cut(&token.access_token))),
         ("reference token", token.reference_token.as_ref().map(cut)),
         ("token id", text(&token.token_id)),
-        ("ends", Some(token.expires_at().map_or_else(|| "never".into(), Timestamp::rfc3339))),
+        ("ends", Some(end)),
     ];
     rows.map(|(name, value)| (name.to_owned(), value)).into()
 }
@@ -113,12 +115,16 @@ pub const FAILURE_FOR_A_SHELL: &str = "unset JF_ACCESS_TOKEN\nfalse\n";
 /// # Errors
 /// Fails if the token or the platform's URL would need quotes.
 pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
-    let plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b));
     if !plain(token.access_token.expose()) || !plain(platform.as_str()) {
         let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
         return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
     }
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
+}
+
+/// Whether every reader of such files takes it as it is.
+pub(super) fn plain(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
 }
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
@@ -134,7 +140,7 @@ fn lines(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool, line:
     add("JF_USER", token.username().as_deref());
     add("JF_ACCESS_TOKEN", Some(token.access_token.expose()));
     add("JF_ACCESS_TOKEN_ID", Some(&token.token_id));
-    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().map(Timestamp::rfc3339).as_deref());
+    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().and_then(Timestamp::rfc3339).as_deref());
     add("JF_REFERENCE_TOKEN", token.reference_token.as_ref().map(Secret::expose));
     add("JF_REFRESH_TOKEN", token.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
     text

@@ -80,6 +80,8 @@ pub struct TokenOptions {
     pub grant_admin: bool,
     /// The token's life.
     pub expiry: Option<InputValue>,
+    /// The longest life to accept.
+    pub max_life: Option<InputValue>,
     /// Whether to ask for a refresh token too.
     pub refreshable: bool,
     /// Whether to ask for a reference token too.
@@ -90,8 +92,8 @@ pub struct TokenOptions {
     pub audience: Option<InputValue>,
     /// The project that the token belongs to.
     pub project: Option<InputValue>,
-    /// Whether the token must be revocable even if it is short-lived.
-    pub force_revocable: bool,
+    /// Whether the token must be revocable even if it is short-lived; `None` if not given.
+    pub force_revocable: Option<bool>,
 }
 
 /// Where the token goes.
@@ -176,12 +178,13 @@ impl Options {
                 groups: text(&t::GROUPS)?,
                 grant_admin: switch(&t::GRANT_ADMIN)?,
                 expiry: text(&t::EXPIRY)?,
+                max_life: text(&t::MAX_LIFE)?,
                 refreshable: switch(&t::REFRESHABLE)?,
                 reference: switch(&t::REFERENCE)?,
                 description: text(&t::DESCRIPTION)?,
                 audience: text(&t::AUDIENCE)?,
                 project: text(&t::PROJECT)?,
-                force_revocable: switch(&t::FORCE_REVOCABLE)?,
+                force_revocable: inputs.switch_if_given(&t::FORCE_REVOCABLE)?,
             },
             hand_over: HandOver {
                 format: inputs.format()?.or(as_jf.then_some(Format::Json)),

@@ -1,6 +1,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use redact::Secret;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +12,7 @@ use super::version_1;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::credential::Issuing;
 use crate::error::{Error, Kind, Result};
-use crate::io::clock::Timestamp;
+use crate::io::clock::{self, Timestamp};
 use crate::options::RenewBy;
 use crate::os;
 
@@ -106,6 +107,9 @@ pub struct StoredToken {
     /// How it is renewed.
     #[serde(default, skip_serializing_if = "RenewBy::is_auto")]
     pub renew_by: RenewBy,
+    /// The longest life to accept, also of the tokens that replace it.
+    #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
+    pub max_life: Option<Duration>,
     /// Whether its refresh token was sent and no answer is remembered, so that the token may be invalid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,

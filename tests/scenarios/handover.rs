@@ -174,3 +174,249 @@ fn a_shell_that_gets_no_token_does_not_go_on_with_the_credential() {
     assert_eq!(scene.run(&["create", "--format", "token"]).stdout, "");
     assert_eq!(scene.run(&["inspect", "--session", "none"]).stdout, "");
 }
+
+#[test]
+fn the_page_and_the_summary_say_what_the_token_may_do() {
+    for (inputs, may) in [
+        (&[][..], "everything that the credential may"),
+        (&[("username", "bob")], "everything that bob may"),
+        (&[("groups", "readers")], "applied-permissions/groups:readers"),
+    ] {
+        let scene = Scene::action(inputs);
+        let ran = scene.run(&["create"]);
+        assert!(ran.stderr.contains(&format!("scope   {may}\n")), "{}", ran.stderr);
+        assert!(scene.read("summary").contains(&format!("| scope | {may} |")), "{}", scene.read("summary"));
+    }
+}
+
+#[test]
+fn a_credential_that_the_job_sets_is_named_where_the_actions_token_is_limited() {
+    for (inputs, warns) in [
+        (&[("groups", "readers")][..], true),
+        (&[("scope", "applied-permissions/user")], true),
+        (&[], false),
+        (&[("groups", "readers"), ("env-var", "JF_ACCESS_TOKEN")], false),
+        (&[("groups", "readers"), ("env-var", "TOKEN")], true),
+    ] {
+        let scene = Scene::action(inputs);
+        let ran = scene.run(&["create"]);
+        let warned = ran.stderr.contains("::warning title=jf-token::JF_ACCESS_TOKEN is in the environment");
+        assert_eq!((ran.code, warned), (0, warns), "{inputs:?}: {}", ran.stderr);
+    }
+}
+
+fn asked(scene: &Scene, arguments: &[&str]) -> Value {
+    let ran = scene.run(&[arguments, &["--dry-run"]].concat());
+    let body = printed(&ran.stdout);
+    json!([body["expires_in"], body["force_revocable"]])
+}
+
+#[test]
+fn where_the_end_is_ours_a_token_of_which_no_life_was_asked_for_is_short_and_revocable() {
+    assert_eq!(asked(&Scene::action(&[]), &["create"]), json!([3600, true]));
+    assert_eq!(asked(&Scene::action(&[("force-revocable", "false")]), &["create"]), json!([3600, null]));
+    assert_eq!(asked(&Scene::action(&[("expiry", "2h")]), &["create"]), json!([7200, null]));
+    assert_eq!(asked(&Scene::action(&[("expiry", "Default")]), &["create"]), json!([null, null]));
+    assert_eq!(asked(&Scene::action(&[("max-life", "30m")]), &["create"]), json!([1800, true]));
+    for command in ["create", "atc"] {
+        assert_eq!(asked(&Scene::github(), &[command]), json!([null, null]));
+    }
+    let scene = Scene::new();
+    assert_eq!(scene.run(&["exec", "--", "true"]).code, 0);
+    assert_eq!(scene.sandbox.issued()[0].expires_in, Some(6 * 3600));
+    assert!(!scene.sandbox.issued()[0].live);
+    assert!(
+        scene
+            .run(&["exec", "--expiry", "default", "--", "true"])
+            .story
+            .contains(r#"{"refreshable":false,"include_reference_token":false}"#)
+    );
+}
+
+#[test]
+fn a_token_that_lives_for_long_without_being_asked_to_gets_a_warning_in_a_ci() {
+    let long = "no life was asked for, and the token lives for 31536000 s: set expiry";
+    assert!(Scene::github().run(&["create"]).stderr.contains(long));
+    assert!(Scene::action(&[("expiry", "default")]).run(&["create"]).stderr.contains(long));
+    assert!(!Scene::action(&[]).run(&["create"]).stderr.contains("no life was asked for"));
+    assert!(!Scene::github().run(&["create", "--expiry", "90d"]).stderr.contains("no life was asked for"));
+    assert!(!Scene::new().run(&["create"]).stderr.contains("no life was asked for"));
+}
+
+fn refusal(words: &str) -> Fault {
+    let body = json!({"errors": [{"code": "BAD_REQUEST", "message": words}]}).to_string();
+    Fault::Status { status: 400, retry_after: None, body: Some(body) }
+}
+
+#[test]
+fn force_revocable_that_nobody_asked_for_is_left_out_where_the_platform_does_not_know_it() {
+    for words in ["Unrecognized field \"force_revocable\" (known: \"scope\", \"username\")", "Bad request"] {
+        let mut scene = Scene::action(&[]);
+        scene.sandbox.fault(refusal(words));
+        let ran = scene.run(&["create"]);
+        assert!(ran.code == 0 && ran.stderr.contains("asking once more without force-revocable"), "{}", ran.stderr);
+        assert!(ran.story.contains(r#"{"expires_in":3600,"refreshable":false,"include_reference_token":false}"#), "{}", ran.story);
+        let renewed = scene.leave_action().run(&["refresh"]);
+        assert!(renewed.code == 0 && !renewed.story.contains(r#"_token":false,"force_revocable""#), "{}", renewed.story);
+    }
+    for (inputs, words) in
+        [(&[("force-revocable", "true")][..], "Bad request"), (&[], "expires_in is too large for this user: at most 600")]
+    {
+        let scene = Scene::action(inputs);
+        scene.sandbox.fault(refusal(words));
+        let ran = scene.run(&["create"]);
+        assert!(ran.code == 1 || ran.code == 4, "{}", ran.story);
+        assert!(scene.sandbox.issued().is_empty() && ran.stderr.contains(words), "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("The life of 60 minutes is jf-token's own choice"), inputs.is_empty(), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_post_step_says_that_the_token_ended_before_the_job() {
+    let mut scene = Scene::action(&[("expiry", "20m")]);
+    scene.run(&["create"]);
+    for (name, value) in scene.blocks("state") {
+        scene.set(&format!("STATE_{name}"), &value);
+    }
+    let ran = scene.run_at(3_600_000, &["revoke"]);
+    assert!(ran.stderr.contains("the token ended 40 minutes before the job: set expiry or keep-fresh"), "{}", ran.stderr);
+}
+
+/// A platform that gives a token of another life than it is asked for.
+fn gives(scene: &Scene, life: Option<u64>) {
+    // What is issued is real, so that it can be revoked.
+    scene.run(&["create", "--expiry", "9h", "--format", "none", "--token-file", "other"]);
+    let issued = scene.sandbox.issued().last().unwrap().clone();
+    let answer = json!({"access_token": issued.access_token, "token_id": issued.token_id, "expires_in": life.unwrap_or(0)});
+    scene.sandbox.fault(Fault::Body(answer.to_string()));
+}
+
+#[test]
+fn a_life_that_is_not_what_was_asked_for_gets_a_warning_with_both() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/other");
+    for (asked, life, words) in [
+        ("1h", 31_536_000, Some("--expiry asked for a token that lives for 3600 s, and the platform gave one that lives for 31536000 s")),
+        ("0", 31_536_000, Some("--expiry asked for a token that lives for ever, and the platform gave one that lives for 31536000 s")),
+        ("1h", 60, Some("--expiry asked for a token that lives for 3600 s, and the platform gave one that lives for 60 s")),
+        ("1h", 3600, None),
+    ] {
+        gives(&scene, Some(life));
+        let ran = scene.run(&["create", "--expiry", asked]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("asked for a token"), words.is_some(), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words.unwrap_or_default()), "{}", ran.stderr);
+    }
+    let scene = Scene::action(&[]);
+    scene.sandbox.fault(Fault::Body(json!({"access_token": scene.sandbox.user_token(), "expires_in": 7200}).to_string()));
+    assert!(!scene.run(&["create"]).stderr.contains("asked for a token"));
+}
+
+#[test]
+fn a_token_that_lives_longer_than_is_accepted_is_revoked_at_once_and_is_a_failure() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/other");
+    for (arguments, life) in [
+        (&["create", "--session", "s", "--max-life", "2h"][..], Some(31_536_000)),
+        (&["create", "--session", "s", "--max-life", "2h"], None),
+        (&["atc", "--max-life", "2h", "--expiry", "1h"], Some(31_536_000)),
+        (&["exec", "--max-life", "2h", "--", "true"], Some(31_536_000)),
+    ] {
+        gives(&scene, life);
+        let ran = scene.run(arguments);
+        assert_eq!(ran.code, if arguments[0] == "exec" { 125 } else { 6 }, "{}", ran.story);
+        assert!(ran.stderr.contains("max-life allows 7200 s") && ran.stderr.contains("The new token was revoked."), "{}", ran.stderr);
+        assert!(ran.stdout.is_empty() && !scene.sandbox.issued().last().unwrap().live, "{}", ran.story);
+        assert!(!scene.files().iter().any(|file| file.extension().is_some_and(|end| end == "json")));
+    }
+    gives(&scene, Some(31_536_000));
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 500, retry_after: None, body: None }, 9);
+    let ran = scene.run(&["create", "--session", "s", "--max-life", "2h"]);
+    assert!(ran.stderr.contains("could not be revoked, and ends 20") && ran.code == 6, "{}", ran.stderr);
+    // Nobody gets it, and somebody can still end it.
+    assert_eq!(scene.run(&["get", "--session", "s"]).code, 3);
+    scene.sandbox.fault_for("DELETE", Fault::Delay(1), 9);
+    assert!(scene.sandbox.issued().last().unwrap().live);
+}
+
+#[test]
+fn a_renewed_token_may_not_live_longer_than_was_accepted_of_the_first() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/other");
+    assert_eq!(scene.run(&["create", "--session", "s", "--max-life", "2h", "--expiry", "1h", "--format", "none"]).code, 0);
+    let first = scene.sandbox.issued()[0].access_token.clone();
+    gives(&scene, Some(31_536_000));
+    let ran = scene.run(&["refresh", "--session", "s"]);
+    assert!(ran.code == 6 && ran.stderr.contains("max-life allows 7200 s"), "{}", ran.stderr);
+    assert!(!scene.sandbox.issued().last().unwrap().live);
+    assert_eq!(scene.run(&["get", "--session", "s"]).stdout.trim_end(), first);
+}
+
+#[test]
+fn more_than_is_accepted_is_not_asked_for() {
+    let scene = Scene::new();
+    for (arguments, words) in [
+        (&["create", "--max-life", "1h", "--expiry", "2h"][..], "--expiry: 7200 s is more than the 3600 s that --max-life allows"),
+        (&["create", "--max-life", "1h", "--expiry", "0"], "--expiry: for ever is more than the 3600 s that --max-life allows"),
+        (&["create", "--max-life", "0"], "--max-life: 0 allows no token at all"),
+    ] {
+        let ran = scene.run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains(words) && !ran.story.contains("--- request"), "{}", ran.story);
+    }
+}
+
+#[test]
+fn what_is_advised_fits_what_was_asked() {
+    for (arguments, advised) in [(&["--force-revocable"][..], false), (&[], true)] {
+        let scene = Scene::new();
+        scene.run(&[&["create", "--session", "s", "--format", "none", "--expiry", "1h"], arguments].concat());
+        let body = json!({"code": "BAD_REQUEST", "message": "Token not revocable", "detail": "x"}).to_string();
+        scene.sandbox.fault_for("DELETE", Fault::Status { status: 400, retry_after: None, body: Some(body) }, 9);
+        let ran = scene.run(&["revoke", "--session", "s"]);
+        assert_eq!(ran.stderr.contains("makes such a token revocable"), advised, "{}", ran.stderr);
+        assert!(advised || ran.stderr.contains("though force-revocable was asked for"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn no_date_is_made_up_for_a_life_that_no_date_ends() {
+    for life in [u64::MAX, 1 << 62, 400_000_000_000] {
+        let mut scene = Scene::github();
+        scene.sandbox.fault(Fault::Body(json!({"access_token": scene.sandbox.user_token(), "expires_in": life}).to_string()));
+        let ran = scene.run(&["atc", "--session", "s"]);
+        let answer = printed(&ran.stdout);
+        assert!(ran.code == 0 && answer["expires_in"] == life && answer.get("expires_at").is_none(), "{}", ran.story);
+        assert_eq!(scene.blocks("output")["expires-at"], "");
+        scene.unset("GITHUB_OUTPUT");
+        scene.sandbox.fault(Fault::Body(json!({"access_token": scene.sandbox.user_token(), "expires_in": life}).to_string()));
+        let ran = scene.run(&["create", "--session", "s"]);
+        assert!(ran.code == 0 && ran.stderr.contains("until   after the year 9999\n"), "{}", ran.story);
+    }
+}
+
+#[test]
+fn an_end_that_is_no_time_is_shown_as_it_is() {
+    let mut scene = Scene::new();
+    for (end, shown) in [(json!("soon"), "soon"), (json!(-5), "-5"), (json!(1_800_000_000.5), "1800000000.5"), (Value::Null, "null")] {
+        let token = scene.sandbox.token_with(json!({"sub": "jfac@x/users/bob", "exp": end, "iat": 1}));
+        let ran = scene.set("JF_ACCESS_TOKEN", &token).run(&["inspect"]);
+        assert!(ran.stdout.contains(&format!("ends       {shown}\n")), "{}", ran.stdout);
+        let ran = scene.run(&["inspect", "--format", "json"]);
+        assert!(printed(&ran.stdout).get("expires_at").is_none());
+    }
+}
+
+#[test]
+fn an_address_that_a_format_can_not_hold_is_refused_before_the_mint() {
+    let mut scene = Scene::new();
+    let url = format!("{}/it's", scene.sandbox.url());
+    scene.set("JF_URL", &url);
+    for arguments in
+        [&["create", "--format", "env"][..], &["create", "--output-file", "jf.env"], &["exec", "--output-file", "jf.env", "--", "true"]]
+    {
+        let ran = scene.run(arguments);
+        assert_eq!(ran.code, if arguments[0] == "exec" { 125 } else { 2 }, "{}", ran.story);
+        assert!(ran.stderr.contains("a character that NAME=VALUE lines can't") && !ran.story.contains("--- request"), "{}", ran.story);
+        assert!(scene.files().iter().all(|file| file.ends_with("ca.pem")), "{:?}", scene.files());
+    }
+}
