@@ -115,6 +115,27 @@ fn parse(
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
 }
 
+/// What the fuzz targets call. Not a part of the crate's interface.
+#[doc(hidden)]
+pub mod fuzzing {
+    use crate::api::{IssuedToken, PlatformUrl};
+    use crate::options::Format;
+
+    /// The output of `--format shell` for a token in the form of a session's file; `None` if it is not a token.
+    #[must_use]
+    pub fn printed_for_a_shell(token: &str, platform: &str) -> Option<String> {
+        let token: IssuedToken = serde_json::from_str(token).ok()?;
+        let platform = PlatformUrl::try_from(platform.to_owned()).ok()?;
+        Some(crate::deliver::print(Format::Shell, &token, &platform, true).ok()?.to_string())
+    }
+
+    /// What is appended to one of GitHub's files; `None` if a value contains its delimiter.
+    #[must_use]
+    pub fn printed_for_github(pairs: &[(&str, String)], number: u64) -> Option<String> {
+        crate::ci::blocks(pairs, || number).ok()
+    }
+}
+
 /// Runs the program with the process's own arguments, environment, streams and clock.
 #[must_use]
 pub fn main() -> ExitCode {

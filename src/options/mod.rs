@@ -68,7 +68,6 @@ pub struct CredentialOptions {
 }
 
 /// What token to ask for, as it was given. `api::TokenRequest` checks it.
-#[expect(clippy::struct_excessive_bools, reason = "one an option")]
 pub struct TokenOptions {
     /// The user that the token is for.
     pub username: Option<InputValue>,
