@@ -78,6 +78,8 @@ pub enum Outcome {
 pub enum Refusal {
     /// 400: `Token not revocable`.
     NotRevocable,
+    /// 400, with a field of the request in its message.
+    WrongField,
     /// 400 for another reason: an input is wrong.
     BadRequest,
     /// 401: the bearer has expired.

@@ -57,14 +57,16 @@ pub fn run(world: World) -> ExitCode {
         Action::new(&environment)
     });
     let commands = commands::syntaxes();
-    let failure_code = command_line::command_of(&args, &commands).filter(|syntax| syntax.operands == Operands::Program);
+    let command = command_line::command_of(&args, &commands);
+    let is_for_a_shell = command_line::is_for_a_shell(&args, command, &environment);
+    let failure_code = command.filter(|syntax| syntax.operands == Operands::Program);
     let failure_code = failure_code.map(|_| OWN_FAILURE);
     let parsed = parse(args, &commands, &environment, action.is_some(), &console);
     let (syntax, options) = match parsed {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
-            let code = ci::report(&error.into(), ci.as_ref(), &console);
+            let code = fail(&error.into(), ci.as_ref(), &console, is_for_a_shell);
             return ExitCode::from(failure_code.unwrap_or(code));
         }
     };
@@ -72,7 +74,16 @@ pub fn run(world: World) -> ExitCode {
     let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
-    ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| ci::report(&failure, cx.ci.as_ref(), &cx.console)))
+    ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, is_for_a_shell)))
+}
+
+/// Prints a failure, also for a shell that runs the output. Returns the exit code.
+fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> u8 {
+    if is_for_a_shell {
+        // The failure itself is the one to report.
+        let _ = console.data(deliver::FAILURE_FOR_A_SHELL);
+    }
+    ci::report(failure, ci, console)
 }
 
 /// What to do. `None` if a text was asked for, which is then printed.
@@ -101,14 +112,30 @@ fn parse(
     if asked.command.is_none() && inputs.text(&options::table::URL)?.is_none() {
         return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
     }
-    Ok(Some((syntax, Options::parse(&inputs, asked.program)?)))
+    Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
 }
 
-/// What the fuzz targets call; not part of the crate's promises.
+/// What the fuzz targets call. Not a part of the crate's interface.
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::api::fuzzing::{Answer, messages};
+    use crate::api::{IssuedToken, PlatformUrl};
+    use crate::options::Format;
     pub use crate::session::fuzzing::rewritten;
+
+    /// The output of `--format shell` for a token in the form of a session's file; `None` if it is not a token.
+    #[must_use]
+    pub fn printed_for_a_shell(token: &str, platform: &str) -> Option<String> {
+        let token: IssuedToken = serde_json::from_str(token).ok()?;
+        let platform = PlatformUrl::try_from(platform.to_owned()).ok()?;
+        Some(crate::deliver::print(Format::Shell, &token, &platform, true).ok()?.to_string())
+    }
+
+    /// What is appended to one of GitHub's files; `None` if a value contains its delimiter.
+    #[must_use]
+    pub fn printed_for_github(pairs: &[(&str, String)], number: u64) -> Option<String> {
+        crate::ci::blocks(pairs, || number).ok()
+    }
 }
 
 /// Runs the program with the process's own arguments, environment, streams and clock.

@@ -28,7 +28,7 @@ pub use address::PlatformUrl;
 pub use http::Http;
 pub use retry::{LEFT_BEHIND, RetryBudget};
 pub use token::{Claims, IssuedToken, claims, user_name};
-pub use token_request::TokenRequest;
+pub use token_request::{TokenRequest, max_life};
 
 const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";

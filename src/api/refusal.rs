@@ -6,12 +6,17 @@ use serde_json::Value;
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::Refusal;
 
+/// What the platform calls the fields of a request, except for `force_revocable`, which platforms before 7.50.3 don't know. How they refuse it
+/// is a guess.
+const FIELDS: [&str; 9] = ["audience", "description", "expir", "group", "name", "project", "reference", "refreshable", "scope"];
+
 /// The reason for a refusal, from its status and the platform's words.
 pub(super) fn classify(status: u16, words: &str) -> Refusal {
     let words = words.to_lowercase();
     let says = |text: &str| words.contains(text);
     match status {
         400 if says("not revocable") => Refusal::NotRevocable,
+        400 if !says("force_revocable") && FIELDS.iter().any(|field| says(field)) => Refusal::WrongField,
         400 => Refusal::BadRequest,
         401 if says("expired") => Refusal::Expired,
         401 if says("revoked") => Refusal::Revoked,
@@ -33,7 +38,9 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (Operation::LookUp, Refusal::NotFound | Refusal::SpentRefreshToken) if from_platform => {
             "The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored."
         }
-        (_, Refusal::BadRequest | Refusal::NotRevocable) => "The platform rejected an input; its message above says which.",
+        (_, Refusal::BadRequest | Refusal::WrongField | Refusal::NotRevocable) => {
+            "The platform rejected an input; its message above says which."
+        }
         (_, Refusal::Expired) => "The credential has expired: put a new access token into the secret it comes from.",
         (_, Refusal::Signature) => {
             "The credential was signed by another platform, or with a key that was changed since: check --url, and make a new access token."

@@ -29,6 +29,15 @@ pub struct IssuedToken {
     /// The kind of token: `Bearer`.
     #[serde(default)]
     pub token_type: String,
+    /// Whether it came with a refresh token; `None` if the platform does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refreshable: Option<bool>,
+    /// How it was asked for; empty if the platform does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub grant_type: String,
+    /// The services that accept it; empty if the platform does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub audience: String,
     /// Its life in whole seconds, counted from `issued_at`; `None` if it never expires.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<Duration>,
@@ -44,7 +53,7 @@ impl IssuedToken {
         let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let access_token = Secret::new(text("access_token")).ok()?;
         let claims = claims(&access_token);
-        let claim = |name| claims.as_ref()?.get(name)?.as_u64();
+        let claim = |name| seconds(claims.as_ref()?.get(name)?);
         let life = || Some(claim("exp")?.saturating_sub(claim("iat")?));
         let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
         Some(Self {
@@ -53,6 +62,9 @@ impl IssuedToken {
             token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
+            refreshable: fields.get("refreshable").and_then(Value::as_bool),
+            grant_type: text("grant_type").to_owned(),
+            audience: text("audience").to_owned(),
             // In a request, 0 means that the token never expires. In an answer, 0 is not trusted: the claims decide.
             expires_in: fields.get("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life).map(Duration::from_secs),
             issued_at,
@@ -82,6 +94,11 @@ impl IssuedToken {
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [Some(&self.access_token), self.reference_token.as_ref(), self.refresh_token.as_ref()].into_iter().flatten()
     }
+}
+
+/// A number of seconds; a fraction is dropped.
+fn seconds(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))
 }
 
 /// The claims of a token, not verified: that is up to the platform. A reference token (base64 of `reftkn:01:<expiry>:<random>`) only tells

@@ -41,21 +41,23 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads and checks the options that say what token to ask for.
+    /// Reads and checks the options that say what token to ask for. `own_life` is the life to ask for if none was given; such a token is made
+    /// revocable too.
     ///
     /// # Errors
     /// Fails on the first that is wrong.
-    pub fn new(options: &TokenOptions) -> Result<Self> {
+    pub fn new(options: &TokenOptions, own_life: Option<Duration>) -> Result<Self> {
+        let own_life = own_life.filter(|_| options.expiry.is_none());
         Ok(Self {
             scope: scope_of(options)?,
-            expires_in: options.expiry.as_ref().map(span::read).transpose()?,
+            expires_in: life(options, own_life)?,
             refreshable: options.refreshable,
             audience: options.audience.as_ref().map(audience).transpose()?,
             include_reference_token: options.reference,
             username: options.username.as_ref().map(user_name).transpose()?,
             project_key: options.project.as_ref().map(project).transpose()?,
             description: options.description.as_ref().map(description).transpose()?,
-            force_revocable: options.force_revocable,
+            force_revocable: options.force_revocable.unwrap_or(own_life.is_some()),
         })
     }
 
@@ -69,6 +71,38 @@ impl TokenRequest {
     #[must_use]
     pub fn body(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The value that stands for the platform's own life.
+const DEFAULT: &str = "default";
+
+fn life(options: &TokenOptions, own: Option<Duration>) -> Result<Option<Duration>> {
+    let most = max_life(options)?;
+    let Some(given) = &options.expiry else { return Ok(own.map(|own| most.map_or(own, |most| own.min(most)))) };
+    if given.text.eq_ignore_ascii_case(DEFAULT) {
+        return Ok(None);
+    }
+    let life = span::read(given)?;
+    if let Some((max_life, most)) = options.max_life.as_ref().zip(most)
+        && (life.is_zero() || life > most)
+    {
+        let asked = if life.is_zero() { "for ever".to_owned() } else { format!("{} s", life.as_secs()) };
+        let what = format!("{asked} is more than the {} s that {} allows", most.as_secs(), max_life.source);
+        return Err(given.wrong(what, "Ask for a shorter life, or allow a longer one."));
+    }
+    Ok(Some(life))
+}
+
+/// The longest life to accept.
+///
+/// # Errors
+/// Fails if it is not a span of time, or is 0.
+pub fn max_life(options: &TokenOptions) -> Result<Option<Duration>> {
+    let Some(given) = &options.max_life else { return Ok(None) };
+    match span::read(given)? {
+        Duration::ZERO => Err(given.wrong("0 allows no token at all", "Give the longest life to accept, such as 1h.")),
+        most => Ok(Some(most)),
     }
 }
 

@@ -34,6 +34,9 @@ impl Action {
     /// The time limit at the end of the job. After a cancel, the runner kills the step after 7.5 s.
     pub const END: Duration = Duration::from_secs(5);
 
+    /// How long a token lives if no life was asked for.
+    pub const LIFE: Duration = Duration::from_secs(3600);
+
     /// A step of the action, with what an earlier step saved.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {

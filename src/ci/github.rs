@@ -1,33 +1,64 @@
 //! GitHub Actions (docs.github.com, "Workflow commands"), and CIs that follow its protocol.
 
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use redact::{Secret, masks};
 use reqwest::Url;
-use serde::Deserialize;
 
 use super::{Ci, Export, IdToken, JobHome, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Environment, Level, LogStyle, random};
 
-#[derive(Default, Deserialize)]
 struct GitHub {
-    github_output: Option<String>,
-    github_env: Option<String>,
-    github_path: Option<String>,
-    github_state: Option<String>,
-    github_step_summary: Option<String>,
+    /// The step's files, or why their variables can't be read.
+    files: Result<Files>,
     runner_temp: Option<String>,
-    actions_id_token_request_url: Option<String>,
-    actions_id_token_request_token: Option<String>,
+    id_token_url: Option<String>,
+    id_token_bearer: Option<String>,
+}
+
+/// The files by which a step hands values to the runner.
+struct Files {
+    output: Option<String>,
+    env: Option<String>,
+    path: Option<String>,
+    state: Option<String>,
+    summary: Option<String>,
 }
 
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    environment.get("GITHUB_ACTIONS").ok()?.filter(|value| *value == "true")?;
-    Some(Box::new(environment.read::<GitHub>()))
+    if !environment.says("GITHUB_ACTIONS", |value| value == "true") {
+        return None;
+    }
+    let value = |name| environment.get(name).ok().flatten().map(str::to_owned);
+    Some(Box::new(GitHub {
+        files: Files::new(environment),
+        runner_temp: value("RUNNER_TEMP"),
+        id_token_url: value("ACTIONS_ID_TOKEN_REQUEST_URL"),
+        id_token_bearer: value("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+    }))
+}
+
+impl Files {
+    fn new(environment: &Environment) -> Result<Self> {
+        let file = |name| Ok(environment.get(name)?.map(str::to_owned));
+        Ok(Self {
+            output: file("GITHUB_OUTPUT")?,
+            env: file("GITHUB_ENV")?,
+            path: file("GITHUB_PATH")?,
+            state: file("GITHUB_STATE")?,
+            summary: file("GITHUB_STEP_SUMMARY")?,
+        })
+    }
+}
+
+impl GitHub {
+    fn files(&self) -> Result<&Files> {
+        self.files.as_ref().map_err(Clone::clone)
+    }
 }
 
 impl LogStyle for GitHub {
@@ -54,36 +85,38 @@ impl Ci for GitHub {
     }
 
     fn prepare(&self, exports: &[Export]) -> Result<()> {
+        let files = self.files()?;
         exports.iter().try_for_each(|export| match export {
             Export::Variable { name, .. } => {
                 check_name(name)?;
-                match &self.github_env {
-                    Some(path) => open(path).map(drop),
+                match &files.env {
+                    Some(path) => check(path),
                     None => Err(Error::input("GITHUB_ENV is not set", "Run jf-token in a step of a job.")),
                 }
             }
-            Export::Outputs(_) => self.github_output.iter().try_for_each(|path| open(path).map(drop)),
-            Export::State { .. } => self.github_state.iter().try_for_each(|path| open(path).map(drop)),
+            Export::Outputs(_) => files.output.iter().try_for_each(|path| check(path)),
+            Export::State { .. } => files.state.iter().try_for_each(|path| check(path)),
             Export::Path(_) | Export::Summary(_) => Ok(()),
         })
     }
 
     fn export(&self, export: Export) -> Result<Support> {
+        let files = self.files()?;
         match export {
-            Export::Variable { name, value } => append(self.github_env.as_deref(), &[(name, value.to_owned())]),
-            Export::Outputs(pairs) => append(self.github_output.as_deref(), pairs),
-            Export::State { name, value } => append(self.github_state.as_deref(), &[(name, value.to_owned())]),
-            Export::Path(folder) => match (&self.github_path, folder.to_str()) {
+            Export::Variable { name, value } => append(files.env.as_deref(), &[(name, value.to_owned())]),
+            Export::Outputs(pairs) => append(files.output.as_deref(), pairs),
+            Export::State { name, value } => append(files.state.as_deref(), &[(name, value.to_owned())]),
+            Export::Path(folder) => match (&files.path, folder.to_str()) {
                 (Some(path), Some(folder)) if !folder.contains(['\n', '\r']) => write(path, &format!("{folder}\n")),
                 _ => Ok(Support::Unsupported),
             },
-            Export::Summary(markdown) => self.github_step_summary.as_ref().map_or(Ok(Support::Unsupported), |path| write(path, markdown)),
+            Export::Summary(markdown) => files.summary.as_ref().map_or(Ok(Support::Unsupported), |path| write(path, markdown)),
         }
     }
 
     /// See docs.github.com, "OpenID Connect reference". The address may have a query already: Forgejo's does.
     fn id_token(&self, audience: Option<&str>) -> IdToken {
-        let (Some(url), Some(bearer)) = (&self.actions_id_token_request_url, &self.actions_id_token_request_token) else {
+        let (Some(url), Some(bearer)) = (&self.id_token_url, &self.id_token_bearer) else {
             return IdToken::Unavailable(
                 "the job may not ask for an identity token: give it 'permissions: id-token: write' (a run for a fork never may)".into(),
             );
@@ -120,21 +153,36 @@ fn property(text: &str) -> String {
 /// Appends all pairs, or nothing.
 fn append(path: Option<&str>, pairs: &[(&str, String)]) -> Result<Support> {
     let Some(path) = path else { return Ok(Support::Unsupported) };
+    // A random delimiter, so that no value can end the block early and set another name.
+    write(path, &blocks(pairs, random::number)?)
+}
+
+/// Names and values in the form that the runner reads from its files.
+///
+/// # Errors
+/// Fails if a value contains its delimiter.
+pub fn blocks(pairs: &[(&str, String)], number: impl Fn() -> u64) -> Result<String> {
     let mut text = String::new();
     for (name, value) in pairs {
-        // A random delimiter, so that no value can end the block early and set another name.
-        let delimiter = format!("jf-token-{:016x}", random::number());
+        let delimiter = format!("jf-token-{:016x}", number());
         if value.contains(&delimiter) {
             return Err(Error::new(Kind::Local, format!("the value of {name} can't be handed to GitHub"), ""));
         }
         let _ = writeln!(text, "{name}<<{delimiter}\n{value}\n{delimiter}");
     }
-    write(path, &text)
+    Ok(text)
+}
+
+/// Checks that something can be appended.
+fn check(path: &str) -> Result<()> {
+    open(path)?;
+    is_cut(path).map(drop)
 }
 
 fn write(path: &str, text: &str) -> Result<Support> {
     let mut file = open(path)?;
     let before = file.metadata().map(|found| found.len());
+    let text = if is_cut(path)? { format!("\n{text}") } else { text.to_owned() };
     file.write_all(text.as_bytes()).map(|()| Support::Done).map_err(|error| {
         // Remove what was written: half a block would break the step that reads it.
         if let Ok(length) = before {
@@ -142,6 +190,22 @@ fn write(path: &str, text: &str) -> Result<Support> {
         }
         Error::file("write", path.as_ref(), &error)
     })
+}
+
+/// Whether the last line has no line break: what is appended would become a part of it.
+fn is_cut(path: &str) -> Result<bool> {
+    let last_byte = || {
+        let found = fs::metadata(path)?;
+        if !found.is_file() || found.len() == 0 {
+            return Ok(None);
+        }
+        let mut last = [0];
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last).map(|()| Some(last))
+    };
+    let last = last_byte().map_err(|error: io::Error| Error::file("read", path.as_ref(), &error))?;
+    Ok(last.is_some_and(|last| last != *b"\n"))
 }
 
 fn open(path: &str) -> Result<File> {

@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{Console, Environment, LogStyle};
 
 pub use action::{Action, SavedToken};
+pub use github::blocks;
 
 /// The CI, if the environment is that of one.
 type Detect = fn(&Environment) -> Option<Box<dyn Ci>>;

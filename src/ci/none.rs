@@ -34,7 +34,7 @@ struct Unknown {
 pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
     let value = |name: &str| environment.get(name).ok().flatten();
     let signs: Vec<_> = SIGNS.iter().filter_map(|name| value(name)).collect();
-    let says_so = value("CI").is_some_and(|ci| !matches!(ci, "false" | "0"));
+    let says_so = environment.says("CI", |ci| !matches!(ci, "false" | "0"));
     if signs.is_empty() && !says_so {
         return None;
     }

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use super::CommandSpec;
+use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
-use crate::deliver::{self, Place, Targets, for_people, for_the_step};
+use crate::deliver::{Place, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
 use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
-use crate::options::table::{HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
+use crate::options::table::{ACCESS_TOKEN, HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
 use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
 use crate::session::{Session, StoredToken, is_of_exec};
@@ -24,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         operands: Operands::Username,
         groups: &[Group::Connection, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
-        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::Table, Format::None],
     },
     run,
 };
@@ -33,7 +33,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
-    let request = TokenRequest::new(&cx.options.token)?;
+    let request = TokenRequest::new(&cx.options.token, cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
         cx.platform()?;
         cx.console.data(&format!("{}\n", request.body()))?;
@@ -102,6 +102,12 @@ fn advise(cx: &Context, request: &TokenRequest) {
     if short && !request.force_revocable && cx.ci.is_ci() {
         cx.console.say("a token this short-lived can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
+    let is_limited = request.scope.is_some() || request.username.is_some();
+    let is_replaced = cx.options.hand_over.env_var.as_ref().is_some_and(|given| given.text == ACCESS_TOKEN.variable);
+    if cx.action.is_some() && is_limited && !is_replaced && cx.environment.says(ACCESS_TOKEN.variable, |_| true) {
+        let name = ACCESS_TOKEN.variable;
+        cx.console.warn(&format!("{name} is in the environment: where the job sets it, later steps have that token, not the limited one; env-var: {name} replaces it"));
+    }
     if cx.options.credential.password.is_some() {
         cx.console.warn("the password is not used: the access token is the credential");
     }
@@ -109,13 +115,11 @@ fn advise(cx: &Context, request: &TokenRequest) {
 
 fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: Option<&Session>) -> Result<()> {
     let (stored, written) = (&rollback.stored, &mut rollback.written);
-    let (token, platform) = (&stored.token, &stored.platform);
     let format = targets.format.filter(|format| *format != Format::None);
-    let refresh_token = targets.refresh_token;
-    let print = || match format {
-        Some(format) => cx.console.data(&deliver::print(format, token, platform, refresh_token)?),
-        None => Ok(()),
-    };
+    if format.is_some_and(Format::holds_a_token) && cx.ci.is_ci() && !cx.has_masked() {
+        cx.console.warn(&format!("{} has no masks: whoever reads its log sees the token that is printed there", cx.ci.name()));
+    }
+    let print = || format.map_or(Ok(()), |format| print(cx, stored, format));
     let mut places = targets.deliver(stored, session.map(Session::name), cx.ci.as_ref(), print, written)?;
     if let Some(folder) = os::own_folder().filter(|_| cx.action.is_some()) {
         let _ = cx.ci.export(Export::Path(&folder))?;
@@ -127,10 +131,10 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     places.extend(session.map(|session| Place::Session(session.name().to_owned())));
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     if format.is_none() {
-        cx.console.say(&for_people(token, platform, &places, now, &zone));
+        cx.console.say(&for_people(stored, &places, now, &zone));
     }
     // The token is in place: it must not be taken back because a page can't be written.
-    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(token, platform, &places, now, &zone))) {
+    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(stored, &places, now, &zone))) {
         cx.console.warn(&error.to_string());
     }
     Ok(())

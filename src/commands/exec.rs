@@ -1,6 +1,7 @@
 //! `exec`: runs a program with a fresh token, and hides every secret in what it prints.
 
 use std::fs::File;
+use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::TokenRequest;
@@ -25,6 +26,9 @@ pub const COMMAND: CommandSpec = CommandSpec {
     },
     run,
 };
+
+/// How long a token lives if no life was asked for: as long as a job on GitHub's own machines may take.
+const LIFE: Duration = Duration::from_secs(6 * 3600);
 
 /// The exit codes that a shell uses.
 const NOT_FOUND: u8 = 127;
@@ -86,7 +90,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
-    let same = || Ok(state.owner == Owner::Exec && TokenRequest::new(&cx.options.token)? == *current.issuing.request());
+    let same = || Ok(state.owner == Owner::Exec && TokenRequest::new(&cx.options.token, Some(LIFE))? == *current.issuing.request());
     if let Some((name, _)) = given
         && !same()?
     {
@@ -98,14 +102,14 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let stored = cx.block_on(TokenSource::new(cx, session.clone()).token(None))?;
     add_files(targets, session)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets())?;
+        cx.mask(stored.token.secrets(), stored.unheard)?;
     }
     Ok(Some((stored, user)))
 }
 
 /// Issues a token, in a session that ends with the program.
 fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(StoredToken, File)> {
-    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token)?)? };
+    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token, Some(LIFE))?)? };
     let mut guard = session.lock(LOCK)?;
     if !guard.state.is_empty() {
         // Another one was quicker.

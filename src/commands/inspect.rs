@@ -1,11 +1,12 @@
 //! `inspect`: shows a token's claims and, with `--online`, what the platform knows of it. Never shows the token.
 
-use redact::{Secret, one_line};
+use redact::Secret;
 use serde_json::{Map, Value, json};
 
 use super::CommandSpec;
 use crate::api::{Claims, PlatformUrl, claims, user_name};
 use crate::credential::Credential;
+use crate::deliver;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp, local_and_relative};
 use crate::lifecycle::Context;
@@ -77,7 +78,7 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
 }
 
 fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
-    let end = claims.get("exp").and_then(Value::as_u64).map(|at| Timestamp::from_secs(at).rfc3339());
+    let end = claims.get("exp").and_then(Value::as_u64).and_then(|at| Timestamp::from_secs(at).rfc3339());
     let mut shown = json!({ "claims": claims });
     if let Some(fields) = shown.as_object_mut() {
         fields.extend(user(claims).map(|user| ("username".to_owned(), user.into())));
@@ -95,7 +96,8 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
         other => other.to_string(),
     };
     let claim = |name: &str| claims.get(name).map(text);
-    let time = |name: &str| claims.get(name).and_then(Value::as_u64).map(|at| local_and_relative(Timestamp::from_secs(at), now, &zone));
+    // What is no time is shown as it is.
+    let time = |value: &Value| value.as_u64().map_or_else(|| text(value), |at| local_and_relative(Timestamp::from_secs(at), now, &zone));
     let mut rows = vec![
         ("user".to_owned(), user(claims)),
         ("subject".to_owned(), claim("sub")),
@@ -103,20 +105,15 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
         ("audience".to_owned(), claim("aud")),
         ("issuer".to_owned(), claim("iss")),
         ("token id".to_owned(), claim("jti")),
-        ("issued".to_owned(), time("iat")),
-        ("ends".to_owned(), Some(time("exp").unwrap_or_else(|| "never".into()))),
+        ("issued".to_owned(), claims.get("iat").map(time)),
+        ("ends".to_owned(), Some(claims.get("exp").map_or_else(|| "never".into(), time))),
         ("extension".to_owned(), claim("ext")),
     ];
-    let time_or_text = |name: &str, value: &Value| match value.as_u64() {
-        Some(at) if matches!(name, "expiry" | "issued_at" | "last_used") => local_and_relative(Timestamp::from_secs(at), now, &zone),
-        _ => text(value),
-    };
+    let time_or_text =
+        |name: &str, value: &Value| if matches!(name, "expiry" | "issued_at" | "last_used") { time(value) } else { text(value) };
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
-    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
-    rows.into_iter()
-        .filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)).replace("##[", "## [") + "\n"))
-        .collect()
+    deliver::table(rows)
 }
 
 fn user(claims: &Claims) -> Option<String> {

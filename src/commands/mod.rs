@@ -10,6 +10,7 @@ mod refresh;
 mod revoke;
 
 use crate::deliver;
+use crate::error::Result;
 use crate::lifecycle::Context;
 use crate::options::{Format, Syntax};
 use crate::session::StoredToken;
@@ -40,9 +41,10 @@ pub fn syntaxes() -> [&'static Syntax; ALL.len()] {
     ALL.map(|command| &command.syntax)
 }
 
-/// Prints a session's token. Its refresh token is printed only if asked for: the next renewal needs it, and nobody else should spend it.
-fn print(cx: &Context, mut stored: StoredToken, format: Format) -> anyhow::Result<()> {
-    let refresh_token = cx.options.hand_over.refresh_token;
-    stored.token.refresh_token = stored.token.refresh_token.filter(|_| refresh_token);
-    Ok(cx.console.data(&deliver::print(format, &stored.token, &stored.platform, refresh_token)?)?)
+/// Prints a token. Its refresh token is printed only if asked for, because the next renewal needs it and nobody else should spend it; jf's
+/// own names for the command print the whole answer, as jf does.
+fn print(cx: &Context, stored: &StoredToken, format: Format) -> Result<()> {
+    let whole = cx.options.as_jf && format == Format::Json;
+    let text = deliver::print(format, &stored.token, &stored.platform, whole || cx.options.hand_over.refresh_token)?;
+    if format.holds_a_token() { cx.token_data(&text) } else { cx.console.data(&text) }
 }

@@ -32,13 +32,13 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     cx.block_on(source.renew(&mut guard, cx.limits()))?;
     let stored = guard.state.current.as_ref().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
     if let Some(format) = format {
-        return print(cx, stored.clone(), format).map(|()| 0);
+        return Ok(print(cx, stored, format).map(|()| 0)?);
     }
     let mut places: Vec<_> = stored.files.iter().map(|file| Place::File(file.path.clone())).collect();
     let set = stored.variable.iter().filter(|name| cx.ci.prepare(&[Export::Variable { name, value: "" }]).is_ok());
     places.extend(set.map(|name| Place::Variable(name.clone())));
     places.push(Place::Session(guard.name().to_owned()));
     let zone = clock::zone(&cx.environment);
-    cx.console.say(&for_people(&stored.token, &stored.platform, &places, cx.now(), &zone));
+    cx.console.say(&for_people(stored, &places, cx.now(), &zone));
     Ok(0)
 }

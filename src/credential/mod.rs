@@ -78,6 +78,14 @@ impl Issuing {
         }
     }
 
+    /// The same without `force_revocable`, for a platform that refuses it.
+    #[must_use]
+    pub fn without_force_revocable(&self) -> Self {
+        match self {
+            Issuing::Mint(wanted) => Issuing::Mint(TokenRequest { force_revocable: false, ..wanted.clone() }),
+        }
+    }
+
     /// The request for the token.
     #[must_use]
     pub fn request(&self) -> &TokenRequest {

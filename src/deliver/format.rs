@@ -1,4 +1,4 @@
-use redact::Secret;
+use redact::{Secret, one_line};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
@@ -13,13 +13,14 @@ use crate::options::Format;
 /// Fails if the token can't be written as `NAME=VALUE` lines, or if there is no reference token to print.
 pub fn print(format: Format, token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     Ok(match format {
-        Format::Json => json(token),
+        Format::Json => json(token, refresh_token),
         Format::Token => line("", &token.access_token),
         Format::Header => line("Authorization: Bearer ", &token.access_token),
         Format::Reference => line("", token.reference_token.as_ref().ok_or_else(no_reference_token)?),
         Format::Env => dotenv(token, platform, refresh_token)?,
         Format::Shell => shell(token, platform, refresh_token),
-        Format::Table | Format::None => String::new().into(),
+        Format::Table => table(rows(token)).into(),
+        Format::None => String::new().into(),
     })
 }
 
@@ -31,7 +32,7 @@ fn no_reference_token() -> Error {
     Error::new(Kind::Local, "there is no reference token", "Ask for one when the token is minted: --reference.")
 }
 
-/// In the order of jf's own output.
+/// In the order of jf's own output; the fields that jf does not have come last.
 #[derive(Serialize)]
 struct Printed<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -39,12 +40,18 @@ struct Printed<'a> {
     access_token: &'a Secret,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a Secret>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reference_token: Option<&'a Secret>,
     #[serde(skip_serializing_if = "str::is_empty")]
     token_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refreshable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a Secret>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    grant_type: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    audience: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reference_token: Option<&'a Secret>,
     #[serde(skip_serializing_if = "str::is_empty")]
     token_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,20 +60,54 @@ struct Printed<'a> {
     expires_at: Option<String>,
 }
 
-fn json(token: &IssuedToken) -> Zeroizing<String> {
+fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
     let printed = Printed {
         scope: &token.scope,
         access_token: &token.access_token,
         expires_in: token.expires_in.map(|life| life.as_secs()),
-        refresh_token: token.refresh_token.as_ref(),
-        reference_token: token.reference_token.as_ref(),
         token_type: &token.token_type,
+        refreshable: token.refreshable,
+        refresh_token: token.refresh_token.as_ref().filter(|_| refresh_token),
+        grant_type: &token.grant_type,
+        audience: &token.audience,
+        reference_token: token.reference_token.as_ref(),
         token_id: &token.token_id,
         username: token.username(),
-        expires_at: token.expires_at().map(Timestamp::rfc3339),
+        expires_at: token.expires_at().and_then(Timestamp::rfc3339),
     };
     Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
 }
+
+/// Lines with a name and a value, for people. A name without a value is left out.
+#[must_use]
+pub fn table(rows: Vec<(String, Option<String>)>) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
+    rows.into_iter()
+        .filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)).replace("##[", "## [") + "\n"))
+        .collect()
+}
+
+/// How many characters of a token to show: they are the same for all access tokens.
+const SHOWN: usize = 10;
+
+fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let cut = |secret: &Secret| secret.expose().chars().take(SHOWN).chain(['…']).collect();
+    let after = || "after the year 9999".to_owned();
+    let end = token.expires_at().map_or_else(|| "never".into(), |end| end.rfc3339().unwrap_or_else(after));
+    let rows = [
+        ("user", token.username()),
+        ("scope", text(&token.scope)),
+        ("access token", Some(cut(&token.access_token))),
+        ("reference token", token.reference_token.as_ref().map(cut)),
+        ("token id", text(&token.token_id)),
+        ("ends", Some(end)),
+    ];
+    rows.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+/// What to print for a shell if there is no token: the script must not go on with another one under the same name.
+pub const FAILURE_FOR_A_SHELL: &str = "unset JF_ACCESS_TOKEN\nfalse\n";
 
 /// `NAME=VALUE` lines without quotes, because not all readers of such files treat quotes alike. An optional value that would need them,
 /// such as a user name with a space, is left out.
@@ -74,12 +115,16 @@ fn json(token: &IssuedToken) -> Zeroizing<String> {
 /// # Errors
 /// Fails if the token or the platform's URL would need quotes.
 pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
-    let plain = |value: &str| value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b));
     if !plain(token.access_token.expose()) || !plain(platform.as_str()) {
         let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
         return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
     }
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
+}
+
+/// Whether every reader of such files takes it as it is.
+pub(super) fn plain(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
 }
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
@@ -95,7 +140,7 @@ fn lines(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool, line:
     add("JF_USER", token.username().as_deref());
     add("JF_ACCESS_TOKEN", Some(token.access_token.expose()));
     add("JF_ACCESS_TOKEN_ID", Some(&token.token_id));
-    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().map(Timestamp::rfc3339).as_deref());
+    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().and_then(Timestamp::rfc3339).as_deref());
     add("JF_REFERENCE_TOKEN", token.reference_token.as_ref().map(Secret::expose));
     add("JF_REFRESH_TOKEN", token.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
     text

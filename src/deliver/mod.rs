@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::api::IssuedToken;
+use crate::api::{IssuedToken, PlatformUrl};
 use crate::ci::{Action, Ci, Export, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::AtomicFile;
@@ -15,7 +15,7 @@ use crate::io::clock::Timestamp;
 use crate::options::{Format, HandOver, InputValue};
 use crate::session::{Content, StoredToken, WrittenFile};
 
-pub use format::print;
+pub use format::{FAILURE_FOR_A_SHELL, print, table};
 pub use summary::{Place, for_people, for_the_step};
 
 /// Where the token goes. All of it is checked, and the files are begun, before there is a token.
@@ -26,7 +26,7 @@ pub struct Targets {
     token_file: Option<Planned>,
     env_var: Option<String>,
     /// Whether to hand over the refresh token too.
-    pub refresh_token: bool,
+    refresh_token: bool,
 }
 
 /// How the name of a file begins until it is complete.
@@ -80,6 +80,19 @@ impl Targets {
     #[must_use]
     pub fn variable(&self) -> Option<&String> {
         self.env_var.as_ref()
+    }
+
+    /// Checks that every format that contains the platform's URL can hold it.
+    ///
+    /// # Errors
+    /// Fails if one can't, and names those that can.
+    pub fn check(&self, platform: &PlatformUrl) -> Result<()> {
+        let lines = self.format == Some(Format::Env) || self.output_file.is_some();
+        if lines && !format::plain(platform.as_str()) {
+            let what = format!("the platform's URL holds a character that NAME=VALUE lines can't: {}", platform.as_str());
+            return Err(Error::input(what, "Use --format shell, --format json or --token-file."));
+        }
+        Ok(())
     }
 
     /// Begins the files: what could go wrong with them does so now.
@@ -235,7 +248,7 @@ fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refre
         ("token-id", token.token_id.clone()),
         ("username", text(token.username())),
         ("scope", token.scope.clone()),
-        ("expires-at", text(token.expires_at().map(Timestamp::rfc3339))),
+        ("expires-at", text(token.expires_at().and_then(Timestamp::rfc3339))),
         ("expires-in", text(token.expires_in.map(|life| life.as_secs().to_string()))),
         ("token-file", token_file),
         ("session", session.unwrap_or_default().to_owned()),

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use redact::one_line;
 use tz::TimeZone;
 
-use crate::api::{IssuedToken, PlatformUrl};
+use crate::api::IssuedToken;
 use crate::io::clock::{Timestamp, local_and_relative};
 use crate::options::shown;
+use crate::session::StoredToken;
 
 /// A place where a token was put.
 pub enum Place {
@@ -33,9 +34,9 @@ impl Place {
 
 /// The token's user, scope, end and places, for standard error.
 #[must_use]
-pub fn for_people(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
-    let mut text = format!("an access token for {} at {}", who(token), platform.as_str());
-    for (name, value) in facts(token, places, now, zone) {
+pub fn for_people(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
+    let mut text = format!("an access token for {} at {}", who(&stored.token), stored.platform.as_str());
+    for (name, value) in facts(stored, places, now, zone) {
         let _ = write!(text, "\n  {name:<7} {value}");
     }
     text
@@ -43,10 +44,14 @@ pub fn for_people(token: &IssuedToken, platform: &PlatformUrl, places: &[Place],
 
 /// The same as a small Markdown table.
 #[must_use]
-pub fn for_the_step(token: &IssuedToken, platform: &PlatformUrl, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
+pub fn for_the_step(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
-    let mut text = format!("### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n", cell(&who(token)), cell(platform.as_str()));
-    for (name, value) in facts(token, places, now, zone) {
+    let mut text = format!(
+        "### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n",
+        cell(&who(&stored.token)),
+        cell(stored.platform.as_str())
+    );
+    for (name, value) in facts(stored, places, now, zone) {
         let _ = writeln!(text, "| {name} | {} |", cell(&value));
     }
     text
@@ -56,12 +61,23 @@ fn who(token: &IssuedToken) -> String {
     token.username().map_or_else(|| "a user the token does not name".into(), |name| shown(&name))
 }
 
-fn facts(token: &IssuedToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
-    let until = token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
+fn facts(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+    let until = stored.token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
     let put: Vec<_> = places.iter().map(Place::name).collect();
-    let mut facts = vec![("scope", one_line(&token.scope)), ("until", until)];
+    let mut facts = vec![("scope", may(stored)), ("until", until)];
     if !put.is_empty() {
         facts.push(("put in", put.join(", ")));
     }
     facts
+}
+
+/// What the token may do, said in full if nothing that was asked for limits it.
+fn may(stored: &StoredToken) -> String {
+    let (request, granted) = (stored.issuing.request(), one_line(&stored.token.scope));
+    let is_all = request.scope.is_none() && matches!(granted.as_str(), "" | "applied-permissions/user");
+    match &request.username {
+        _ if !is_all => granted,
+        Some(name) => format!("everything that {} may", shown(name)),
+        None => "everything that the credential may".into(),
+    }
 }

@@ -61,12 +61,11 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This point in RFC 3339, in UTC: `2026-11-22T03:04:05Z`.
+    /// This point in RFC 3339, in UTC: `2026-11-22T03:04:05Z`. `None` after the year 9999, for which it has no dates.
     #[must_use]
-    pub fn rfc3339(self) -> String {
-        let at = self.as_secs();
-        let Ok(t) = UtcDateTime::from_timespec(i64::try_from(at).unwrap_or(i64::MAX), 0) else { return format!("@{at}") };
-        format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", t.year(), t.month(), t.month_day(), t.hour(), t.minute(), t.second())
+    pub fn rfc3339(self) -> Option<String> {
+        let t = UtcDateTime::from_timespec(i64::try_from(self.as_secs()).ok()?, 0).ok().filter(|t| t.year() <= 9999)?;
+        Some(format!("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", t.year(), t.month(), t.month_day(), t.hour(), t.minute(), t.second()))
     }
 }
 
@@ -147,16 +146,25 @@ pub fn zone(environment: &Environment) -> TimeZone {
 pub fn local_and_relative(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let seconds = i64::try_from(at.as_secs()).unwrap_or(i64::MAX);
     let offset = zone.find_local_time_type(seconds).map_or(0, tz::LocalTimeType::ut_offset);
-    let wall = Timestamp::from_secs(at.as_secs().saturating_add_signed(offset.into())).rfc3339();
+    let Some(wall) = Timestamp::from_secs(at.as_secs().saturating_add_signed(offset.into())).rfc3339() else {
+        return "after the year 9999".to_owned();
+    };
     let zone = match offset {
         0 => "UTC".to_owned(),
         _ => format!("{}{:02}:{:02}", if offset < 0 { '-' } else { '+' }, offset.abs() / 3600, offset.abs() / 60 % 60),
     };
-    format!("{} {zone} ({})", wall.replace('T', " ").trim_end_matches('Z'), relative(at.as_secs(), now.as_secs()))
+    format!("{} {zone} ({})", wall.replace('T', " ").trim_end_matches('Z'), relative(at, now))
 }
 
-fn relative(at: u64, now: u64) -> String {
-    let far = at.abs_diff(now);
+fn relative(at: Timestamp, now: Timestamp) -> String {
+    let far = in_words(Duration::from_secs(at.as_secs().abs_diff(now.as_secs())));
+    if at.as_secs() > now.as_secs() { format!("in {far}") } else { format!("{far} ago") }
+}
+
+/// A span of time in a single unit: `40 minutes`.
+#[must_use]
+pub fn in_words(span: Duration) -> String {
+    let far = span.as_secs();
     let rounded = |unit: u64| far.saturating_add(unit / 2) / unit;
     let (number, unit) = match (rounded(60), rounded(3600)) {
         (0..2, _) => (far, "second"),
@@ -165,7 +173,7 @@ fn relative(at: u64, now: u64) -> String {
         _ => (rounded(86400), "day"),
     };
     let plural = if number == 1 { "" } else { "s" };
-    if at > now { format!("in {number} {unit}{plural}") } else { format!("{number} {unit}{plural} ago") }
+    format!("{number} {unit}{plural}")
 }
 
 /// What a `Retry-After` header asks for.
@@ -214,11 +222,12 @@ mod tests {
         for power in 0..64 {
             for at in [1_u64 << power, (1 << power) - 1, u64::MAX - (1 << power) + 1, u64::MAX - (1 << power)] {
                 for zone in [&TimeZone::utc(), &summer, &west] {
-                    assert!(local_and_relative(Timestamp::from_secs(at), first, zone).contains('('));
-                    assert!(local_and_relative(Timestamp::from_millis(at), last, zone).contains('('));
+                    assert!(!local_and_relative(Timestamp::from_secs(at), first, zone).is_empty());
+                    assert!(!local_and_relative(Timestamp::from_millis(at), last, zone).is_empty());
                 }
             }
         }
+        assert_eq!((local_and_relative(last, first, &TimeZone::utc()).as_str(), last.rfc3339()), ("after the year 9999", None));
     }
 
     #[test]

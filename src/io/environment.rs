@@ -14,15 +14,26 @@ impl Environment {
     /// The variable's value; `None` if it is unset or empty.
     ///
     /// # Errors
-    /// Fails if the value is not UTF-8.
+    /// Fails if the value is not UTF-8, or if the variable is set twice: other programs may use either value.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
-        match self.0.iter().find(|(other, _)| other == OsStr::new(name)) {
-            None => Ok(None),
-            Some((_, value)) => match value.to_str() {
-                Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
-                None => Err(Error::input(format!("{name} is not UTF-8 text"), "Set it to plain text, or unset it.")),
-            },
+        let value = match self.values(name)[..] {
+            [] => return Ok(None),
+            [value] => value,
+            _ => return Err(Error::input(format!("{name} is set twice in the environment"), "Set it once.")),
+        };
+        match value.to_str() {
+            Some(text) => Ok(Some(text).filter(|text| !text.is_empty())),
+            None => Err(Error::input(format!("{name} is not UTF-8 text"), "Set it to plain text, or unset it.")),
         }
+    }
+
+    /// Whether any value of the variable is such a text, even if it is set twice.
+    pub fn says(&self, name: &str, such: impl Fn(&str) -> bool) -> bool {
+        self.values(name).iter().any(|value| !value.is_empty() && such(&value.to_string_lossy()))
+    }
+
+    fn values(&self, name: &str) -> Vec<&OsString> {
+        self.0.iter().filter(|(other, _)| other == OsStr::new(name)).map(|(_, value)| value).collect()
     }
 
     /// The variable's value as it is, even if it is empty or not UTF-8.
@@ -47,14 +58,14 @@ impl Environment {
         self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
     }
 
-    /// Fills a struct of optional strings, whose field names are the names of the variables in lower case. A variable that is empty or not
-    /// UTF-8 leaves its field `None`.
+    /// Fills a struct of optional strings, whose field names are the names of the variables in lower case. A variable that is empty, not
+    /// UTF-8 or set twice leaves its field `None`.
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
         // Upper case only: envy ignores case, and fails if a name occurs in both.
         let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
-        let texts = upper.filter_map(|(name, value)| Some((name.to_str()?.to_owned(), value.to_str()?.to_owned())));
+        let texts = upper.filter_map(|(name, _)| Some((name.to_str()?.to_owned(), self.get(name.to_str()?).ok()??.to_owned())));
         // Optional strings can't fail. If they did, envy's error would show values, so it is dropped.
-        envy::from_iter(texts.filter(|(_, value)| !value.is_empty())).unwrap_or_default()
+        envy::from_iter(texts).unwrap_or_default()
     }
 }
 

@@ -1,14 +1,14 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 
 use redact::Secret;
 use tokio::runtime::Runtime;
 
 use crate::api::{Client, Http, Limits, PlatformUrl, RetryBudget};
-use crate::ci::{self, Action, Ci};
+use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Credential};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
@@ -35,6 +35,8 @@ pub struct Context {
     credential: OnceLock<Result<Option<Credential>>>,
     clients: Mutex<Vec<(PlatformUrl, Arc<Http>)>>,
     runtime: OnceLock<Runtime>,
+    /// When this process first told the log to hide a new token.
+    masked: Mutex<Option<Instant>>,
 }
 
 /// The part of the outside that a context takes over.
@@ -51,6 +53,8 @@ pub struct Outside {
 
 /// Time for one request as a whole.
 pub const REQUEST: Duration = Duration::from_secs(30);
+/// How far ahead of data (standard output) its masks (standard error) must be: a runner reads the two with two threads.
+const HEAD_START: Duration = Duration::from_millis(100);
 /// How long to wait while another process holds the session.
 pub const LOCK: Duration = Duration::from_secs(60);
 
@@ -70,6 +74,7 @@ impl Context {
             credential: OnceLock::new(),
             clients: Mutex::default(),
             runtime: OnceLock::new(),
+            masked: Mutex::default(),
         }
     }
 
@@ -227,15 +232,38 @@ impl Context {
         self.runtime()?.block_on(future)
     }
 
-    /// Makes the job's log hide every form of these secrets.
+    /// Makes the job's log hide every form of these secrets. `first` is true if no log was told before.
     ///
     /// # Errors
     /// Fails if one might not be hidden.
-    pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>) -> Result<()> {
+    pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>, first: bool) -> Result<()> {
         // A workflow command counts only at the start of a line, and another program may have left half a line.
         let start = if self.action.is_some() { "" } else { "\n" };
         let log = |lines: &str| self.console.line(&format!("{start}{lines}"));
-        self.ci.mask(&secrets.collect::<Vec<_>>(), &log).map(drop)
+        if self.ci.mask(&secrets.collect::<Vec<_>>(), &log)? == Support::Done && first {
+            *self.masked() = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn masked(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.masked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the log hides what this process issued.
+    #[must_use]
+    pub fn has_masked(&self) -> bool {
+        self.masked().is_some()
+    }
+
+    /// Prints data that contains a token, some time after its masks.
+    ///
+    /// # Errors
+    /// Fails if nobody reads standard output any more.
+    pub fn token_data(&self, text: &str) -> Result<()> {
+        let ahead = self.masked().map_or(HEAD_START, |since| since.elapsed());
+        std::thread::sleep(HEAD_START.saturating_sub(ahead));
+        self.console.data(text)
     }
 
     /// The variables that another process may inherit: without those for the credential, and without any other that contains it.

@@ -12,7 +12,7 @@ use crate::api::{Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Refusal, Result};
-use crate::io::clock::{self, Timestamp};
+use crate::io::clock::{self, Timestamp, in_words};
 use crate::io::remove;
 use crate::options::{Revoke, shown};
 use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, StoredToken};
@@ -118,6 +118,10 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     };
     let (replaced, named) = guard.state.take_tokens();
     tell_what_went_wrong_before(cx, &guard, replaced.is_empty() && named.is_empty() && !quiet);
+    for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
+        let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
+        cx.console.warn(&format!("the token ended {} before the job: set expiry or keep-fresh", in_words(since)));
+    }
     let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, started };
     let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files);
     ending.failures.extend(files.filter_map(|file| remove(&file.path).err()));
@@ -201,7 +205,12 @@ impl Ending<'_> {
             Ok(Revoked::Done) => cx.console.say(&format!("revoked {name}")),
             Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
             Ok(Revoked::NotRevocable) => cx.console.say(&format!(
-                "{name} is too short-lived for the platform to revoke; by itself it {} (force-revocable makes such a token revocable)",
+                "{name} {}; by itself it {}",
+                if stored.issuing.request().force_revocable {
+                    "is not revocable for the platform, though force-revocable was asked for"
+                } else {
+                    "is too short-lived for the platform to revoke (force-revocable makes such a token revocable)"
+                },
                 cx.end_of(&stored)
             )),
             Err(error) if is_over(cx, &stored) => {

@@ -8,11 +8,11 @@ use redact::Secret;
 
 use super::end::end;
 use super::{Context, Stop};
-use crate::api::{Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest};
+use crate::api::{Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life};
 use crate::credential::Issuing;
 use crate::deliver::Targets;
-use crate::error::{Error, Kind, Outcome, Result};
-use crate::io::clock::Timestamp;
+use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::clock::{Timestamp, in_words};
 use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke};
 use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
@@ -34,6 +34,8 @@ pub struct NewToken {
     pub at_end: AtEnd,
     /// How it is renewed.
     pub renew_by: RenewBy,
+    /// The longest life to accept.
+    pub max_life: Option<Duration>,
     /// Who ends the session.
     pub owner: Owner,
 }
@@ -55,7 +57,8 @@ impl NewToken {
         let bearer = cx.block_on(credential.authenticate())?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
-        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, owner })
+        let max_life = max_life(&cx.options.token)?;
+        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, max_life, owner })
     }
 }
 
@@ -75,31 +78,85 @@ pub async fn issue<'t>(
     {
         session.state.owner = new.owner;
     }
-    let ask = Ask::Issue(&new.issuing, &new.bearer);
-    let asked = match targets.begin() {
-        Ok(()) => transaction.ask(&new.platform, ask, cx.limits(), Stop::Signal).await,
+    let asked = match targets.check(&new.platform).and_then(|()| targets.begin()) {
+        Ok(()) => ask_for_the_first(cx, &mut transaction, new).await,
         Err(error) => Err(error),
     };
-    let answer = match asked {
-        Ok(answer) => answer,
+    let (answer, issuing) = match asked {
+        Ok(asked) => asked,
         Err(error) => return Err(transaction.abandon(error)),
     };
     let stored = StoredToken {
         platform: new.platform.clone(),
-        issuing: new.issuing.clone(),
+        issuing,
         token: answer.token,
         at_end: new.at_end,
         files: targets.files(),
         variable: targets.variable().cloned(),
         renew_by: new.renew_by,
+        max_life: new.max_life,
         in_doubt: false,
         // What an action prints goes to the job's log. The standard error of other commands may go elsewhere.
         masked: cx.action.is_some(),
+        unheard: false,
     };
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
+    warn_of_its_life(cx, &rollback.stored);
     match answer.stopped {
         None => Ok(rollback),
         Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was being issued", "")).await),
+    }
+}
+
+/// Asks for the token. If the platform refuses what jf-token chose itself, says so, and leaves out what can be left out. Also returns what was
+/// asked for in the end.
+async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new: &NewToken) -> Result<(Answer, Issuing)> {
+    let mut ask =
+        async |issuing: &Issuing| transaction.ask(&new.platform, Ask::Issue(issuing, &new.bearer), cx.limits(), Stop::Signal).await;
+    let (mut issuing, options) = (new.issuing.clone(), &cx.options.token);
+    let mut asked = ask(&issuing).await;
+    if let Err(error) = &asked
+        && issuing.request().force_revocable
+        && options.force_revocable.is_none()
+        && error.status() == Some(400)
+        && error.refusal() != Some(Refusal::WrongField)
+    {
+        cx.console.say(&format!(
+            "{error}; asking once more without force-revocable, which platforms before 7.50.3 don't know: the token may not be revocable"
+        ));
+        issuing = issuing.without_force_revocable();
+        asked = ask(&issuing).await;
+    }
+    let life = issuing.request().expires_in.filter(|_| options.expiry.is_none());
+    match (asked, life) {
+        (Ok(answer), _) => Ok((answer, issuing)),
+        (Err(error), Some(life)) if error.kind() == Kind::Refused && error.to_string().to_lowercase().contains("expir") => Err(error
+            .with_advice(&format!(
+                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry default.",
+                in_words(life)
+            ))),
+        (Err(error), _) => Err(error),
+    }
+}
+
+/// In a CI, a longer life that nobody asked for gets a warning.
+const LONG: Duration = Duration::from_secs(86400);
+
+/// Warns if the token's life is not what was asked for.
+fn warn_of_its_life(cx: &Context, stored: &StoredToken) {
+    let (request, token) = (stored.issuing.request(), &stored.token);
+    let words = |life: Option<Duration>| life.map_or_else(|| "for ever".into(), |life| format!("for {} s", life.as_secs()));
+    let lives = words(token.expires_in);
+    match &cx.options.token.expiry {
+        Some(given) if request.expires_in.is_some_and(|asked| asked != token.expires_in.unwrap_or_default()) => {
+            let asked = words(request.expires_in.filter(|asked| !asked.is_zero()));
+            cx.console
+                .warn(&format!("{} asked for a token that lives {asked}, and the platform gave one that lives {lives}", given.source));
+        }
+        _ if request.expires_in.is_none() && cx.ci.is_ci() && token.expires_in.is_none_or(|life| life > LONG) => {
+            cx.console.warn(&format!("no life was asked for, and the token lives {lives}: set expiry"));
+        }
+        _ => {}
     }
 }
 
@@ -213,15 +270,23 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, bearer: Option<&Secret>) -> Result<Rollback<'t>> {
-        let masked = if how.masks { self.cx.mask(stored.token.secrets()) } else { Ok(()) };
+        let stored = StoredToken { unheard: !how.masks, ..stored };
+        let masked = if how.masks { self.cx.mask(stored.token.secrets(), true) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, bearer: bearer.cloned(), written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
-        match masked.and_then(|()| rollback.save(draft, how.replaces)) {
+        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| check_life(&rollback.stored)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
         }
     }
+}
+
+fn check_life(stored: &StoredToken) -> Result<()> {
+    let Some(most) = stored.max_life.filter(|most| stored.token.expires_in.is_none_or(|life| life > *most)) else { return Ok(()) };
+    let lives = stored.token.expires_in.map_or_else(|| "for ever".into(), |life| format!("for {} s", life.as_secs()));
+    let what = format!("the platform gave a token that lives {lives}, and max-life allows {} s", most.as_secs());
+    Err(Error::new(Kind::Unusable, what, "Ask for a shorter life with --expiry, or allow a longer one."))
 }
 
 /// How a token is remembered.
@@ -262,30 +327,25 @@ impl Rollback<'_> {
         self.stored
     }
 
-    /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered. Returns
-    /// `error` with what became of the token.
+    /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered, so that the
+    /// end of the session revokes it. Returns `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
         remove_all(&self.written);
         let (cx, stored, bearer) = (self.cx, &self.stored, self.bearer.as_ref());
         let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
         let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, bearer).await).await;
         if let (Some(session), Some(before)) = (self.session, self.before) {
+            session.state = before;
+            if !matches!(ended, Ok(Revoked::Done | Revoked::NotFound)) {
+                session.state.replaced.push(StoredToken { files: Vec::new(), ..stored.clone() });
+            }
             // A failure to write is not reported: the first failure matters more.
-            let _ = if ended.is_ok() {
-                session.state = before;
-                session.settle()
-            } else {
-                session.write()
-            };
+            let _ = session.settle();
         }
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
-            Ok(Revoked::NotRevocable) => {
-                format!("The new token, {}, is too short-lived to be revoked; it {}.", stored.token.name(), cx.end_of(stored))
-            }
-            Err(error) => {
-                format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored))
-            }
+            Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
+            Err(error) => format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored)),
         })
     }
 }

@@ -393,7 +393,7 @@ impl Write for Log {
         self.begun = true;
         let begin_anew = self.path.metadata().is_ok_and(|found| found.len() > LONGEST_LOG);
         let mut file = OpenOptions::new().create(true).write(true).append(!begin_anew).truncate(begin_anew).open(&self.path)?;
-        file.write_all(&[format!("{} ", Timestamp::from((self.clock)()).rfc3339()).as_bytes(), lines].concat())?;
+        file.write_all(&[format!("{} ", Timestamp::from((self.clock)()).rfc3339().unwrap_or_default()).as_bytes(), lines].concat())?;
         Ok(lines.len())
     }
 

@@ -24,6 +24,12 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether the output contains a token.
+    #[must_use]
+    pub fn holds_a_token(self) -> bool {
+        !matches!(self, Format::Table | Format::None)
+    }
+
     /// Every format with its name.
     pub const WORDS: [(&str, Format); 8] = [
         ("json", Format::Json),

@@ -7,10 +7,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::inputs::Flags;
-use super::table::{ALL, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::table::{ALL, FORMAT, OUTPUT_FILE, Opt, USERNAME, Value};
 use super::value::near;
-use super::{Operands, Syntax, shown};
+use super::{Format, Operands, Syntax, shown};
 use crate::error::{Error, Result};
+use crate::io::Environment;
 
 const AFTER_HELP: &str = "\
 Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
@@ -31,6 +32,8 @@ pub struct Asked {
     pub flags: Flags,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
+    /// Whether it was called by jf's name for it.
+    pub as_jf: bool,
 }
 
 /// The result of reading the arguments.
@@ -107,6 +110,7 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
         args.push("--help".into());
     }
     let command = command_of(&args, commands);
+    let as_jf = args.get(1).zip(command).is_some_and(|(word, syntax)| word != syntax.name);
     let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
         Ok(matches) => matches,
@@ -119,11 +123,29 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
         Err(error) => return Err(explain(&error, command, commands)),
     };
     let (Some(syntax), Some((_, found))) = (command, matches.subcommand()) else {
-        return Ok(Parsed::Run(Asked { command: None, flags: Flags::new(), program: Vec::new() }));
+        return Ok(Parsed::Run(Asked { command: None, flags: Flags::new(), program: Vec::new(), as_jf }));
     };
     let runs_program = syntax.operands == Operands::Program;
     let program = if runs_program { found.get_many(PROGRAM).into_iter().flatten().cloned().collect() } else { Vec::new() };
-    Ok(Parsed::Run(Asked { command, flags: flags(syntax, found)?, program }))
+    Ok(Parsed::Run(Asked { command, flags: flags(syntax, found)?, program, as_jf }))
+}
+
+/// Whether a shell is going to run the output. The arguments may be invalid otherwise.
+#[must_use]
+pub fn is_for_a_shell(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> bool {
+    let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default());
+    let mut word = "";
+    while let Some(argument) = rest.next() {
+        match argument.split_once('=') {
+            Some(("--format", value)) => word = value,
+            None if argument == "--format" => word = rest.next().unwrap_or_default(),
+            _ => {}
+        }
+    }
+    if word.is_empty() {
+        word = environment.get(FORMAT.variable).ok().flatten().unwrap_or_default();
+    }
+    command.is_none_or(|syntax| syntax.formats.contains(&Format::Shell)) && word.eq_ignore_ascii_case("shell")
 }
 
 fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {

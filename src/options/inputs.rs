@@ -56,7 +56,15 @@ impl Inputs<'_> {
     /// # Errors
     /// Fails if its value is neither true nor false.
     pub fn switch(&self, option: &Opt) -> Result<bool> {
-        Ok(self.switched_on(option)?.is_some())
+        Ok(self.switch_if_given(option)?.unwrap_or_default())
+    }
+
+    /// The switch's value; `None` if it was not given.
+    ///
+    /// # Errors
+    /// Fails if the value is neither true nor false.
+    pub fn switch_if_given(&self, option: &Opt) -> Result<Option<bool>> {
+        Ok(self.switch_value(option)?.map(|(_, on)| on))
     }
 
     /// The value that switches the option on; `None` if it is off.
@@ -64,9 +72,13 @@ impl Inputs<'_> {
     /// # Errors
     /// Fails if its value is neither true nor false.
     pub fn switched_on(&self, option: &Opt) -> Result<Option<InputValue>> {
+        Ok(self.switch_value(option)?.filter(|(_, on)| *on).map(|(given, _)| given))
+    }
+
+    fn switch_value(&self, option: &Opt) -> Result<Option<(InputValue, bool)>> {
         let Some(given) = self.known(option)? else { return Ok(None) };
         let on = switch(&given.text).ok_or_else(|| given.wrong("is neither true nor false", "Use one of true, false, 1, 0, yes, no."))?;
-        Ok(Some(given).filter(|_| on))
+        Ok(Some((given, on)))
     }
 
     /// The option's value as a span of time.

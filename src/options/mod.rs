@@ -41,6 +41,8 @@ pub struct Options {
     pub program: Vec<OsString>,
     /// The flags as they were given.
     pub flags: Flags,
+    /// Whether the command was called by jf's name for it, and so prints what jf does.
+    pub as_jf: bool,
 }
 
 /// The platform, and how to reach it.
@@ -68,7 +70,6 @@ pub struct CredentialOptions {
 }
 
 /// What token to ask for, as it was given. `api::TokenRequest` checks it.
-#[expect(clippy::struct_excessive_bools, reason = "one an option")]
 pub struct TokenOptions {
     /// The user that the token is for.
     pub username: Option<InputValue>,
@@ -80,6 +81,8 @@ pub struct TokenOptions {
     pub grant_admin: bool,
     /// The token's life.
     pub expiry: Option<InputValue>,
+    /// The longest life to accept.
+    pub max_life: Option<InputValue>,
     /// Whether to ask for a refresh token too.
     pub refreshable: bool,
     /// Whether to ask for a reference token too.
@@ -90,8 +93,8 @@ pub struct TokenOptions {
     pub audience: Option<InputValue>,
     /// The project that the token belongs to.
     pub project: Option<InputValue>,
-    /// Whether the token must be revocable even if it is short-lived.
-    pub force_revocable: bool,
+    /// Whether the token must be revocable even if it is short-lived; `None` if not given.
+    pub force_revocable: Option<bool>,
 }
 
 /// Where the token goes.
@@ -152,7 +155,7 @@ impl Options {
     ///
     /// # Errors
     /// Fails on the first invalid value.
-    pub fn parse(inputs: &Inputs, program: Vec<OsString>) -> Result<Self> {
+    pub fn parse(inputs: &Inputs, program: Vec<OsString>, as_jf: bool) -> Result<Self> {
         use table as t;
         let text = |option| inputs.text(option);
         let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
@@ -176,15 +179,16 @@ impl Options {
                 groups: text(&t::GROUPS)?,
                 grant_admin: switch(&t::GRANT_ADMIN)?,
                 expiry: text(&t::EXPIRY)?,
+                max_life: text(&t::MAX_LIFE)?,
                 refreshable: switch(&t::REFRESHABLE)?,
                 reference: switch(&t::REFERENCE)?,
                 description: text(&t::DESCRIPTION)?,
                 audience: text(&t::AUDIENCE)?,
                 project: text(&t::PROJECT)?,
-                force_revocable: switch(&t::FORCE_REVOCABLE)?,
+                force_revocable: inputs.switch_if_given(&t::FORCE_REVOCABLE)?,
             },
             hand_over: HandOver {
-                format: inputs.format()?,
+                format: inputs.format()?.or(as_jf.then_some(Format::Json)),
                 output_file: text(&t::OUTPUT_FILE)?,
                 token_file: text(&t::TOKEN_FILE)?,
                 env_var: text(&t::ENV_VAR)?,
@@ -208,6 +212,7 @@ impl Options {
             outlive_parent: switch(&t::OUTLIVE_PARENT)?,
             program,
             flags: inputs.flags.clone(),
+            as_jf,
         })
     }
 }

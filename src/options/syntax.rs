@@ -6,7 +6,7 @@ use super::table::{Group, Opt};
 pub struct Syntax {
     /// The command's name.
     pub name: &'static str,
-    /// Other names for the command.
+    /// jf's names for the command.
     pub aliases: &'static [&'static str],
     /// The line after `Usage:` in its help.
     pub usage: &'static str,

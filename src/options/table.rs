@@ -81,14 +81,15 @@ options! {
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), Token, true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, Token, true, "Give the token admin permissions";
-    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 means for ever (default: the platform's)";
+    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
+    MAX_LIFE "max-life" "JF_TOKEN_MAX_LIFE" Text("TIME"), Token, true, "Longest life to accept: a token that lives longer, or for ever, is revoked at once, and that is a failure";
     REFRESHABLE "refreshable" "JF_TOKEN_REFRESHABLE" Switch, Token, true, "Also ask for a refresh token";
     REFERENCE "reference" "JF_TOKEN_REFERENCE" Switch, Token, true, "Also ask for a reference token";
     DESCRIPTION "description" "JF_TOKEN_DESCRIPTION" Text("TEXT"), Token, true, "Description of the token, at most 1024 characters";
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), Token, true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
-    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header, reference or (not get) none; inspect: table or json";
+    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create: table too; not get: none; inspect: table or json";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";

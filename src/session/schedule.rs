@@ -181,7 +181,7 @@ impl RefusedCredential {
     /// The remembered refusal as an error.
     #[must_use]
     pub fn remembered(&self) -> Error {
-        let since = self.first.rfc3339();
+        let since = self.first.rfc3339().unwrap_or_default();
         let what = format!("{} (refused since {since}, and not asked again for each command)", self.what.trim_end_matches('.'));
         let advice = "jf-token refresh asks now, and so does any command with another credential.";
         Error::new(Kind::Refused, what, self.help.clone()).with_advice(advice).answered(401, None)

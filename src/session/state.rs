@@ -126,12 +126,18 @@ pub struct StoredToken {
     /// How it is renewed.
     #[serde(default, skip_serializing_if = "RenewBy::is_auto")]
     pub renew_by: RenewBy,
+    /// The longest life to accept, also of the tokens that replace it.
+    #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
+    pub max_life: Option<Duration>,
     /// Whether its refresh token was sent and no answer is remembered, so that the token may be invalid.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub in_doubt: bool,
     /// Whether every log of the job hides it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// No log was told to hide it yet. Whoever does so first waits a moment before printing it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheard: bool,
 }
 
 /// What happens to a token when its session ends.

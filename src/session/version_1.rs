@@ -76,8 +76,10 @@ impl From<OldToken> for StoredToken {
             files: old.files,
             variable: old.variable,
             renew_by: old.renew_by,
+            max_life: None,
             in_doubt: old.in_doubt,
             masked: old.masked,
+            unheard: false,
         }
     }
 }

@@ -21,6 +21,7 @@ mod exec;
 mod failures;
 mod github;
 mod gitlab;
+mod handover;
 mod keeping;
 mod life;
 mod masks;

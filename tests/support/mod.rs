@@ -65,6 +65,8 @@ pub struct Scene {
     stdin: String,
     /// The ends of the paths of files that may contain a token, because the scenario requests them.
     asked_for: Vec<String>,
+    /// Variables that are set a second time, for `run_at`.
+    twice: Vec<(String, String)>,
     /// Whether the program is started as by the action's scripts, for the main or post step.
     is_action: bool,
 }
@@ -90,8 +92,15 @@ impl Scene {
         for name in ["work", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
-        let mut scene =
-            Self { sandbox, folder, environment: BTreeMap::new(), stdin: String::new(), asked_for: Vec::new(), is_action: false };
+        let mut scene = Self {
+            sandbox,
+            folder,
+            environment: BTreeMap::new(),
+            stdin: String::new(),
+            asked_for: Vec::new(),
+            twice: Vec::new(),
+            is_action: false,
+        };
         let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
         scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
         if !scene.sandbox.ca_pem().is_empty() {
@@ -163,6 +172,12 @@ impl Scene {
         self
     }
 
+    /// Sets a variable that is there already once more.
+    pub fn set_twice(&mut self, name: &str, value: &str) -> &mut Self {
+        self.twice.push((name.into(), value.into()));
+        self
+    }
+
     pub fn unset(&mut self, name: &str) -> &mut Self {
         self.environment.remove(name);
         self
@@ -229,7 +244,7 @@ impl Scene {
         let (stdout, stderr) = (Printed::default(), Printed::default());
         let code = jf_token::run(jf_token::World {
             args: ["jf-token"].iter().chain(&self.given(arguments)).map(Into::into).collect(),
-            environment: self.environment.iter().collect(),
+            environment: self.environment.iter().chain(self.twice.iter().map(|(name, value)| (name, value))).collect(),
             folder: self.path("work"),
             stdin: Box::new(Cursor::new(self.stdin.clone())),
             stdout: Box::new(stdout.clone()),
@@ -372,8 +387,8 @@ impl Scene {
                 arguments.windows(2).any(|pair| pair == ["--format", *format])
                     || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
             }) && arguments.first() != Some(&"inspect");
-        let outside =
-            !self.environment.contains_key("CI") && matches!(arguments.first(), None | Some(&("create" | "atc" | "access-token-create")));
+        let as_jf = matches!(arguments.first(), Some(&("atc" | "access-token-create")));
+        let outside = as_jf || !self.environment.contains_key("CI") && matches!(arguments.first(), None | Some(&"create"));
         let secrets = self.secrets();
         let pieces: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(16)).collect();
         let leaks = |text: &str| text.as_bytes().windows(16).any(|window| pieces.contains(window));
