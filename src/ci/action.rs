@@ -12,6 +12,7 @@ pub struct Action {
 }
 
 /// What `Export::State` saved, as the post step gets it (docs.github.com, "Sending values to the pre and post actions").
+#[expect(clippy::struct_field_names, reason = "the variables' names")]
 #[derive(Default, Deserialize)]
 struct Saved {
     state_session: Option<String>,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use redact::{Secret, masks};
 use reqwest::Url;
@@ -18,6 +19,15 @@ struct GitHub {
     runner_temp: Option<String>,
     id_token_url: Option<String>,
     id_token_bearer: Option<String>,
+    /// What was appended to which file.
+    written: Mutex<Vec<Written>>,
+}
+
+/// A file's length before something was appended, and behind that.
+struct Written {
+    path: String,
+    before: u64,
+    after: u64,
 }
 
 /// The files by which a step hands values to the runner.
@@ -39,6 +49,7 @@ pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
         runner_temp: value("RUNNER_TEMP"),
         id_token_url: value("ACTIONS_ID_TOKEN_REQUEST_URL"),
         id_token_bearer: value("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        written: Mutex::default(),
     }))
 }
 
@@ -58,6 +69,14 @@ impl Files {
 impl GitHub {
     fn files(&self) -> Result<&Files> {
         self.files.as_ref().map_err(Clone::clone)
+    }
+
+    /// Appends, and takes note of it.
+    fn append(&self, path: Option<&str>, text: &str) -> Result<Support> {
+        let Some(path) = path else { return Ok(Support::Unsupported) };
+        let Some(written) = write(path, text)? else { return Ok(Support::Done) };
+        self.written.lock().unwrap_or_else(PoisonError::into_inner).push(written);
+        Ok(Support::Done)
     }
 }
 
@@ -96,21 +115,32 @@ impl Ci for GitHub {
             }
             Export::Outputs(_) => files.output.iter().try_for_each(|path| check(path)),
             Export::State { .. } => files.state.iter().try_for_each(|path| check(path)),
-            Export::Path(_) | Export::Summary(_) => Ok(()),
+            Export::Path(_) => files.path.iter().try_for_each(|path| check(path)),
+            Export::Summary(_) => Ok(()),
         })
+    }
+
+    fn files(&self) -> Vec<&str> {
+        let Ok(Files { output, env, path, state, summary }) = &self.files else { return Vec::new() };
+        [output, env, path, state, summary].into_iter().filter_map(Option::as_deref).collect()
+    }
+
+    fn retract(&self) -> Vec<String> {
+        let written = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
+        written.into_iter().rev().filter(|written| written.take_back().is_err()).map(|written| written.path).collect()
     }
 
     fn export(&self, export: Export) -> Result<Support> {
         let files = self.files()?;
         match export {
-            Export::Variable { name, value } => append(files.env.as_deref(), &[(name, value.to_owned())]),
-            Export::Outputs(pairs) => append(files.output.as_deref(), pairs),
-            Export::State { name, value } => append(files.state.as_deref(), &[(name, value.to_owned())]),
-            Export::Path(folder) => match (&files.path, folder.to_str()) {
-                (Some(path), Some(folder)) if !folder.contains(['\n', '\r']) => write(path, &format!("{folder}\n")),
+            Export::Variable { name, value } => self.append(files.env.as_deref(), &block(name, value)?),
+            Export::Outputs(pairs) => self.append(files.output.as_deref(), &blocks(pairs, random::number)?),
+            Export::State { name, value } => append(files.state.as_deref(), &block(name, value)?),
+            Export::Path(folder) => match folder.to_str() {
+                Some(folder) if !folder.contains(['\n', '\r']) => self.append(files.path.as_deref(), &format!("{folder}\n")),
                 _ => Ok(Support::Unsupported),
             },
-            Export::Summary(markdown) => files.summary.as_ref().map_or(Ok(Support::Unsupported), |path| write(path, markdown)),
+            Export::Summary(markdown) => append(files.summary.as_deref(), markdown),
         }
     }
 
@@ -150,11 +180,26 @@ fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Appends all pairs, or nothing.
-fn append(path: Option<&str>, pairs: &[(&str, String)]) -> Result<Support> {
+impl Written {
+    fn take_back(&self) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        // Behind what somebody else has appended since it can't be cut out.
+        if file.metadata()?.len() != self.after {
+            return Err(io::Error::other("it has grown"));
+        }
+        file.set_len(self.before)
+    }
+}
+
+/// Appends, for good.
+fn append(path: Option<&str>, text: &str) -> Result<Support> {
     let Some(path) = path else { return Ok(Support::Unsupported) };
-    // A random delimiter, so that no value can end the block early and set another name.
-    write(path, &blocks(pairs, random::number)?)
+    write(path, text).map(|_| Support::Done)
+}
+
+// A random delimiter, so that no value can end the block early and set another name.
+fn block(name: &str, value: &str) -> Result<String> {
+    blocks(&[(name, value.to_owned())], random::number)
 }
 
 /// Names and values in the form that the runner reads from its files.
@@ -173,23 +218,28 @@ pub fn blocks(pairs: &[(&str, String)], number: impl Fn() -> u64) -> Result<Stri
     Ok(text)
 }
 
-/// Checks that something can be appended.
+/// More than what is ever appended at once.
+const ROOM: usize = 16 << 10;
+
+/// Checks that something can be appended, and that there is room for it.
 fn check(path: &str) -> Result<()> {
-    open(path)?;
-    is_cut(path).map(drop)
+    let Some(written) = write(path, &"\n".repeat(ROOM))? else { return Ok(()) };
+    written.take_back().map_err(|error| Error::file("write", path.as_ref(), &error))
 }
 
-fn write(path: &str, text: &str) -> Result<Support> {
+/// Appends all or nothing. `None`: it is not a regular file, so nothing can be taken back.
+fn write(path: &str, text: &str) -> Result<Option<Written>> {
     let mut file = open(path)?;
-    let before = file.metadata().map(|found| found.len());
+    let found = file.metadata().map_err(|error| Error::file("write", path.as_ref(), &error))?;
+    let before = found.len();
     let text = if is_cut(path)? { format!("\n{text}") } else { text.to_owned() };
-    file.write_all(text.as_bytes()).map(|()| Support::Done).map_err(|error| {
+    if let Err(error) = file.write_all(text.as_bytes()) {
         // Remove what was written: half a block would break the step that reads it.
-        if let Ok(length) = before {
-            let _ = file.set_len(length);
-        }
-        Error::file("write", path.as_ref(), &error)
-    })
+        let _ = file.set_len(before);
+        return Err(Error::file("write", path.as_ref(), &error));
+    }
+    let written = Written { path: path.to_owned(), before, after: before + text.len() as u64 };
+    Ok(found.is_file().then_some(written))
 }
 
 /// Whether the last line has no line break: what is appended would become a part of it.

@@ -117,6 +117,16 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
+    /// The files that belong to the CI.
+    fn files(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Takes back what was exported by this process, but its states and summaries. Returns what could not be taken back.
+    fn retract(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Checks, before a token exists, that all of this could be exported. The values are not looked at.
     ///
     /// # Errors

@@ -45,12 +45,17 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
     let session = remembered(cx)?;
+    targets.check_apart(cx.options.credential.access_token_file.as_ref(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }
     let keeper = match (cx.options.renewal.keep_fresh, &session) {
         (true, None) => return Err(Error::input("--keep-fresh: nothing remembers the token", "Give it a name with --session.")),
-        (true, Some(_)) => Some(Launch::new(cx)?),
+        (true, Some(_)) => {
+            let keeper = Launch::new(cx)?;
+            keeper.check()?;
+            Some(keeper)
+        }
         (false, _) => None,
     };
     let new = NewToken::new(cx, request)?;

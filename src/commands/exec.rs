@@ -53,6 +53,7 @@ fn exec(cx: &Context) -> Result<u8> {
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;
     let mut session = cx.session()?;
+    targets.check_apart(cx.options.credential.access_token_file.as_ref(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }

@@ -10,9 +10,10 @@ use zeroize::Zeroizing;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::ci::{Action, Ci, Export, Support};
 use crate::error::{Error, Kind, Result};
-use crate::io::AtomicFile;
 use crate::io::clock::Timestamp;
-use crate::options::{Format, HandOver, InputValue};
+use crate::io::{AtomicFile, remove_all};
+use crate::options::{Format, HandOver, InputValue, Source};
+use crate::os;
 use crate::session::{Content, StoredToken, WrittenFile};
 
 pub use format::{FAILURE_FOR_A_SHELL, print, table};
@@ -29,8 +30,8 @@ pub struct Targets {
     refresh_token: bool,
 }
 
-/// How the name of a file begins until it is complete.
-const PREFIX: &str = ".jf-token-";
+/// How many characters tempfile makes up for a name.
+const RANDOM: usize = 6;
 /// How many bytes to reserve: more than a file with all three tokens needs.
 const ROOM: usize = 8 << 10;
 
@@ -50,6 +51,9 @@ impl Targets {
         ci.prepare(&[Export::Outputs(&[])])?;
         if action.is_some() {
             ci.prepare(&[Export::State { name: "", value: "" }])?;
+            if let Some(folder) = os::own_folder() {
+                ci.prepare(&[Export::Path(&folder)])?;
+            }
         }
         let env_var = env_var.map(str::to_owned);
         Ok(Self { format: options.format.or((!ci.is_ci()).then_some(Format::Json)), env_var, ..Self::files_only(options)? })
@@ -68,6 +72,32 @@ impl Targets {
             return Err(Error::input("--token-file and --output-file name the same file", "Give each its own."));
         }
         Ok(Self { format: None, output_file, token_file, env_var: None, refresh_token: options.refresh_token })
+    }
+
+    /// Checks that no file is one that holds something else: the credential, a session, what belongs to the CI.
+    ///
+    /// # Errors
+    /// Fails if one is.
+    pub fn check_apart(&self, credential: Option<&InputValue>, home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
+        let same = |path: &Path, other: &Path| {
+            path == other || path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other))
+        };
+        for Planned { path, source, .. } in [&self.output_file, &self.token_file].into_iter().flatten() {
+            let refuse = |what: &str, help: &str| Err(Error::input(format!("{source}: {} {what}", path.display()), help));
+            if credential.is_some_and(|given| same(path, Path::new(&given.text))) {
+                return refuse(
+                    "is the file that holds the credential",
+                    "Name another file: this one would be overwritten, and removed at the end.",
+                );
+            }
+            if home.is_some_and(|home| path.starts_with(home) || path.parent().is_some_and(|folder| same(folder, home))) {
+                return refuse("is in the folder of the sessions", "Name a file in another folder.");
+            }
+            if ci.files().iter().any(|file| same(path, Path::new(file))) {
+                return refuse("is a file of the CI's own", "Use --env-var for a variable; outputs are set anyway.");
+            }
+        }
+        Ok(())
     }
 
     /// The files that will hold a token.
@@ -165,6 +195,25 @@ fn content_of(content: Content, stored: &StoredToken) -> Result<Zeroizing<String
     }
 }
 
+/// Begins a file; `remove_drafts` knows its name until it is complete.
+fn begin(path: &Path) -> Result<AtomicFile> {
+    AtomicFile::new(path, &prefix_of(path))
+}
+
+fn prefix_of(path: &Path) -> String {
+    format!(".jf-token-{}~", path.file_name().unwrap_or_default().display())
+}
+
+/// Removes what processes left of this file that were killed while they wrote it.
+pub fn remove_drafts(path: &Path) {
+    let prefix = prefix_of(path);
+    let is_draft =
+        |name: &str| name.strip_prefix(&prefix).is_some_and(|rest| rest.len() == RANDOM && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let entries = path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+    let drafts: Vec<_> = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_draft)).map(|entry| entry.path()).collect();
+    remove_all(&drafts);
+}
+
 /// Rewrites a file that holds a token of this session, unless it is up to date.
 ///
 /// # Errors
@@ -174,7 +223,7 @@ pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
     if std::fs::read(&file.path).is_ok_and(|there| *Zeroizing::new(there) == *content.as_bytes()) {
         return Ok(());
     }
-    AtomicFile::new(&file.path, PREFIX)?.finish(&content).map(drop)
+    begin(&file.path)?.finish(&content).map(drop)
 }
 
 /// A session's files, begun before the token that they will hold is requested.
@@ -188,7 +237,7 @@ impl Rewrites {
     pub fn begin(files: &[WrittenFile]) -> Result<Self> {
         let begin = |file: &WrittenFile| {
             let is_there = file.path.symlink_metadata().is_ok();
-            let draft = is_there.then(|| AtomicFile::new(&file.path, PREFIX)?.reserve(ROOM)).transpose()?;
+            let draft = is_there.then(|| begin(&file.path)?.reserve(ROOM)).transpose()?;
             Ok((file.clone(), draft))
         };
         files.iter().map(begin).collect::<Result<_>>().map(Self)
@@ -214,26 +263,31 @@ impl Rewrites {
 /// A file that is to be written.
 struct Planned {
     path: PathBuf,
+    source: Source,
     draft: Option<AtomicFile>,
 }
 
 impl Planned {
     /// Checks that the file could be written, but leaves nothing there yet: it may be a long time until it is.
     fn new(given: &InputValue) -> Result<Self> {
-        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), error.help());
-        let path = AtomicFile::new(Path::new(&given.text), PREFIX).map_err(wrong)?.path().to_owned();
-        Ok(Self { path, draft: None })
+        let help = |error: &Error| match error.help() {
+            "" => "Name a new file, or a regular one; --format prints the token to standard output.".to_owned(),
+            help => help.to_owned(),
+        };
+        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), help(&error));
+        let path = begin(Path::new(&given.text)).map_err(wrong)?.path().to_owned();
+        Ok(Self { path, source: given.source.clone(), draft: None })
     }
 
     fn begin(&mut self) -> Result<()> {
-        self.draft = Some(AtomicFile::new(&self.path, PREFIX)?.reserve(ROOM)?);
+        self.draft = Some(begin(&self.path)?.reserve(ROOM)?);
         Ok(())
     }
 
     fn finish(self, content: &str) -> Result<PathBuf> {
         match self.draft {
             Some(draft) => draft.finish(content),
-            None => AtomicFile::new(&self.path, PREFIX)?.finish(content),
+            None => begin(&self.path)?.finish(content),
         }
     }
 }

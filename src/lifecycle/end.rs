@@ -11,6 +11,7 @@ use super::{Context, REQUEST};
 use crate::api::{Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
+use crate::deliver::remove_drafts;
 use crate::error::{Error, Kind, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
 use crate::io::remove;
@@ -75,7 +76,7 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
             // A token may be on its way into it: its process lets go of the lock when it is there.
             let Ok(mut guard) = session.lock(Action::END.saturating_sub(how.started.elapsed())) else { continue };
             state = guard.state.clone();
-            guard.cut_off().iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
+            warn_of(cx, &guard.cut_off());
             result = guard.settle().and(result);
         }
         if state.is_empty() && !is_post {
@@ -83,7 +84,7 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
             if let Ok(Some(mut guard)) = session.try_lock()
                 && guard.state.is_empty()
             {
-                guard.cut_off().iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
+                warn_of(cx, &guard.cut_off());
                 result = guard.settle().and(result);
             }
         }
@@ -124,7 +125,10 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     }
     let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, started };
     let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files);
-    ending.failures.extend(files.filter_map(|file| remove(&file.path).err()));
+    ending.failures.extend(files.filter_map(|file| {
+        remove_drafts(&file.path);
+        remove(&file.path).err()
+    }));
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
@@ -140,7 +144,7 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
 fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing: bool) {
     let lost: Vec<_> = guard.cut_off().into_iter().chain(guard.state.lost.iter().cloned()).collect();
     if !lost.is_empty() {
-        lost.iter().for_each(|lost| cx.console.warn(&warning_of(cx, lost)));
+        warn_of(cx, &lost);
     } else if tell_nothing && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
@@ -148,6 +152,12 @@ fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing:
     }
     if let Some(why) = &guard.state.keeper_failure {
         cx.console.warn(why);
+    }
+}
+
+fn warn_of(cx: &Context, lost: &[Lost]) {
+    for lost in lost {
+        cx.console.warn(&warning_of(cx, lost));
     }
 }
 

@@ -331,6 +331,12 @@ impl Rollback<'_> {
     /// end of the session revokes it. Returns `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
         remove_all(&self.written);
+        let left = self.cx.ci.retract();
+        let error = if left.is_empty() {
+            error
+        } else {
+            error.with_advice(&format!("What was written to {} could not be taken back.", left.join(" and ")))
+        };
         let (cx, stored, bearer) = (self.cx, &self.stored, self.bearer.as_ref());
         let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
         let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, bearer).await).await;

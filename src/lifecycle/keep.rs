@@ -292,6 +292,15 @@ impl Launch {
         }
     }
 
+    /// Checks, before there is a token, that a keeper could be started.
+    ///
+    /// # Errors
+    /// Fails if this program's own file can't be found.
+    pub fn check(&self) -> Result<()> {
+        let program = std::env::current_exe().map_err(not_started)?;
+        if program.exists() { Ok(()) } else { Err(not_started(io::Error::other(format!("{} is gone", program.display())))) }
+    }
+
     /// Starts a keeper that outlives this process, unless the session has one.
     ///
     /// # Errors

@@ -279,3 +279,93 @@ fn two_execs_at_once_under_one_name_share_a_token_and_the_last_one_ends_it() {
     assert_eq!((scene.sandbox.issued().len(), live(&scene)), (1, 0));
     assert!(scene.files().is_empty());
 }
+
+#[test]
+fn what_the_action_can_not_write_stops_it_before_there_is_a_token() {
+    for name in ["GITHUB_PATH", "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_STATE"] {
+        let mut scene = Scene::action(&[("env-var", "TOKEN"), ("expiry", "1h"), ("force-revocable", "true")]);
+        let folder = scene.path("a-folder");
+        std::fs::create_dir(&folder).unwrap();
+        scene.set(name, folder.to_str().unwrap());
+        let ran = scene.run(&["create"]);
+        assert!(ran.code != 0 && ran.stderr.contains("a-folder") && !ran.story.contains("--- request"), "{name}: {}", ran.story);
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_for_the_ci_s_files_is_noticed_before_there_is_a_token() {
+    let mut scene = Scene::action(&[("env-var", "TOKEN"), ("expiry", "1h"), ("force-revocable", "true")]);
+    let path = scene.path("path");
+    scene.set("GITHUB_PATH", path.to_str().unwrap());
+    // No file may grow beyond 8 KiB, and the write is an error instead of a signal.
+    let output = scene.shell("trap '' XFSZ; ulimit -f 16; \"$JF\" action create");
+    assert_eq!(output.status.code(), Some(1), "{}", text(output.stderr));
+    assert!(scene.sandbox.requests().is_empty() && live(&scene) == 0);
+    let length = |file: &str| scene.path(file).metadata().map_or(0, |found| found.len());
+    assert_eq!([length("output"), length("env"), length("path")], [0; 3], "the trial is taken back");
+}
+
+#[test]
+fn what_was_exported_is_taken_back_when_a_later_step_of_the_hand_over_fails() {
+    let mut scene = Scene::action(&[("env-var", "TOKEN"), ("expiry", "1h"), ("force-revocable", "true"), ("keep-fresh", "true")]);
+    scene.write("output", "before=1");
+    // By the time that a keeper is to be started, its process has ended.
+    scene.sandbox.fault_for("POST", sandbox::Fault::Delay(800), 1);
+    let mut job = Command::new("sleep").arg("0.3").spawn().unwrap();
+    let ran = scene.set("JF_TOKEN_UNTIL_PID", &job.id().to_string()).run(&["create"]);
+    job.wait().unwrap();
+    assert_ne!(ran.code, 0, "{}", ran.story);
+    assert!(ran.stderr.contains("The new token was revoked."), "{}", ran.story);
+    assert_eq!([scene.read("output").as_str(), scene.read("env").as_str()], ["before=1", ""]);
+    assert_eq!(live(&scene), 0);
+}
+
+#[test]
+fn the_end_removes_what_a_killed_process_left_beside_a_token_file_and_nothing_else() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/tok");
+    scene.set("JF_TOKEN_SESSION", "s");
+    for round in 0..40_u64 {
+        let mut child = scene.spawn(&["create", "--expiry", "1h", "--force-revocable", "--format", "none", "--token-file", "tok"]);
+        std::thread::sleep(Duration::from_micros(round * 400));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert_eq!(scene.run(&["create", "--expiry", "1h", "--force-revocable", "--format", "none", "--token-file", "tok"]).code, 0);
+    for name in ["work/.jf-token-tok~aB3dE6", "work/.jf-token-tok~keep-me", "work/.jf-token-other~aB3dE6"] {
+        scene.write(name, "x");
+    }
+    assert_eq!(scene.run(&["revoke"]).code, 0);
+    let mut left: Vec<_> = scene.path("work").read_dir().unwrap().flatten().map(|entry| entry.file_name().into_string().unwrap()).collect();
+    left.sort();
+    assert_eq!(left, [".jf-token-other~aB3dE6", ".jf-token-tok~keep-me"]);
+}
+
+#[test]
+fn a_token_file_that_is_something_else_is_refused_before_there_is_a_token() {
+    let mut scene = Scene::github();
+    let (home, credential, output) = (scene.path("home"), scene.write("credential", scene.sandbox.admin_token()), scene.path("output"));
+    scene.asks_for("/credential").unset("JF_ACCESS_TOKEN");
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap()).set("JF_TOKEN_ACCESS_TOKEN_FILE", credential.to_str().unwrap());
+    assert!(Command::new("mkfifo").arg(scene.path("work/pipe")).status().unwrap().success());
+    std::fs::write(&output, "").unwrap();
+    for (path, why) in [
+        ("../credential", "holds the credential"),
+        ("../work/../credential", "holds the credential"),
+        ("../home/s.json", "the folder of the sessions"),
+        ("../home/tok", "the folder of the sessions"),
+        ("../output", "the CI's own"),
+        ("pipe", "a link or a device"),
+        ("/dev/stdout", "a link or a device"),
+    ] {
+        std::fs::create_dir_all(&home).unwrap();
+        std::fs::set_permissions(&home, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        for option in ["--token-file", "--output-file"] {
+            let ran = scene.run(&["create", "--session", "s", option, path]);
+            assert!(ran.code == 2 && ran.stderr.contains(why) && !ran.story.contains("--- request"), "{path}: {}", ran.story);
+        }
+        let ran = scene.run(&["exec", "--token-file", path, "--", "true"]);
+        assert!(ran.code == 125 && ran.stderr.contains(why) && !ran.story.contains("--- request"), "{path}: {}", ran.story);
+    }
+    assert_eq!(scene.read("credential"), scene.sandbox.admin_token());
+}
