@@ -249,6 +249,8 @@ fn through_every_fault_the_job_goes_on_and_nothing_is_shown() {
                 }
                 let mut keep = std::process::Command::new(BINARY);
                 keep.args(["keep", "--session", "s", "--until-pid", &std::process::id().to_string()]).stdin(Stdio::null());
+                // Where no CI names the job, its sessions are those of the folder.
+                keep.current_dir(job.scene.path("work"));
                 keep.env("JF_URL", job.scene.sandbox.url())
                     .env("JF_ACCESS_TOKEN", job.scene.sandbox.admin_token())
                     .env("TMPDIR", job.scene.path("tmp"));
