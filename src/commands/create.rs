@@ -53,7 +53,7 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
         (true, None) => return Err(Error::input("--keep-fresh: nothing remembers the token", "Give it a name with --session.")),
         (true, Some(_)) => {
             let keeper = Launch::new(cx)?;
-            keeper.check()?;
+            Launch::check()?;
             Some(keeper)
         }
         (false, _) => None,

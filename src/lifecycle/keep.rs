@@ -296,7 +296,7 @@ impl Launch {
     ///
     /// # Errors
     /// Fails if this program's own file can't be found.
-    pub fn check(&self) -> Result<()> {
+    pub fn check() -> Result<()> {
         let program = std::env::current_exe().map_err(not_started)?;
         if program.exists() { Ok(()) } else { Err(not_started(io::Error::other(format!("{} is gone", program.display())))) }
     }
