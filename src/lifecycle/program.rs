@@ -108,9 +108,9 @@ impl<'p> Program<'p> {
         process.stdout(stdout).stderr(stderr);
         let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
         let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
-        let attended = attended.run(process, start.signals, outputs.screens);
         // Boxed: it holds a whole renewal.
-        let (status, session, abandoned) = cx.block_on(Box::pin(async { Ok(attended.await) }))?;
+        let attended = Box::pin(attended.run(process, start.signals, outputs.screens));
+        let (status, session, abandoned) = cx.block_on(async { Ok(attended.await) })?;
         let status = match status {
             Ok(status) => status,
             Err(error) => {
