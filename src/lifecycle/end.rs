@@ -118,7 +118,7 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
         Err(error) => return Err(error),
     };
     let (replaced, named) = guard.state.take_tokens();
-    tell_what_went_wrong_before(cx, &guard, replaced.is_empty() && named.is_empty() && !quiet);
+    tell_what_went_wrong_before(cx, &guard, replaced.is_empty() && named.is_empty(), quiet);
     for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
         cx.console.warn(&format!("the token ended {} before the job: set expiry or keep-fresh", in_words(since)));
@@ -140,17 +140,18 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     ending.settle()
 }
 
-/// Reports what an earlier process left: a token that nobody knows of, the reason why the keeper gave up or, if `tell_nothing`, nothing.
-fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, tell_nothing: bool) {
+/// Reports what an earlier process left: a token that may be alive, the reason why the keeper gave up, or nothing at all. `quiet`: an `exec`
+/// ends its own session, and has reported its keeper's failure.
+fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, is_empty: bool, quiet: bool) {
     let lost: Vec<_> = guard.cut_off().into_iter().chain(guard.state.lost.iter().cloned()).collect();
     if !lost.is_empty() {
         warn_of(cx, &lost);
-    } else if tell_nothing && cx.action.is_none() {
+    } else if is_empty && !quiet && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
         cx.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", guard.name()));
     }
-    if let Some(why) = &guard.state.keeper_failure {
+    if let Some(why) = guard.state.keeper_failure.as_ref().filter(|_| !quiet) {
         cx.console.warn(why);
     }
 }
