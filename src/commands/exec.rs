@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::CommandSpec;
-use crate::api::TokenRequest;
+use crate::api::{TokenRequest, max_life};
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
@@ -91,7 +91,10 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
-    let same = || Ok(state.owner == Owner::Exec && TokenRequest::new(&cx.options.token, Some(LIFE))? == *current.issuing.request());
+    let same = || {
+        let (wanted, most) = (TokenRequest::new(&cx.options.token, Some(LIFE))?, max_life(&cx.options.token)?);
+        Ok(state.owner == Owner::Exec && wanted == *current.issuing.request() && most == current.max_life)
+    };
     if let Some((name, _)) = given
         && !same()?
     {

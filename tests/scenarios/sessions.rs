@@ -452,7 +452,9 @@ mod folders {
             for command in [&["get", "--format", "shell"][..], &["keep"], &["exec", "--", "true"], &["refresh"], &["revoke"], &["create"]] {
                 let ran = scene.run(command);
                 let refused = ran.stderr.contains("it belongs to another user (65534)") && ran.stderr.contains("JF_TOKEN_HOME");
-                assert!(matches!(ran.code, 1 | 125) && refused && !ran.stdout.contains("export"), "{command:?}: {}", ran.stderr);
+                assert!(matches!(ran.code, 1 | 125) && refused, "{command:?}: {}", ran.stderr);
+                let stdout = if command.contains(&"shell") { "unset JF_ACCESS_TOKEN\nfalse\n" } else { "" };
+                assert_eq!(ran.stdout, stdout, "{command:?}");
                 assert!(!ran.story.contains("--- request"), "{command:?}: {}", ran.story);
             }
             chown(path, Some(0), Some(0)).unwrap();
