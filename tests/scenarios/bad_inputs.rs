@@ -36,6 +36,7 @@ const BAD: &[Bad] = &[
     (&["create", "--url", "https://acme.jfrog.io/?x=1"], &[]),
     (&["create", "--url", "https://acme.jfrog.io/#tokens"], &[]),
     (&["create"], &[("JF_URL", "")]),
+    (&["create", "--url", "http://foo.localhost"], &[]),
     // The credential
     (&["create"], &[("JF_ACCESS_TOKEN", "")]),
     (&["create"], &[("JF_ACCESS_TOKEN", ""), ("JF_USER", "bob"), ("JF_PASSWORD", "hunter2")]),
@@ -131,8 +132,8 @@ const BAD: &[Bad] = &[
     (&["create", "--session", ".hidden"], &[]),
     (&["create", "--session", "LONG"], &[]),
     (&["create", "--revoke", "later"], &[]),
-    (&["create"], &[("http_proxy", "socks5://127.0.0.1:1")]),
-    (&["create"], &[("http_proxy", "not a url")]),
+    (&["create"], &[("JF_URL", "https://acme.jfrog.io"), ("https_proxy", "socks5://127.0.0.1:1")]),
+    (&["create"], &[("JF_URL", "https://acme.jfrog.io"), ("https_proxy", "not a url")]),
     // The other commands
     (&["revoke", "--token-id", "../me"], &[]),
     (&["revoke", "--token-id", "me"], &[]),

@@ -14,6 +14,7 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+mod addresses;
 mod architecture;
 mod bad_inputs;
 mod documents;

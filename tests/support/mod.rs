@@ -226,6 +226,14 @@ impl Scene {
         self
     }
 
+    /// The platform by an address that may go through a proxy: on Linux 0.0.0.0 is this machine too, and yet no loopback address.
+    pub fn leaves_the_machine(&mut self) -> &mut Self {
+        let url = self.sandbox.url();
+        let (scheme, _) = url.split_once("://").unwrap();
+        let url = format!("{scheme}://0.0.0.0:{}", self.sandbox.port());
+        self.set("JF_URL", &url).set("JF_TOKEN_INSECURE_HTTP", "true")
+    }
+
     /// The full arguments: the action's scripts put `action` first.
     fn given<'t>(&self, arguments: &[&'t str]) -> Vec<&'t str> {
         [&["action"][..usize::from(self.is_action)], arguments].concat()
