@@ -15,6 +15,8 @@ pub fn read(given: &InputValue) -> Result<Duration> {
     if text.starts_with('-') {
         return Err(given.wrong(format!("'{}' is negative", shown(text)), right));
     }
+    // As jf has it.
+    let text = text.strip_prefix('+').unwrap_or(text);
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = match &text[digits.len()..] {
         "" | "s" => 1,

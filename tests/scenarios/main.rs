@@ -16,6 +16,7 @@ mod redaction;
 
 mod addresses;
 mod architecture;
+mod as_jf;
 mod bad_inputs;
 mod documents;
 mod exec;
@@ -33,4 +34,5 @@ mod redactor;
 mod renewing;
 mod sessions;
 mod signals;
+mod slips;
 mod state_file;
