@@ -124,7 +124,7 @@ fn parse(
 /// What the fuzz targets call. Not a part of the crate's interface.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::api::fuzzing::{Answer, messages};
+    pub use crate::api::fuzzing::{Answer, messages, mint_url, unknown_entries};
     use crate::api::{IssuedToken, PlatformUrl};
     use crate::options::Format;
     pub use crate::session::fuzzing::rewritten;

@@ -46,6 +46,12 @@ impl PlatformUrl {
         &self.0
     }
 
+    /// The URL of a request.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
     /// Whether it is an https URL.
     #[must_use]
     pub fn is_https(&self) -> bool {
