@@ -14,7 +14,7 @@ mod os;
 mod session;
 
 use std::ffi::OsString;
-use std::io::{Read, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -43,15 +43,21 @@ pub struct World {
     pub stdout: Box<dyn Write + Send>,
     /// Standard error, for messages.
     pub stderr: Box<dyn Write + Send>,
+    /// Whether standard output is a terminal.
+    pub is_terminal: bool,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
 
 /// Runs the program. Returns its exit code.
 pub fn run(world: World) -> ExitCode {
-    let World { mut args, environment, folder, stdin, stdout, stderr, now } = world;
+    let World { mut args, environment, folder, stdin, stdout, stderr, is_terminal, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
     let console = Console::new(stdout, stderr, ci.clone());
+    if args.len() < 2 && is_terminal && !ci.is_ci() {
+        // Someone who types just the name wants to know what it is. A token would be shown on the screen.
+        args.push("--help".into());
+    }
     let action = args.get(1).is_some_and(|word| word == command_line::ACTION).then(|| {
         args.remove(1);
         Action::new(&environment)
@@ -118,7 +124,7 @@ fn parse(
 /// What the fuzz targets call. Not a part of the crate's interface.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::api::fuzzing::{Answer, messages};
+    pub use crate::api::fuzzing::{Answer, messages, mint_url, unknown_entries};
     use crate::api::{IssuedToken, PlatformUrl};
     use crate::options::Format;
     pub use crate::session::fuzzing::rewritten;
@@ -149,6 +155,7 @@ pub fn main() -> ExitCode {
         stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),
         stderr: Box::new(std::io::stderr()),
+        is_terminal: std::io::stdout().is_terminal(),
         now: SystemTime::now,
     })
 }

@@ -11,9 +11,9 @@ use tokio_rustls::{
 /// The server's certificate. Each kind is signed by the temporary CA.
 #[derive(Clone, Copy, Debug)]
 pub enum Tls {
-    /// For localhost and 127.0.0.1, valid now.
+    /// For localhost, 127.0.0.1 and 0.0.0.0, valid now.
     Valid,
-    /// For localhost and 127.0.0.1, expired yesterday.
+    /// For the same, expired yesterday.
     Expired,
     /// For another host.
     WrongName,
@@ -41,7 +41,7 @@ pub(crate) fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
 
     let hosts = match tls {
         Tls::WrongName => vec!["elsewhere.example".into()],
-        Tls::Valid | Tls::Expired => vec!["localhost".into(), "127.0.0.1".into()],
+        Tls::Valid | Tls::Expired => vec!["localhost".into(), "127.0.0.1".into(), "0.0.0.0".into()],
     };
     let mut leaf = named("jf-token sandbox", hosts);
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

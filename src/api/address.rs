@@ -33,17 +33,23 @@ impl PlatformUrl {
             let right = "Use https://. If this network really is yours alone, give --insecure-http.";
             return Err(given.wrong("plain http would send the tokens in clear over the network", right));
         }
-        let mut platform = url.as_str().trim_end_matches('/');
-        for service in ["/artifactory", "/access", "/ui"] {
-            platform = platform.strip_suffix(service).unwrap_or(platform).trim_end_matches('/');
-        }
-        Ok(Self(platform.to_owned()))
+        Ok(Self::of(&without_services(url)))
+    }
+
+    fn of(url: &Url) -> Self {
+        Self(url.as_str().trim_end_matches('/').to_owned())
     }
 
     /// The URL without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The URL of a request.
+    #[must_use]
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
     }
 
     /// Whether it is an https URL.
@@ -58,8 +64,19 @@ impl TryFrom<String> for PlatformUrl {
 
     /// Reads a URL that was checked when it was given. It comes from a file, which could contain anything.
     fn try_from(text: String) -> std::result::Result<Self, String> {
-        parse(&text).map(|_| Self(text)).map_err(|Wrong(why, _)| why)
+        parse(&text).map(|url| Self::of(&url)).map_err(|Wrong(why, _)| why)
     }
+}
+
+/// Cuts the services' names off the end of the path; never of the host, which may be called so.
+fn without_services(mut url: Url) -> Url {
+    let mut path = url.path().trim_end_matches('/');
+    while let Some(shorter) = ["/artifactory", "/access", "/ui"].iter().find_map(|service| path.strip_suffix(service)) {
+        path = shorter.trim_end_matches('/');
+    }
+    let path = path.to_owned();
+    url.set_path(&path);
+    url
 }
 
 fn parse(text: &str) -> std::result::Result<Url, Wrong> {
@@ -91,11 +108,14 @@ pub fn has_plain_host(url: &str) -> bool {
     host.is_ascii() && !host.contains('%')
 }
 
-/// Whether the host is this machine.
+/// The name that `Http` looks up nowhere.
+pub const LOCALHOST: &str = "localhost";
+
+/// Whether the host is this machine. A name that ends in `.localhost` may resolve to another one.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == LOCALHOST || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -116,10 +136,14 @@ mod tests {
             "https://x.io/artifactory/",
             "https://x.io/access",
             " https://x.io:443/ui/ ",
+            "https://x.io/artifactory/access//ui",
         ] {
             assert_eq!(read(text).unwrap().as_str(), "https://x.io", "{text}");
         }
         assert_eq!(read("https://x.io/jfrog/artifactory").unwrap().as_str(), "https://x.io/jfrog");
+        assert_eq!(read("https://x.io/my-ui").unwrap().as_str(), "https://x.io/my-ui");
+        assert_eq!(read("https://access/artifactory").unwrap().as_str(), "https://access");
+        assert_eq!(read("https://ui").unwrap().as_str(), "https://ui");
     }
 
     #[test]
@@ -141,7 +165,7 @@ mod tests {
         for text in ["http://127.0.0.1:8081", "http://localhost", "http://[::1]:80"] {
             assert!(read(text).is_ok(), "{text}");
         }
-        for text in ["http://x.io", "http://localhost.x.io", "http://10.0.0.1", "http://[::2]"] {
+        for text in ["http://x.io", "http://localhost.x.io", "http://x.localhost", "http://localhost.", "http://10.0.0.1", "http://[::2]"] {
             assert!(read(text).is_err(), "{text}");
         }
     }

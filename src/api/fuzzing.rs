@@ -1,4 +1,4 @@
-//! What the fuzz target `answers` calls.
+//! What the fuzz targets `answers`, `addresses` and `scopes` call.
 
 use std::time::SystemTime;
 
@@ -7,8 +7,9 @@ use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use super::request::{ApiRequest, ApiResponse, Operation};
-use super::{IssuedToken, failure, http};
+use super::{IssuedToken, PlatformUrl, TOKENS, failure, http, scope};
 use crate::io::clock::{self, Timestamp, retry_after};
+use crate::options::{InputValue, Source};
 
 /// An answer of a server that may send anything.
 #[derive(Debug)]
@@ -55,4 +56,20 @@ pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec
         let _ = (token.username(), token.name());
     }
     messages
+}
+
+fn given(text: &str) -> InputValue {
+    InputValue { text: text.into(), source: Source::Flag("--option".into()) }
+}
+
+/// The URL that a token is requested from; `None` if the platform's URL is refused.
+#[must_use]
+pub fn mint_url(platform: &str, insecure_http: bool) -> Option<String> {
+    Some(PlatformUrl::new(&given(platform), insecure_http).ok()?.endpoint(TOKENS))
+}
+
+/// The entries of a scope whose kind is unknown; `None` if the scope is refused.
+#[must_use]
+pub fn unknown_entries(scope: &str) -> Option<Vec<&str>> {
+    scope::check(&given(scope)).ok().map(|()| scope::unknown(scope))
 }

@@ -1,3 +1,4 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +11,7 @@ use rustls_platform_verifier::BuilderVerifierExt;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::address::{PlatformUrl, has_plain_host, is_loopback};
+use super::address::{LOCALHOST, PlatformUrl, has_plain_host, is_loopback};
 use super::failure;
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Result};
@@ -47,6 +48,8 @@ const HARMLESS: [&str; 18] = [
 /// How to reach one platform. TLS and the proxy are decided once.
 pub struct Http {
     client: Client,
+    /// Whose origin every request has.
+    platform: Url,
     /// The variable that names the proxy in use.
     proxy: Option<&'static str>,
     now: fn() -> SystemTime,
@@ -61,19 +64,22 @@ impl Http {
     /// # Errors
     /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
     pub fn new(platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
-        let (variable, proxy) = proxy_of(platform, environment)?.unzip();
+        let url = Url::parse(platform.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
+        let (variable, proxy) = proxy_of(&url, environment)?.unzip();
         let mut builder = Client::builder()
             .tls_backend_preconfigured(tls(platform)?)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
             .pool_idle_timeout(IDLE)
+            // Whatever is said of it elsewhere: plain http is allowed to this name because it does not leave the machine.
+            .resolve_to_addrs(LOCALHOST, &[(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()])
             .no_proxy();
         if let Some(proxy) = proxy {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
-        Ok(Self { client, proxy: variable, now })
+        Ok(Self { client, platform: url, proxy: variable, now })
     }
 
     /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits each
@@ -82,6 +88,9 @@ impl Http {
         let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
         for _ in 0..=MOST_REDIRECTS {
+            if url.origin() != self.platform.origin() {
+                return Err(failure::moved(asked, url.as_str()));
+            }
             let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
             trace(&|| {
                 format!(
@@ -150,8 +159,12 @@ fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
 }
 
 /// The proxy that the environment asks for, and the variable that does so.
-fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<(&'static str, Proxy)>> {
-    let names: &[&'static str] = if platform.is_https() {
+fn proxy_of(platform: &Url, environment: &Environment) -> Result<Option<(&'static str, Proxy)>> {
+    // A proxy on another machine can't reach our loopback address, and must not get the credential that was meant for it.
+    if is_loopback(platform) {
+        return Ok(None);
+    }
+    let names: &[&'static str] = if platform.scheme() == "https" {
         &["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
     } else if environment.has("REQUEST_METHOD") {
         // In a CGI program, HTTP_PROXY is the caller's `Proxy` header.
@@ -162,21 +175,22 @@ fn proxy_of(platform: &PlatformUrl, environment: &Environment) -> Result<Option<
     for name in names {
         let Some(proxy) = environment.get(name)? else { continue };
         let exceptions = environment.get("no_proxy")?.or(environment.get("NO_PROXY")?).unwrap_or_default();
+        let exceptions = exceptions.split([',', ' ', '\t']).filter(|host| !host.is_empty());
+        if exceptions.clone().any(|host| host == "*") {
+            return Ok(None);
+        }
         // Other programs also take *.example.com and [::1] here.
-        let plain = |host: &str| host.trim().trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
-        let exceptions: Vec<_> = exceptions.split(',').map(plain).collect();
+        let plain = |host: &str| host.trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
+        let exceptions: Vec<_> = exceptions.map(plain).collect();
         let wrong = || {
             let next = "Set it to a URL such as http://proxy.example:3128.";
             Error::input(format!("{name} is not the URL of an http or https proxy"), next)
         };
         // A proxy without a scheme is an http one, as elsewhere. A scheme that is not supported matters only if the proxy applies.
         let address = format!("http://{}", proxy.split_once("://").map_or(proxy, |(_, address)| address));
-        let its_url = has_plain_host(&address).then(|| Url::parse(&address).ok()).flatten().ok_or_else(wrong)?;
-        let platform_url = Url::parse(platform.as_str()).map_err(|_| wrong())?;
+        has_plain_host(&address).then(|| Url::parse(&address).ok()).flatten().ok_or_else(wrong)?;
         let applies = Matcher::builder().all(address).no(exceptions.join(",")).build();
-        // A proxy on another machine can't reach our loopback address, and must not get the credential that was meant for it.
-        let out_of_reach = is_loopback(&platform_url) && !is_loopback(&its_url);
-        if out_of_reach || platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {
+        if platform.as_str().parse().is_ok_and(|uri| applies.intercept(&uri).is_none()) {
             return Ok(None);
         }
         // reqwest would accept `socks5`, but can't speak it.

@@ -181,8 +181,15 @@ impl<'a> Client<'a> {
         body: Option<(&'b str, &'static str)>,
     ) -> ApiRequest<'b> {
         let (body, body_type) = body.unzip();
-        let url = format!("{}{path}", self.platform.as_str());
-        ApiRequest { operation, method, url, bearer, body, body_type: body_type.unwrap_or_default(), refresh_token: None }
+        ApiRequest {
+            operation,
+            method,
+            url: self.platform.endpoint(path),
+            bearer,
+            body,
+            body_type: body_type.unwrap_or_default(),
+            refresh_token: None,
+        }
     }
 }
 

@@ -13,18 +13,37 @@ const KINDS: &str = "An entry is applied-permissions/user, applied-permissions/a
                      applied-permissions/roles:project:role, artifact:target:actions or system:what:actions.";
 const SYSTEM: [&str; 6] = ["metrics", "livelogs", "identities", "permissions", "info", "storage"];
 
-/// Checks a scope.
+/// Checks a scope. An entry of an unknown kind may be right.
 ///
 /// # Errors
 /// Fails if the scope is wrong. The message shows it with carets under the wrong part.
 pub fn check(given: &InputValue) -> Result<()> {
     let scope = &given.text;
-    let Err(Wrong(at, why, right)) = parse(scope) else { return Ok(()) };
+    let Err(Wrong(at, why, right)) = parse(scope).map(drop) else { return Ok(()) };
     let before = scope[..at.start].chars().count();
     let width = scope[at].chars().count().max(1);
     let echo = shown(scope);
     let marked = if echo == *scope { format!("\n  {echo}\n  {}{}", " ".repeat(before), "^".repeat(width)) } else { String::new() };
     Err(given.wrong(format!("{why}{marked}"), right))
+}
+
+/// The entries of a right scope whose kind is unknown here. The platform may know them.
+#[must_use]
+pub fn unknown(scope: &str) -> Vec<&str> {
+    parse(scope).unwrap_or_default().into_iter().map(|at| &scope[at]).collect()
+}
+
+/// The name without the double quotes around it; `None` if it has quotes elsewhere.
+#[must_use]
+pub fn unquoted(name: &str) -> Option<&str> {
+    let bare = name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name);
+    (!bare.contains('"')).then_some(bare)
+}
+
+/// The parts of a list, split at the commas outside double quotes; `None` if a quote is not closed.
+#[must_use]
+pub fn parts(list: &str) -> Option<Vec<&str>> {
+    Some(split(list, 0..list.len(), ',').ok()?.into_iter().map(|at| &list[at]).collect())
 }
 
 /// The scope of these groups. Names with a space or a comma are put in double quotes, as the API requires.
@@ -34,83 +53,87 @@ pub fn groups(names: &[String]) -> String {
     format!("applied-permissions/groups:{}", quoted.collect::<Vec<_>>().join(","))
 }
 
-fn parse(scope: &str) -> std::result::Result<(), Wrong> {
-    let mut groups_seen = false;
+/// The entries of an unknown kind, if the scope is right.
+fn parse(scope: &str) -> std::result::Result<Vec<Range<usize>>, Wrong> {
+    let (mut groups_seen, mut unknown) = (false, Vec::new());
     for at in split(scope, 0..scope.len(), ' ')? {
         let entry = &scope[at.clone()];
         if let Some(permission) = entry.strip_prefix("applied-permissions/") {
             let rest = at.end - permission.len();
-            match permission.split_once(':') {
-                None if matches!(permission, "user" | "admin") => {}
-                None if matches!(permission, "groups" | "roles") => {
-                    return Err(Wrong(rest..at.end, "a list is missing", "Put a colon and the names behind it."));
-                }
-                Some(("groups", names)) => {
-                    if groups_seen {
-                        return Err(Wrong(
-                            at,
-                            "a second groups entry",
-                            "Put all groups into one entry: with two, the platform later answers 403.",
-                        ));
-                    }
-                    groups_seen = true;
-                    list(scope, at.end - names.len()..at.end)?;
-                }
-                Some(("roles", roles)) => {
-                    let start = at.end - roles.len();
-                    let parts = split(scope, start..at.end, ':')?;
-                    let [project, roles] = &parts[..] else {
-                        return Err(Wrong(start..at.end, "roles need a project", "Write roles:project:role."));
-                    };
-                    if !is_project_key(&scope[project.clone()]) {
-                        return Err(Wrong(project.clone(), "not a project key", PROJECT_KEY));
-                    }
-                    list(scope, roles.clone())?;
-                }
-                _ => return Err(Wrong(rest..at.end, "an unknown permission", "Use user, admin, groups:… or roles:….")),
+            if permission.starts_with("groups:") && std::mem::replace(&mut groups_seen, true) {
+                return Err(Wrong(at, "a second groups entry", "Put all groups into one entry: with two, the platform later answers 403."));
             }
+            check_permission(scope, rest..at.end)?;
         } else if entry.starts_with("artifact:") || entry.starts_with("system:") {
-            let parts = split(scope, at.clone(), ':')?;
-            let [kind, target, actions] = &parts[..] else {
-                return Err(Wrong(at, "a part is missing", "Write artifact:target:actions or system:what:actions."));
-            };
-            if scope[target.clone()].is_empty() {
-                return Err(Wrong(at, "the target is empty", "Name a repository (or *) between the colons."));
-            }
-            if &scope[kind.clone()] == "system" && !SYSTEM.contains(&&scope[target.clone()]) {
-                return Err(Wrong(
-                    target.clone(),
-                    "an unknown system target",
-                    "Use metrics, livelogs, identities, permissions, info or storage.",
-                ));
-            }
-            let text = &scope[actions.clone()];
-            if text != "*" {
-                for action in split(scope, actions.clone(), ',')? {
-                    if !matches!(&scope[action.clone()], "r" | "w" | "d" | "a" | "m" | "x" | "s") {
-                        return Err(Wrong(action, "an unknown action", ACTIONS));
-                    }
-                }
+            if !check_actions(scope, &at)? {
+                unknown.push(at);
             }
         } else if entry.is_empty() {
             return Err(Wrong(at, "an empty entry", "Put one space between entries."));
+        } else if has_a_kind(entry) {
+            unknown.push(at);
         } else {
             return Err(Wrong(at, "an unknown entry", KINDS));
         }
     }
-    Ok(())
+    Ok(unknown)
+}
+
+/// Whether the entry begins with `kind:`, as all do but permissions.
+fn has_a_kind(entry: &str) -> bool {
+    let is_kind =
+        |kind: &str| kind.starts_with(|c: char| c.is_ascii_lowercase()) && kind.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    entry.split_once(':').is_some_and(|(kind, rest)| is_kind(kind) && !rest.is_empty())
+}
+
+/// Checks what follows `applied-permissions/`.
+fn check_permission(scope: &str, at: Range<usize>) -> std::result::Result<(), Wrong> {
+    let permission = &scope[at.clone()];
+    match permission.split_once(':') {
+        None if matches!(permission, "user" | "admin") => Ok(()),
+        None if matches!(permission, "groups" | "roles") => Err(Wrong(at, "a list is missing", "Put a colon and the names behind it.")),
+        Some(("groups", names)) => list(scope, at.end - names.len()..at.end),
+        Some(("roles", roles)) => {
+            let start = at.end - roles.len();
+            let parts = split(scope, start..at.end, ':')?;
+            let [project, roles] = &parts[..] else {
+                return Err(Wrong(start..at.end, "roles need a project", "Write roles:project:role."));
+            };
+            if !is_project_key(&scope[project.clone()]) {
+                return Err(Wrong(project.clone(), "not a project key", PROJECT_KEY));
+            }
+            list(scope, roles.clone())
+        }
+        _ => Err(Wrong(at, "an unknown permission", "Use user, admin, groups:… or roles:….")),
+    }
+}
+
+/// Checks `artifact:target:actions` or `system:what:actions`. Returns whether its kind is known.
+fn check_actions(scope: &str, at: &Range<usize>) -> std::result::Result<bool, Wrong> {
+    let parts = split(scope, at.clone(), ':')?;
+    let [kind, target, actions] = &parts[..] else {
+        return Err(Wrong(at.clone(), "a part is missing", "Write artifact:target:actions or system:what:actions."));
+    };
+    if target.is_empty() {
+        return Err(Wrong(at.clone(), "the target is empty", "Name a repository (or *) between the colons."));
+    }
+    if &scope[actions.clone()] != "*" {
+        for action in split(scope, actions.clone(), ',')? {
+            if !matches!(&scope[action.clone()], "r" | "w" | "d" | "a" | "m" | "x" | "s") {
+                return Err(Wrong(action, "an unknown action", ACTIONS));
+            }
+        }
+    }
+    Ok(&scope[kind.clone()] == "artifact" || SYSTEM.contains(&&scope[target.clone()]))
 }
 
 /// Checks a comma-separated list of names, which may be in double quotes.
 fn list(scope: &str, at: Range<usize>) -> std::result::Result<(), Wrong> {
     for name in split(scope, at, ',')? {
-        let text = &scope[name.clone()];
-        let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
-        if bare.is_empty() {
-            return Err(Wrong(name, "an empty name", "Name something between the commas."));
-        }
-        if bare.contains('"') {
-            return Err(Wrong(name, "a quote inside a name", "Put the double quotes around the whole name."));
+        match unquoted(&scope[name.clone()]) {
+            Some("") => return Err(Wrong(name, "an empty name", "Name something between the commas.")),
+            Some(_) => {}
+            None => return Err(Wrong(name, "a quote inside a name", "Put the double quotes around the whole name.")),
         }
     }
     Ok(())

@@ -5,9 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::scope::{self, PROJECT_KEY, is_project_key};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::clock;
-use crate::options::{InputValue, TokenOptions, shown, span, switch};
+use crate::options::{InputValue, OPERAND, Source, TokenOptions, shown, span, switch};
+
+/// In characters.
+const LONGEST_SCOPE: usize = 500;
 
 /// The token to ask for. Serialized, it is the body of the request, with the keys of `jf` in the same order and under the same conditions
 /// (recorded from the real one). At the end comes `force_revocable`, which jf does not know.
@@ -47,6 +50,10 @@ impl TokenRequest {
     /// # Errors
     /// Fails on the first that is wrong.
     pub fn new(options: &TokenOptions, own_life: Option<Duration>) -> Result<Self> {
+        if let Some((source, option)) = &options.missing {
+            let help = format!("Give it by --{0}, the action's input {0} or {1}.", option.name, option.variable);
+            return Err(Error::input(format!("{source}: {} is required, and is not given", option.name), help));
+        }
         let own_life = own_life.filter(|_| options.expiry.is_none());
         Ok(Self {
             scope: scope_of(options)?,
@@ -65,6 +72,12 @@ impl TokenRequest {
     #[must_use]
     pub fn ends_within_the_hour(&self) -> bool {
         self.expires_in.is_some_and(|life| (1..=3600).contains(&life.as_secs()))
+    }
+
+    /// The entries of the scope that only the platform may know.
+    #[must_use]
+    pub fn unknown_scopes(&self) -> Vec<&str> {
+        self.scope.as_deref().map(scope::unknown).unwrap_or_default()
     }
 
     /// The body of the request.
@@ -115,46 +128,44 @@ fn scope_of(options: &TokenOptions) -> Result<Option<String>> {
                 given.wrong(format!("excludes {other}"), "Give the whole scope by one of them: --scope, or --groups and --grant-admin.")
             );
         }
-        limited(given, 500)?;
+        limited(given, &given.text, LONGEST_SCOPE)?;
         scope::check(given)?;
         return Ok(Some(given.text.clone()));
     }
-    let groups = groups.as_ref().map(|given| group_names(given).map(|names| scope::groups(&names))).transpose()?;
-    let scope: Vec<String> = groups.into_iter().chain(admin.then(|| "applied-permissions/admin".to_owned())).collect();
-    Ok(Some(scope.join(" ")).filter(|scope| !scope.is_empty()))
+    let names = groups.as_ref().map(group_names).transpose()?;
+    let parts = names.map(|names| scope::groups(&names)).into_iter().chain(admin.then(|| "applied-permissions/admin".to_owned()));
+    let scope = parts.collect::<Vec<_>>().join(" ");
+    match groups {
+        Some(given) if scope.chars().count() > LONGEST_SCOPE => {
+            Err(given.wrong(format!("is longer than the {LONGEST_SCOPE} characters of a scope"), "Name fewer groups."))
+        }
+        _ => Ok(Some(scope).filter(|scope| !scope.is_empty())),
+    }
 }
 
 fn group_names(given: &InputValue) -> Result<Vec<String>> {
     let right = "List the names with commas between them; put a name that holds a comma into double quotes.";
-    let (mut names, mut name, mut quoted) = (Vec::new(), String::new(), false);
-    for c in given.text.chars().chain([',']) {
-        match c {
-            '"' => quoted = !quoted,
-            ',' if !quoted => names.push(std::mem::take(&mut name).trim().to_owned()),
-            c => name.push(c),
-        }
-    }
-    if quoted {
-        return Err(given.wrong("a quote is not closed", right));
-    }
-    if names.iter().any(String::is_empty) {
-        return Err(given.wrong("a group has no name", right));
-    }
-    if let Some(name) = names.iter().find(|name| name.contains(char::is_control)) {
-        return Err(given.wrong(format!("'{}' holds a control character", shown(name)), right));
-    }
-    if scope::groups(&names).chars().count() > 500 {
-        return Err(given.wrong("is longer than the 500 characters of a scope", "Name fewer groups."));
-    }
-    Ok(names)
+    let parts = scope::parts(&given.text).ok_or_else(|| given.wrong("a quote is not closed", right))?;
+    parts
+        .into_iter()
+        .map(|part| match scope::unquoted(part.trim()) {
+            None => Err(given.wrong("a quote inside a name", "Put the double quotes around the whole name.")),
+            Some("") => Err(given.wrong("a group has no name", right)),
+            Some(name) if name.contains(char::is_control) => {
+                Err(given.wrong(format!("'{}' holds a control character", shown(name)), right))
+            }
+            Some(name) => Ok(name.to_owned()),
+        })
+        .collect()
 }
 
-fn limited(given: &InputValue, most: usize) -> Result<()> {
-    let length = given.text.chars().count();
+/// Checks a text as it is to be sent.
+fn limited(given: &InputValue, text: &str, most: usize) -> Result<()> {
+    let length = text.chars().count();
     if length > most {
         return Err(given.wrong(format!("has {length} characters"), format!("The platform takes at most {most}.")));
     }
-    if given.text.contains(char::is_control) {
+    if text.contains(char::is_control) {
         return Err(given.wrong("holds a control character", "Use plain text."));
     }
     Ok(())
@@ -162,22 +173,26 @@ fn limited(given: &InputValue, most: usize) -> Result<()> {
 
 fn description(given: &InputValue) -> Result<String> {
     // The description is the only text that may have several lines.
-    limited(&InputValue { text: given.text.replace(['\n', '\t', '\r'], " "), ..given.clone() }, 1024)?;
+    limited(given, &given.text.replace(['\n', '\t', '\r'], " "), 1024)?;
     Ok(given.text.clone())
 }
 
 fn user_name(given: &InputValue) -> Result<String> {
-    if switch(&given.text).is_some() {
+    if switch(&given.text).is_some() && given.source == Source::Flag(OPERAND.into()) {
         return Err(given.wrong(
-            format!("'{}' can't be a user name", given.text),
-            "A switch takes its value with an equals sign, such as --refreshable=false.",
+            format!("'{}' is a switch's word", given.text),
+            format!(
+                "A switch takes its value with an equals sign: --refreshable=false. For a user of that name write --username {}.",
+                given.text
+            ),
         ));
     }
     if given.text.contains(char::is_whitespace) {
         return Err(given.wrong("holds a space or a line break", "A user name has none."));
     }
-    limited(given, 255)?;
-    Ok(given.text.to_lowercase())
+    let name = given.text.to_lowercase();
+    limited(given, &name, 255)?;
+    Ok(name)
 }
 
 fn audience(given: &InputValue) -> Result<String> {
@@ -186,12 +201,13 @@ fn audience(given: &InputValue) -> Result<String> {
             !id.is_empty() && (kind == "*" || (kind.starts_with("jf") && kind.bytes().all(|b| b.is_ascii_lowercase())))
         })
     };
-    if given.text != "*" && !given.text.split(' ').all(entry_is_right) {
+    let audience = given.text.trim_matches(' ');
+    if audience != "*" && !audience.split(' ').all(entry_is_right) {
         let right = "Write service@id or service@* with a space between entries, such as 'jfrt@* jfxr@*'.";
         return Err(given.wrong(format!("'{}' is not an audience", shown(&given.text)), right));
     }
-    limited(given, 255)?;
-    Ok(given.text.clone())
+    limited(given, audience, 255)?;
+    Ok(audience.to_owned())
 }
 
 fn project(given: &InputValue) -> Result<String> {

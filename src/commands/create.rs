@@ -33,7 +33,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
-    let request = TokenRequest::new(&cx.options.token, cx.action.as_ref().map(|_| Action::LIFE))?;
+    let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
         cx.platform()?;
         cx.console.data(&format!("{}\n", request.body()))?;
@@ -135,11 +135,12 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     }
     places.extend(session.map(|session| Place::Session(session.name().to_owned())));
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
+    let used = cx.options.token.of_others();
     if format.is_none() {
-        cx.console.say(&for_people(stored, &places, now, &zone));
+        cx.console.say(&for_people(stored, &places, &used, now, &zone));
     }
     // The token is in place: it must not be taken back because a page can't be written.
-    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(stored, &places, now, &zone))) {
+    if let Err(error) = cx.ci.export(Export::Summary(&for_the_step(stored, &places, &used, now, &zone))) {
         cx.console.warn(&error.to_string());
     }
     Ok(())

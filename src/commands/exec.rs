@@ -113,7 +113,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
 
 /// Issues a token, in a session that ends with the program.
 fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(StoredToken, File)> {
-    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, TokenRequest::new(&cx.options.token, Some(LIFE))?)? };
+    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, cx.token_request(Some(LIFE))?)? };
     let mut guard = session.lock(LOCK)?;
     if !guard.state.is_empty() {
         // Another one was quicker.

@@ -39,6 +39,6 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     places.extend(set.map(|name| Place::Variable(name.clone())));
     places.push(Place::Session(guard.name().to_owned()));
     let zone = clock::zone(&cx.environment);
-    cx.console.say(&for_people(stored, &places, cx.now(), &zone));
+    cx.console.say(&for_people(stored, &places, &[], cx.now(), &zone));
     Ok(0)
 }

@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
+use crate::io::without_commands;
 use crate::options::Format;
 
 /// The text for standard output.
@@ -83,7 +84,7 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
 pub fn table(rows: Vec<(String, Option<String>)>) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     rows.into_iter()
-        .filter_map(|(name, value)| Some(one_line(&format!("{name:<width$}  {}", value?)).replace("##[", "## [") + "\n"))
+        .filter_map(|(name, value)| Some(without_commands(&one_line(&format!("{name:<width$}  {}", value?))).into_owned() + "\n"))
         .collect()
 }
 

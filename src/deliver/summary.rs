@@ -32,11 +32,11 @@ impl Place {
     }
 }
 
-/// The token's user, scope, end and places, for standard error.
+/// The token's user, scope, end and places, and the `used` variables that other programs read too, for standard error.
 #[must_use]
-pub fn for_people(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
+pub fn for_people(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
     let mut text = format!("an access token for {} at {}", who(&stored.token), stored.platform.as_str());
-    for (name, value) in facts(stored, places, now, zone) {
+    for (name, value) in facts(stored, places, used, now, zone) {
         let _ = write!(text, "\n  {name:<7} {value}");
     }
     text
@@ -44,14 +44,14 @@ pub fn for_people(stored: &StoredToken, places: &[Place], now: Timestamp, zone: 
 
 /// The same as a small Markdown table.
 #[must_use]
-pub fn for_the_step(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> String {
+pub fn for_the_step(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
     let mut text = format!(
         "### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n",
         cell(&who(&stored.token)),
         cell(stored.platform.as_str())
     );
-    for (name, value) in facts(stored, places, now, zone) {
+    for (name, value) in facts(stored, places, used, now, zone) {
         let _ = writeln!(text, "| {name} | {} |", cell(&value));
     }
     text
@@ -61,10 +61,13 @@ fn who(token: &IssuedToken) -> String {
     token.username().map_or_else(|| "a user the token does not name".into(), |name| shown(&name))
 }
 
-fn facts(stored: &StoredToken, places: &[Place], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+fn facts(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let until = stored.token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
     let put: Vec<_> = places.iter().map(Place::name).collect();
     let mut facts = vec![("scope", may(stored)), ("until", until)];
+    if !used.is_empty() {
+        facts.push(("used", used.join(", ")));
+    }
     if !put.is_empty() {
         facts.push(("put in", put.join(", ")));
     }

@@ -23,9 +23,9 @@ pub trait LogStyle: Send + Sync {
         None
     }
 
-    /// The text, changed so that no part of it is a command to the CI. Some runners take `##[…]` as one anywhere in a line.
+    /// The text, changed so that no part of it is a command to the CI. Some runners take `##[…]` or `##word[…]` as one anywhere in a line.
     fn escape<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if text.contains("##[") { text.replace("##[", "## [").into() } else { text.into() }
+        without_commands(text)
     }
 }
 
@@ -33,6 +33,25 @@ pub trait LogStyle: Send + Sync {
 struct Plain;
 
 impl LogStyle for Plain {}
+
+/// The text with a space in each `##[`, `##vso[`, `##teamcity[` and the like.
+#[must_use]
+pub fn without_commands(text: &str) -> Cow<'_, str> {
+    let mut parts = text.split("##");
+    let first = parts.next().unwrap_or_default();
+    let is_command = |part: &str| part.trim_start_matches(|c: char| c == '#' || c.is_ascii_alphabetic()).starts_with('[');
+    let rest: Vec<_> = parts.map(|part| if is_command(part) { ["## ", part] } else { ["##", part] }).collect();
+    if rest.is_empty() { text.into() } else { (first.to_owned() + &rest.concat().concat()).into() }
+}
+
+/// The text, changed so that no line begins like a command of GitHub's, and without control characters.
+fn harmless(text: &str) -> String {
+    let line = |line: &str| {
+        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        if line.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line }
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
 
 /// What everything that is printed goes through.
 pub struct Console {
@@ -82,7 +101,7 @@ impl Console {
 
     /// Prints a message that says which program it comes from.
     pub fn say(&self, text: &str) {
-        self.line(&format!("jf-token: {text}"));
+        self.line(&harmless(&format!("jf-token: {text}")));
     }
 
     /// Prints a warning, as an annotation if the CI has them.

@@ -48,6 +48,12 @@ impl Environment {
         self.0.iter().any(|(other, _)| other == OsStr::new(name))
     }
 
+    /// Whether the variable is absent, empty or has only whitespace.
+    #[must_use]
+    pub fn is_blank(&self, name: &str) -> bool {
+        self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    }
+
     /// All variables with their values, as they are.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))

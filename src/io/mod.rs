@@ -8,7 +8,7 @@ mod first_line;
 pub mod random;
 mod stream;
 
-pub use console::{Console, Level, LogStyle};
+pub use console::{Console, Level, LogStyle, without_commands};
 pub use environment::Environment;
 pub use file::{AtomicFile, remove, remove_all};
 pub use first_line::FirstLine;

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 use redact::Secret;
 use tokio::runtime::Runtime;
 
-use crate::api::{Client, Http, Limits, PlatformUrl, RetryBudget};
+use crate::api::{Client, Http, Limits, PlatformUrl, RetryBudget, TokenRequest};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Credential};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
-use crate::options::{Options, table};
+use crate::options::{Options, shown, table};
 use crate::session::{Place, Session, StoredToken};
 
 /// Everything that a command works with. It reaches the outside world only through this. A process has one, with one runtime and one HTTP
@@ -115,6 +115,20 @@ impl Context {
                 "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
             )
         })
+    }
+
+    /// What token to ask for; `own_life` is as in `TokenRequest::new`. Warns of parts of the scope that are unknown here.
+    ///
+    /// # Errors
+    /// Fails on the first option that is wrong.
+    pub fn token_request(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
+        let options = &self.options.token;
+        let request = TokenRequest::new(options, own_life)?;
+        for entry in request.unknown_scopes() {
+            let source = options.scope.as_ref().map(|given| format!("{}: ", given.source)).unwrap_or_default();
+            self.console.warn(&format!("{source}'{}' is unknown here; it is sent as it is", shown(entry)));
+        }
+        Ok(request)
     }
 
     /// The credential, if one was given. It is looked for once, because a pipe can't be read again.

@@ -91,14 +91,6 @@ pub enum Revoke {
 }
 
 impl Revoke {
-    /// Every choice with its names.
-    pub const WORDS: [(&str, Revoke); 7] = [
-        ("true", Revoke::AtEnd),
-        ("false", Revoke::Never),
-        ("strict", Revoke::Strict),
-        ("1", Revoke::AtEnd),
-        ("0", Revoke::Never),
-        ("yes", Revoke::AtEnd),
-        ("no", Revoke::Never),
-    ];
+    /// Every choice with its name. The other words of a switch are taken too.
+    pub const WORDS: [(&str, Revoke); 3] = [("true", Revoke::AtEnd), ("false", Revoke::Never), ("strict", Revoke::Strict)];
 }

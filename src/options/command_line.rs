@@ -1,21 +1,21 @@
 //! The command line, built from the table of options. clap must not parse values into types: its errors would show them.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::inputs::Flags;
-use super::table::{ALL, FORMAT, OUTPUT_FILE, Opt, USERNAME, Value};
-use super::value::near;
-use super::{Format, Operands, Syntax, shown};
+use super::table::{ALL, ENV_FILE, FORMAT, OF_JF, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::value::{meant, near};
+use super::{Format, OPERAND, Operands, Syntax, shown};
 use crate::error::{Error, Result};
 use crate::io::Environment;
 
 const AFTER_HELP: &str = "\
 Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
-overrides the variable; an empty value counts as absent.
+overrides the variable. An empty variable or input counts as absent; an empty flag that would limit the token is an error.
 
 Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
 4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
@@ -62,16 +62,17 @@ pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> C
 }
 
 fn with_options(sub: Command, syntax: &Syntax) -> Command {
-    let sub = sub.args(syntax.known().map(|option| arg(option, syntax.operands)));
-    if syntax.operands == Operands::Program { sub.arg(program()) } else { sub }
+    let sub = sub.args(syntax.known().map(arg));
+    match syntax.operands {
+        Operands::Program => sub.arg(program()),
+        Operands::Username => sub.arg(Arg::new(OPERAND).help("The same as --username").value_parser(OsStringValueParser::new())),
+        Operands::None | Operands::Output => sub,
+    }
 }
 
-fn arg(option: &'static Opt, operands: Operands) -> Arg {
+fn arg(option: &'static Opt) -> Arg {
     let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
-    if option.name == USERNAME.name && operands == Operands::Username {
-        return arg.value_name("USERNAME");
-    }
-    let arg = if option.name == OUTPUT_FILE.name { arg.alias("env-file") } else { arg };
+    let arg = if option.name == OUTPUT_FILE.name { arg.alias(ENV_FILE) } else { arg };
     let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
     match option.value {
         Value::Text(name) | Value::Secret(name) => arg.value_name(name).allow_hyphen_values(true),
@@ -92,6 +93,7 @@ fn program() -> Arg {
 }
 
 const PROGRAM: &str = "program";
+const HELP: &str = "jf-token COMMAND --help shows the options of a command.";
 
 /// The command that the arguments name. The first of them is jf-token's own name.
 #[must_use]
@@ -109,8 +111,13 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
         args.remove(1);
         args.push("--help".into());
     }
+    // As jf has it; clap's own is -V.
+    if let Some(word) = args.get_mut(1).filter(|word| *word == "-v") {
+        *word = "--version".into();
+    }
     let command = command_of(&args, commands);
     let as_jf = args.get(1).zip(command).is_some_and(|(word, syntax)| word != syntax.name);
+    let args = joined(args, command)?;
     let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
         Ok(matches) => matches,
@@ -137,8 +144,8 @@ pub fn is_for_a_shell(args: &[OsString], command: Option<&Syntax>, environment: 
     let mut word = "";
     while let Some(argument) = rest.next() {
         match argument.split_once('=') {
-            Some(("--format", value)) => word = value,
-            None if argument == "--format" => word = rest.next().unwrap_or_default(),
+            Some(("--format" | "-format", value)) => word = value,
+            None if matches!(argument, "--format" | "-format") => word = rest.next().unwrap_or_default(),
             _ => {}
         }
     }
@@ -148,23 +155,96 @@ pub fn is_for_a_shell(args: &[OsString], command: Option<&Syntax>, environment: 
     command.is_none_or(|syntax| syntax.formats.contains(&Format::Shell)) && word.eq_ignore_ascii_case("shell")
 }
 
-fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
-    let mut flags = Flags::new();
-    for option in syntax.known() {
-        if let Some(value) = found.get_one::<OsString>(option.name) {
-            let Some(text) = value.to_str() else {
-                return Err(Error::input(format!("--{} is not UTF-8 text", option.name), "Give plain text."));
-            };
-            if ALL.iter().any(|option| text.strip_prefix("--") == Some(option.name)) {
+/// The arguments with each value joined to its option by `=`, and with two dashes before each long option: jf takes one dash too.
+///
+/// # Errors
+/// Fails if an option has no value, or is followed by another option.
+fn joined(args: Vec<OsString>, command: Option<&Syntax>) -> Result<Vec<OsString>> {
+    let mut joined = Vec::new();
+    let mut args = args.into_iter();
+    joined.extend(args.next());
+    while let Some(arg) = args.next() {
+        let Some(mut option) = long(&arg) else {
+            let is_the_end = arg == "--";
+            joined.push(arg);
+            if is_the_end {
+                break;
+            }
+            continue;
+        };
+        if command.is_some_and(|command| lacks_a_value(&option, command)) {
+            let value = args.next().ok_or_else(|| no_value(&option))?;
+            if let Some(follower) = value.to_str().and_then(known_option) {
                 return Err(Error::input(
-                    format!("--{} needs a value, but {text} follows it", option.name),
-                    "Write --option VALUE or --option=VALUE.",
+                    format!("{option} needs a value, but {follower} follows it"),
+                    format!("Write {option} VALUE, or {option}={follower} where that is the value."),
                 ));
             }
-            flags.push((option.name, text.to_owned()));
+            option.push('=');
+            let mut option = OsString::from(option);
+            option.push(value);
+            joined.push(option);
+        } else {
+            joined.push(option.into());
         }
     }
+    joined.extend(args);
+    Ok(joined)
+}
+
+/// The argument with two dashes in front, if it is a long option.
+fn long(arg: &OsStr) -> Option<String> {
+    let arg = arg.to_str()?;
+    let name = arg.strip_prefix('-')?;
+    let name = name.strip_prefix('-').unwrap_or(name);
+    let is_long = name.starts_with(|c: char| c.is_ascii_alphabetic()) && (arg.starts_with("--") || name_of(name).len() > 1);
+    is_long.then(|| format!("--{name}"))
+}
+
+/// The part before the equals sign.
+fn name_of(option: &str) -> &str {
+    option.split_once('=').map_or(option, |(name, _)| name)
+}
+
+/// Whether the next argument is this option's value.
+fn lacks_a_value(option: &str, command: &Syntax) -> bool {
+    let is = |known: &Opt| option[2..] == *known.name || (known.name == OUTPUT_FILE.name && option[2..] == *ENV_FILE);
+    command.known().any(|known| known.value != Value::Switch && is(known))
+}
+
+/// The option that a value begins with, if any. The command need not know it.
+fn known_option(value: &str) -> Option<&str> {
+    let option = name_of(value);
+    let name = option.strip_prefix('-')?;
+    let name = name.strip_prefix('-').unwrap_or(name);
+    let others = ["", ENV_FILE, "help", "version", "h", "v", "V"];
+    let names = ALL.iter().map(|option| option.name).chain(OF_JF.iter().map(|(name, _)| *name)).chain(others);
+    (option.len() > 1 && names.into_iter().any(|known| known == name)).then_some(option)
+}
+
+fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
+    let mut flags = Flags::new();
+    let operand = (syntax.operands == Operands::Username).then_some(OPERAND);
+    for name in syntax.known().map(|option| option.name).chain(operand) {
+        if let Some(value) = found.get_one::<OsString>(name) {
+            let Some(text) = value.to_str() else {
+                let name = if name == OPERAND { name.to_owned() } else { format!("--{name}") };
+                return Err(Error::input(format!("{name} is not UTF-8 text"), "Give plain text."));
+            };
+            flags.push((name, text.to_owned()));
+        }
+    }
+    if [USERNAME.name, OPERAND].iter().all(|name| flags.iter().any(|(given, _)| given == name)) {
+        return Err(Error::input(format!("{OPERAND}: --{} gives a user name too", USERNAME.name), "Give one of them."));
+    }
     Ok(flags)
+}
+
+fn no_value(option: &str) -> Error {
+    Error::input(
+        format!("{} needs a value", shown(option)),
+        "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.",
+    )
 }
 
 /// Explains an error in our own words. clap's would show the values, and the code that writes them takes 30 KiB.
@@ -181,13 +261,7 @@ fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static S
             Some(name) => Error::input(format!("unknown option --{} for {}", shown(name), command.name), option_hint(name, command)),
             None => not_an_option(argument, command),
         },
-        (_, Some(_)) => {
-            let what = match option {
-                Some(name) => format!("--{} needs a value", shown(name)),
-                None => "the arguments can't be read".into(),
-            };
-            Error::input(what, "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.")
-        }
+        (_, Some(_)) => option.map_or_else(|| Error::input("the arguments can't be read", HELP), |name| no_value(&format!("--{name}"))),
         (_, None) => {
             let word = culprit(ContextKind::InvalidSubcommand);
             Error::input(format!("unknown command '{}'", shown(word)), command_hint(word, commands))
@@ -197,9 +271,7 @@ fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static S
 
 fn not_an_option(argument: &str, command: &Syntax) -> Error {
     match command.operands {
-        _ if argument.starts_with('-') => {
-            Error::input("options have no short forms", "jf-token COMMAND --help shows the options of a command.")
-        }
+        _ if argument.starts_with('-') => Error::input("options have no short forms", HELP),
         // Probably a program without the dashes.
         Operands::Program => no_program(),
         Operands::Output => Error::input(
@@ -218,7 +290,10 @@ fn no_program() -> Error {
 }
 
 fn option_hint(name: &str, command: &Syntax) -> String {
-    match near(name, command.known().map(|option| option.name)) {
+    if let Some((_, instead)) = OF_JF.iter().find(|(other, _)| *other == name) {
+        return (*instead).to_owned();
+    }
+    match meant(name, command.known().map(|option| option.name)) {
         Some(option) => format!("Did you mean --{option}?"),
         None => format!("jf-token {} --help shows its options.", command.name),
     }

@@ -1,14 +1,17 @@
 use std::time::Duration;
 
-use super::choices::Format;
-use super::table::{self, Opt, Value};
-use super::value::{InputValue, Source, near, shown, switch};
+use super::choices::{Format, Revoke};
+use super::table::{self, Group, Opt, Value};
+use super::value::{InputValue, Source, meant, near, shown, switch};
 use super::{Syntax, span};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::Environment;
 
-/// The flags that were given, each under the name of its option.
+/// The flags that were given, each under the name of its option. The argument without a flag is under `OPERAND`.
 pub type Flags = Vec<(&'static str, String)>;
+
+/// The user name as an argument without a flag.
+pub const OPERAND: &str = "USERNAME";
 
 /// Where values come from. A flag beats the action's input, which beats the variable. An empty value counts as unset.
 pub struct Inputs<'a> {
@@ -26,11 +29,17 @@ impl Inputs<'_> {
     /// The option's value, if one was given.
     ///
     /// # Errors
-    /// Fails if the variable that decides is not UTF-8.
+    /// Fails if the variable that decides is not UTF-8, or if a flag that limits the token is empty.
     pub fn text(&self, option: &Opt) -> Result<Option<InputValue>> {
-        if let Some(text) = self.flag(option).filter(|text| !text.is_empty()) {
-            let flag = if option.name == table::USERNAME.name { "USERNAME".into() } else { format!("--{}", option.name) };
-            return Ok(Some(InputValue { text: text.clone(), source: Source::Flag(flag) }));
+        if let Some((word, text)) = self.flag(option) {
+            let source = Source::Flag(if *word == OPERAND { word.to_string() } else { format!("--{word}") });
+            if !text.is_empty() {
+                return Ok(Some(InputValue { text: text.clone(), source }));
+            }
+            if option.limits() {
+                let help = "An empty value limits nothing: set the variable that it comes from, or leave the option out.";
+                return Err(Error::input(format!("{source}: is empty"), help));
+            }
         }
         if self.in_action
             && option.in_action
@@ -42,8 +51,17 @@ impl Inputs<'_> {
         Ok(text.map(|text| InputValue { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
     }
 
-    fn flag(&self, option: &Opt) -> Option<&String> {
-        self.flags.iter().find(|(name, _)| *name == option.name).map(|(_, text)| text)
+    fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {
+        let is_operand = |name: &str| name == OPERAND && option.name == table::USERNAME.name;
+        self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name))
+    }
+
+    /// The user that the token is for. As in jf, `--user` beside an access token is that user.
+    ///
+    /// # Errors
+    /// Fails as `text` does.
+    pub fn username(&self) -> Result<Option<InputValue>> {
+        self.text(&table::USERNAME)?.map_or_else(|| self.text(&table::USER), |name| Ok(Some(name)))
     }
 
     /// The option's value, if this command knows the option. A value meant for another command need not be valid.
@@ -77,7 +95,7 @@ impl Inputs<'_> {
 
     fn switch_value(&self, option: &Opt) -> Result<Option<(InputValue, bool)>> {
         let Some(given) = self.known(option)? else { return Ok(None) };
-        let on = switch(&given.text).ok_or_else(|| given.wrong("is neither true nor false", "Use one of true, false, 1, 0, yes, no."))?;
+        let on = switch(&given.text).ok_or_else(|| given.wrong("is neither true nor false", "Use true or false."))?;
         Ok(Some((given, on)))
     }
 
@@ -112,12 +130,75 @@ impl Inputs<'_> {
         one_of(&given, &words).map(Some)
     }
 
+    /// What happens when the job ends.
+    ///
+    /// # Errors
+    /// Fails if the word is unknown.
+    pub fn revoke(&self) -> Result<Revoke> {
+        let Some(given) = self.known(&table::REVOKE)? else { return Ok(Revoke::default()) };
+        match switch(&given.text) {
+            Some(on) => Ok(if on { Revoke::AtEnd } else { Revoke::Never }),
+            None => one_of(&given, &Revoke::WORDS),
+        }
+    }
+
+    /// The first option that is required and was not given, and what requires it.
+    ///
+    /// # Errors
+    /// Fails if a required name is not an option of the token's.
+    pub fn missing(&self) -> Result<Option<(Source, &'static Opt)>> {
+        let Some(required) = self.known(&table::REQUIRE)? else { return Ok(None) };
+        let mut missing = None;
+        for name in required.text.split(',').map(str::trim) {
+            let option = of_a_token().find(|option| option.name == name).ok_or_else(|| {
+                let names = of_a_token().map(|option| option.name);
+                let hint = meant(name, names).map_or_else(
+                    || "Name options with commas between them, such as expiry,groups.".to_owned(),
+                    |option| format!("Did you mean {option}?"),
+                );
+                required.wrong(format!("'{}' is not an option that says what token is wanted", shown(name)), hint)
+            })?;
+            if missing.is_none() && !self.is_given(option)? {
+                missing = Some((required.source.clone(), option));
+            }
+        }
+        Ok(missing)
+    }
+
+    fn is_given(&self, option: &Opt) -> Result<bool> {
+        match option.value {
+            Value::Switch => self.switch(option),
+            _ if option.name == table::USERNAME.name => Ok(self.username()?.is_some()),
+            _ => Ok(self.text(option)?.is_some()),
+        }
+    }
+
+    /// Checks that the action has all inputs that are set. The runner only warns, and a limit with a misspelt name would not limit anything.
+    /// A command that asks for no token passes: the post step must revoke whatever is set.
+    ///
+    /// # Errors
+    /// Fails if there is an unknown input that is not empty.
+    pub fn check_action(&self) -> Result<()> {
+        if !self.in_action || !self.syntax.groups.contains(&Group::Token) {
+            return Ok(());
+        }
+        let known = || table::ALL.iter().filter(|option| option.in_action);
+        let is_known = |variable: &str| known().any(|option| option.input_variable() == variable);
+        let Some(variable) = self.environment.names(table::INPUT).find(|name| !is_known(name) && !self.environment.is_blank(name)) else {
+            return Ok(());
+        };
+        let name = variable[table::INPUT.len()..].to_lowercase();
+        let hint = meant(&name, known().map(|option| option.name)).map(|option| format!("Did you mean {option}? ")).unwrap_or_default();
+        let blank = format!("If it came from elsewhere, such as the job's env, blank it in the step: env: {{ {}: '' }}.", shown(variable));
+        Err(Error::input(format!("the action has no input '{}'", shown(&name)), hint + &blank))
+    }
+
     /// Variables that look like ours but are not, each with the name that was probably meant, if there is one.
     #[must_use]
     pub fn unknown_variables(&self) -> Vec<(String, Option<&'static str>)> {
         let known = || table::ALL.iter().map(|option| option.variable).chain([table::HOME]);
-        let unknown = self.environment.names("JF_TOKEN_").filter(|name| !known().any(|other| other == *name));
-        unknown.map(|name| (shown(name), near(name, known()))).collect()
+        let unknown = self.environment.names(table::OURS).filter(|name| !known().any(|other| other == *name));
+        unknown.map(|name| (shown(name), variable_meant(name).or_else(|| near(name, known())))).collect()
     }
 
     /// The first flag that holds a secret, if any: other processes on this machine can read the argument list.
@@ -126,6 +207,18 @@ impl Inputs<'_> {
         let secrets = table::ALL.iter().filter(|option| matches!(option.value, Value::Secret(_)));
         secrets.filter(|option| self.flag(option).is_some()).map(|option| option.name).next()
     }
+}
+
+/// The options that say what token is wanted.
+fn of_a_token() -> impl Iterator<Item = &'static Opt> {
+    table::ALL.iter().copied().filter(|option| option.group == Group::Token && option.name != table::REQUIRE.name)
+}
+
+/// The variable that was probably meant by one with a synonym in its name.
+fn variable_meant(name: &str) -> Option<&'static str> {
+    let word = name.strip_prefix(table::OURS)?.to_lowercase().replace('_', "-");
+    let (_, option) = table::SYNONYMS.iter().find(|(synonym, _)| *synonym == word)?;
+    table::ALL.iter().find(|known| known.name == *option).map(|option| option.variable)
 }
 
 fn one_of<T: Copy>(given: &InputValue, words: &[(&str, T)]) -> Result<T> {

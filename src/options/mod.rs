@@ -14,10 +14,10 @@ use std::time::Duration;
 use crate::error::Result;
 
 pub use choices::{Format, RenewBy, Revoke};
-pub use inputs::{Flags, Inputs};
+pub use inputs::{Flags, Inputs, OPERAND};
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
-pub use value::{InputValue, Source, near, shown, switch};
+pub use value::{InputValue, Source, meant, near, shown, switch};
 
 /// Everything that a command was asked for.
 pub struct Options {
@@ -95,6 +95,18 @@ pub struct TokenOptions {
     pub project: Option<InputValue>,
     /// Whether the token must be revocable even if it is short-lived; `None` if not given.
     pub force_revocable: Option<bool>,
+    /// The first option that is required but was not given, and what requires it.
+    pub missing: Option<(Source, &'static table::Opt)>,
+}
+
+impl TokenOptions {
+    /// The variables used that other programs read too: they may have been set for those.
+    #[must_use]
+    pub fn of_others(&self) -> Vec<&str> {
+        let sources = [&self.username, &self.project].into_iter().flatten().map(|given| &given.source);
+        let variables = sources.filter_map(|source| if let Source::Variable(name) = source { Some(name.as_str()) } else { None });
+        variables.filter(|name| !name.starts_with(table::OURS)).collect()
+    }
 }
 
 /// Where the token goes.
@@ -159,6 +171,7 @@ impl Options {
         use table as t;
         let text = |option| inputs.text(option);
         let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
+        inputs.check_action()?;
         Ok(Self {
             connection: Connection {
                 url: text(&t::URL)?,
@@ -173,8 +186,7 @@ impl Options {
                 password: text(&t::PASSWORD)?,
             },
             token: TokenOptions {
-                // As in jf, --user beside an access token is the user that the token is for.
-                username: text(&t::USERNAME)?.map_or_else(|| text(&t::USER), |name| Ok(Some(name)))?,
+                username: inputs.username()?,
                 scope: text(&t::SCOPE)?,
                 groups: text(&t::GROUPS)?,
                 grant_admin: switch(&t::GRANT_ADMIN)?,
@@ -186,6 +198,7 @@ impl Options {
                 audience: text(&t::AUDIENCE)?,
                 project: text(&t::PROJECT)?,
                 force_revocable: inputs.switch_if_given(&t::FORCE_REVOCABLE)?,
+                missing: inputs.missing()?,
             },
             hand_over: HandOver {
                 format: inputs.format()?.or(as_jf.then_some(Format::Json)),
@@ -203,11 +216,7 @@ impl Options {
                 foreground: switch(&t::FOREGROUND)?,
                 log_file: text(&t::LOG_FILE)?,
             },
-            session: SessionOptions {
-                name: text(&t::SESSION)?,
-                revoke: inputs.word(&t::REVOKE, &Revoke::WORDS)?.unwrap_or_default(),
-                token_id: text(&t::TOKEN_ID)?,
-            },
+            session: SessionOptions { name: text(&t::SESSION)?, revoke: inputs.revoke()?, token_id: text(&t::TOKEN_ID)? },
             diagnostics: Diagnostics { verbose: switch(&t::VERBOSE)?, online: switch(&t::ONLINE)?, dry_run: switch(&t::DRY_RUN)? },
             outlive_parent: switch(&t::OUTLIVE_PARENT)?,
             program,

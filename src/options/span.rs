@@ -15,8 +15,10 @@ pub fn read(given: &InputValue) -> Result<Duration> {
     if text.starts_with('-') {
         return Err(given.wrong(format!("'{}' is negative", shown(text)), right));
     }
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
+    // As jf has it.
+    let unsigned = text.strip_prefix('+').unwrap_or(text);
+    let digits = unsigned.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &unsigned[digits.len()..] {
         "" | "s" => 1,
         "m" => 60,
         "h" => 3600,

@@ -53,7 +53,13 @@ impl Opt {
     /// The variable in which a runner passes an action's input.
     #[must_use]
     pub fn input_variable(&self) -> String {
-        format!("INPUT_{}", self.name.to_uppercase())
+        format!("{INPUT}{}", self.name.to_uppercase())
+    }
+
+    /// Whether a token without this option could do more, or live longer.
+    #[must_use]
+    pub fn limits(&self) -> bool {
+        self.group == Group::Token && matches!(self.value, Text(_)) && self.name != DESCRIPTION.name
     }
 }
 
@@ -89,6 +95,7 @@ options! {
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), Token, true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
+    REQUIRE "require" "JF_TOKEN_REQUIRE" Text("OPTIONS"), Token, true, "Options that a token must not be asked for without, such as expiry,groups";
     FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create: table too; not get: none; inspect: table or json";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
@@ -110,6 +117,49 @@ options! {
     INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, Connection, true, "Allow plain http to another machine: anyone on the way can read the tokens";
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, Diagnostics, true, "Show the requests on standard error, with secrets replaced";
 }
+
+/// The prefix of variables that only jf-token reads.
+pub const OURS: &str = "JF_TOKEN_";
+
+/// The prefix of the variables in which a runner passes an action's inputs.
+pub const INPUT: &str = "INPUT_";
+
+/// The other name of `OUTPUT_FILE`.
+pub const ENV_FILE: &str = "env-file";
+
+/// Other words for options, too different from their names for `near`.
+pub const SYNONYMS: [(&str, &str); 15] = [
+    ("ttl", EXPIRY.name),
+    ("life", EXPIRY.name),
+    ("lifetime", EXPIRY.name),
+    ("expires", EXPIRY.name),
+    ("expires-in", EXPIRY.name),
+    ("expiration", EXPIRY.name),
+    ("duration", EXPIRY.name),
+    ("validity", EXPIRY.name),
+    ("permissions", SCOPE.name),
+    ("admin", GRANT_ADMIN.name),
+    ("revocable", FORCE_REVOCABLE.name),
+    ("revokable", FORCE_REVOCABLE.name),
+    ("refresh", REFRESHABLE.name),
+    ("project-key", PROJECT.name),
+    ("token", ACCESS_TOKEN.name),
+];
+
+/// Options that only `jf access-token-create` has, and what to give instead.
+pub const OF_JF: [(&str, &str); 5] = [
+    (
+        "server-id",
+        "jf's configuration is not read: give the address by --url or JF_URL, and an access token by JF_ACCESS_TOKEN or --access-token-file.",
+    ),
+    ("ssh-key-path", NO_SSH),
+    ("ssh-passphrase", NO_SSH),
+    ("client-cert-path", NO_CERTIFICATE),
+    ("client-cert-key-path", NO_CERTIFICATE),
+];
+
+const NO_SSH: &str = "There is no login by SSH here: give an access token by JF_ACCESS_TOKEN or --access-token-file.";
+const NO_CERTIFICATE: &str = "Client certificates are not supported: give an access token by JF_ACCESS_TOKEN or --access-token-file.";
 
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";

@@ -2,6 +2,7 @@ use std::fmt;
 
 use redact::{HIDDEN, one_line, without_tokens};
 
+use super::table::SYNONYMS;
 use crate::error::Error;
 
 /// Where a value came from, with the name that the user knows it by.
@@ -53,13 +54,14 @@ impl InputValue {
     }
 }
 
-/// The words that a switch takes.
-const SWITCH: [(&str, bool); 6] = [("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)];
+/// The words that a switch takes: on, off.
+const SWITCH: [(&str, &str); 6] = [("true", "false"), ("t", "f"), ("1", "0"), ("yes", "no"), ("y", "n"), ("on", "off")];
 
 /// The meaning of a switch's word; `None` if it is not one.
 #[must_use]
 pub fn switch(text: &str) -> Option<bool> {
-    SWITCH.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
+    let is = |word: &str| text.eq_ignore_ascii_case(word);
+    SWITCH.iter().find(|(on, off)| is(on) || is(off)).map(|(on, _)| is(on))
 }
 
 /// A wrong value as a message may show it: on one line, and without what could be a token. A value of more than 200 bytes, or one that may
@@ -68,6 +70,13 @@ pub fn switch(text: &str) -> Option<bool> {
 pub fn shown(text: &str) -> String {
     let clean = one_line(text);
     if clean.len() > 200 || clean.contains('@') && clean.contains("://") { HIDDEN.into() } else { without_tokens(&clean) }
+}
+
+/// The known option that was probably meant.
+#[must_use]
+pub fn meant<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let word = word.replace('_', "-");
+    near(SYNONYMS.iter().find(|(synonym, _)| *synonym == word).map_or(&word, |(_, name)| name), known)
 }
 
 /// The known word that was probably meant: at most two edits away or, if that is more, a third of the word's length.

@@ -113,6 +113,18 @@ fn the_program_sees_a_terminal_where_there_is_one_and_colours_appear() {
 }
 
 #[test]
+fn the_name_alone_shows_the_help_and_mints_nothing() {
+    let terminal = Terminal::open();
+    terminal.enter(&format!("clear; {BINARY} | head -n 3"));
+    terminal.wait_for("access_token");
+    let minted = terminal.scene.sandbox.issued().len();
+    terminal.enter(&format!("clear; {BINARY}; echo \"code $?\""));
+    terminal.wait_for("code 0");
+    assert!(terminal.screen().contains("Exit codes:"), "{}", terminal.screen());
+    assert_eq!((minted, terminal.scene.sandbox.issued().len()), (1, 1));
+}
+
+#[test]
 fn both_streams_keep_their_order_and_every_byte() {
     let terminal = Terminal::open();
     let raw = terminal.scene.path("raw");

@@ -28,7 +28,7 @@ fn the_readmes_table_is_the_table_of_options() {
     let mut table = String::from("\n| option | input | variable | meaning |\n|---|---|---|---|\n");
     for option in ALL {
         let flag = match option.value {
-            _ if option.name == "username" => "`USERNAME`".into(),
+            _ if option.name == "username" => "`USERNAME` or `--username`".into(),
             Value::Switch => format!("`--{}`", option.name),
             Value::Text(value) | Value::Secret(value) => format!("`--{} {value}`", option.name),
         };
@@ -55,7 +55,7 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
         let mut shown: Vec<_> = command
             .get_arguments()
             .map(|argument| argument.get_id().as_str())
-            .filter(|name| !matches!(*name, "help" | "program"))
+            .filter(|name| !matches!(*name, "help" | "program" | "USERNAME"))
             .collect();
         let mut known: Vec<_> = ALL.iter().filter(|option| knows(command.get_name(), option)).collect();
         shown.sort_unstable();

@@ -14,7 +14,9 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+mod addresses;
 mod architecture;
+mod as_jf;
 mod bad_inputs;
 mod documents;
 mod exec;
@@ -32,4 +34,5 @@ mod redactor;
 mod renewing;
 mod sessions;
 mod signals;
+mod slips;
 mod state_file;

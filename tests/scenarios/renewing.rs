@@ -291,7 +291,9 @@ fn a_doubt_stays_until_there_is_a_new_pair() {
 
 #[test]
 fn what_was_never_sent_casts_no_doubt() {
-    let mut scene = session(&["--refreshable"]);
+    let mut scene = Scene::new();
+    scene.leaves_the_machine();
+    assert_eq!(scene.run(&["create", "--session", "s", "--refreshable", "--format", "none"]).code, 0);
     scene.set("http_proxy", "ftp://127.0.0.1:1");
     assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 2);
     assert_eq!(scene.state("s")["current"].get("in_doubt"), None);

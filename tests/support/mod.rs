@@ -69,6 +69,8 @@ pub struct Scene {
     twice: Vec<(String, String)>,
     /// Whether the program is started as by the action's scripts, for the main or post step.
     is_action: bool,
+    /// Whether a run within this process prints to a terminal.
+    is_terminal: bool,
 }
 
 pub struct Ran {
@@ -100,6 +102,7 @@ impl Scene {
             asked_for: Vec::new(),
             twice: Vec::new(),
             is_action: false,
+            is_terminal: false,
         };
         let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
         scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
@@ -226,6 +229,20 @@ impl Scene {
         self
     }
 
+    /// The platform by an address that may go through a proxy: on Linux 0.0.0.0 is this machine too, and yet no loopback address.
+    pub fn leaves_the_machine(&mut self) -> &mut Self {
+        let url = self.sandbox.url();
+        let (scheme, _) = url.split_once("://").unwrap();
+        let url = format!("{scheme}://0.0.0.0:{}", self.sandbox.port());
+        self.set("JF_URL", &url).set("JF_TOKEN_INSECURE_HTTP", "true")
+    }
+
+    /// From now on what a run within this process prints goes to a terminal.
+    pub fn in_terminal(&mut self) -> &mut Self {
+        self.is_terminal = true;
+        self
+    }
+
     /// The full arguments: the action's scripts put `action` first.
     fn given<'t>(&self, arguments: &[&'t str]) -> Vec<&'t str> {
         [&["action"][..usize::from(self.is_action)], arguments].concat()
@@ -249,6 +266,7 @@ impl Scene {
             stdin: Box::new(Cursor::new(self.stdin.clone())),
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
+            is_terminal: self.is_terminal,
             now: moved_clock,
         });
         let (stdout, stderr) = (stdout.take(), stderr.take());

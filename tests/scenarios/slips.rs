@@ -1,0 +1,224 @@
+//! A slip in what is given never gives more rights.
+
+use crate::support::{Ran, Scene};
+use crate::tells;
+
+fn refused(ran: &Ran, words: &[&str]) {
+    assert_eq!(ran.code, 2, "{}", ran.story);
+    assert!(words.iter().all(|word| ran.stderr.contains(word)), "{words:?}: {}", ran.stderr);
+    assert!(!ran.story.contains("--- request") && ran.stdout.is_empty(), "{}", ran.story);
+}
+
+fn body(ran: &Ran) -> serde_json::Value {
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+#[test]
+fn an_unknown_input_of_the_action_fails_with_the_nearest_name_and_the_way_to_blank_it() {
+    let mut scene = Scene::action(&[]);
+    scene.set("INPUT_EXPIRES", "1h");
+    tells!(scene.run(&["create"]));
+    for (given, meant) in [
+        ("EXPIRES", "expiry"),
+        ("TTL", "expiry"),
+        ("LIFETIME", "expiry"),
+        ("EXPIRES-IN", "expiry"),
+        ("GROUP", "groups"),
+        ("FORCE-REVOKABLE", "force-revocable"),
+        ("FORCE_REVOCABLE", "force-revocable"),
+    ] {
+        let mut scene = Scene::action(&[]);
+        scene.set(&format!("INPUT_{given}"), "x");
+        let name = given.to_lowercase();
+        refused(&scene.run(&["create"]), &[&format!("'{name}'"), &format!("Did you mean {meant}?"), &format!("INPUT_{given}: ''")]);
+    }
+    let mut scene = Scene::action(&[]);
+    scene.set("INPUT_FORMAT", "json");
+    refused(&scene.run(&["create"]), &["'format'"]);
+    // Blanked, or in a step that is not the action.
+    assert_eq!(scene.set("INPUT_FORMAT", " ").run(&["create"]).code, 0);
+    scene.leave_action().set("INPUT_FORMAT", "json");
+    assert_eq!(scene.run(&["create", "--session", "other"]).code, 0);
+}
+
+#[test]
+fn an_unknown_input_does_not_keep_the_post_step_from_revoking() {
+    let mut scene = Scene::action(&[("force-revocable", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.set("INPUT_EXPIRES", "1h");
+    assert_eq!(scene.post().code, 0);
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn an_empty_flag_that_would_limit_the_token_is_an_error() {
+    let scene = Scene::new();
+    for command in ["create", "atc"] {
+        for option in ["expiry", "scope", "groups", "audience", "project", "username", "user"] {
+            let flag = format!("--{option}");
+            refused(&scene.run(&[command, &flag, ""]), &[&flag, "empty"]);
+            refused(&scene.run(&[command, &format!("{flag}=")]), &[&flag, "empty"]);
+        }
+        refused(&scene.run(&[command, ""]), &["USERNAME", "empty"]);
+    }
+    let ran = scene.run(&["exec", "--groups", "", "--", "true"]);
+    assert!(ran.code == 125 && ran.stderr.contains("--groups: is empty"), "{}", ran.story);
+    for absent in [&["--description", ""][..], &["--session", ""], &["--format="], &["--refreshable="]] {
+        assert_eq!(scene.run(&[&["create"], absent].concat()).code, 0, "{absent:?}");
+    }
+}
+
+#[test]
+fn an_empty_variable_or_input_is_absent_unless_it_is_required() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_GROUPS", "").set("JF_TOKEN_EXPIRY", "");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    refused(&scene.run(&["create", "--require", "groups,expiry"]), &["--require", "groups"]);
+    scene.set("JF_TOKEN_REQUIRE", "groups, expiry");
+    refused(&scene.run(&["create", "--groups", "readers"]), &["JF_TOKEN_REQUIRE", "expiry"]);
+    assert_eq!(scene.run(&["create", "--groups", "readers", "--expiry", "1h"]).code, 0);
+    let ran = scene.run(&["exec", "--groups", "a", "--", "true"]);
+    assert!(ran.code == 125 && ran.stderr.contains("expiry"), "{}", ran.story);
+    assert_eq!(scene.run(&["revoke"]).code, 0, "it says what a token needs, and nothing of its end");
+    scene.set("JF_TOKEN_REQUIRE", "username");
+    assert_eq!(scene.run(&["create", "--user", "bob"]).code, 0);
+    scene.set("JF_TOKEN_REQUIRE", "force-revocable");
+    refused(&scene.run(&["create", "--force-revocable=false"]), &["force-revocable"]);
+    for (unknown, hint) in [("group", "Did you mean groups?"), ("ttl", "Did you mean expiry?"), ("url", "expiry"), ("groups,,expiry", "''")]
+    {
+        refused(&scene.run(&["create", "--require", unknown, "--groups", "a"]), &["--require", hint]);
+    }
+    let mut scene = Scene::action(&[("require", "expiry"), ("groups", "readers")]);
+    refused(&scene.run(&["create"]), &["the input 'require'", "expiry"]);
+    scene.set("INPUT_EXPIRY", "1h");
+    assert_eq!(scene.run(&["create"]).code, 0);
+}
+
+#[test]
+fn an_option_never_becomes_the_value_of_another() {
+    let scene = Scene::new();
+    for (arguments, option, value) in [
+        (&["create", "--description", "--scope=applied-permissions/groups:readers"][..], "--description", "--scope"),
+        (&["create", "--description", "--help"], "--description", "--help"),
+        (&["create", "--description", "--version"], "--description", "--version"),
+        (&["create", "--description", "-h"], "--description", "-h"),
+        (&["create", "--description", "-scope", "x"], "--description", "-scope"),
+        (&["create", "--description", "-scope=x"], "--description", "-scope"),
+        (&["create", "-description", "--scope", "x"], "--description", "--scope"),
+        (&["create", "--token-file", "--env-file", "x"], "--token-file", "--env-file"),
+        (&["create", "--env-file", "--token-file", "x"], "--env-file", "--token-file"),
+        (&["create", "--description", "--server-id=x"], "--description", "--server-id"),
+        (&["create", "--description", "--token-id", "x"], "--description", "--token-id"),
+        (&["create", "--description", "--", "bob"], "--description", "--"),
+        (&["revoke", "--session", "--token-id=x"], "--session", "--token-id"),
+    ] {
+        refused(&scene.run(arguments), &[&format!("{option} needs a value, but {value} follows it")]);
+    }
+    let said = body(&scene.run(&["create", "--dry-run", "--description=--scope=x"]));
+    assert_eq!(said["description"], "--scope=x");
+    for plain in ["-1", "- a list", "--not-an-option", "--scoped"] {
+        assert_eq!(body(&scene.run(&["create", "--dry-run", "--description", plain]))["description"], plain);
+    }
+}
+
+#[test]
+fn quotes_stand_around_a_whole_group_name_and_keep_its_blanks() {
+    let scene = Scene::new();
+    for groups in ["\"a\"b", "a\"b,c\"d", "a\"\"", "\"a\" \"b\"", "\"\"", "a,\"\""] {
+        refused(&scene.run(&["create", "--groups", groups]), &["--groups"]);
+    }
+    for (groups, scope) in [
+        ("\"group \"", "applied-permissions/groups:\"group \""),
+        (" a , \"b,c\" ", "applied-permissions/groups:a,\"b,c\""),
+        ("\"plain\"", "applied-permissions/groups:plain"),
+    ] {
+        assert_eq!(body(&scene.run(&["create", "--dry-run", "--groups", groups]))["scope"], scope);
+    }
+}
+
+#[test]
+fn a_switch_takes_every_usual_word_and_no_word_of_it_becomes_the_user() {
+    let mut scene = Scene::new();
+    for (word, on) in [("t", true), ("F", false), ("on", true), ("OFF", false), ("y", true), ("n", false), ("Yes", true), ("No", false)] {
+        let given = body(&scene.run(&["create", "--dry-run", &format!("--refreshable={word}")]));
+        assert_eq!(given["refreshable"], on, "{word}");
+        refused(&scene.run(&["create", "--refreshable", word]), &["USERNAME", "equals sign", "--username"]);
+        assert_eq!(body(&scene.run(&["create", "--dry-run", "--username", word]))["username"], word.to_lowercase());
+    }
+    for (word, lives) in [("off", true), ("on", false)] {
+        let session = format!("revoke-{word}");
+        assert_eq!(scene.run(&["create", "--force-revocable", "--session", &session, "--revoke", word]).code, 0);
+        assert_eq!(scene.run(&["revoke", "--session", &session, "--revoke", word]).code, 0);
+        assert_eq!(scene.sandbox.issued().last().unwrap().live, lives, "{word}");
+    }
+    scene.set("JF_TOKEN_GRANT_ADMIN", "n");
+    assert!(body(&scene.run(&["create", "--dry-run"])).get("scope").is_none());
+}
+
+#[test]
+fn limits_hold_for_what_is_sent() {
+    let scene = Scene::new();
+    let long = |text: &str, times: usize| text.repeat(times);
+    refused(&scene.run(&["create", &long("İ", 255)]), &["510 characters", "255"]);
+    assert_eq!(scene.run(&["create", "--dry-run", &long("I", 255)]).code, 0);
+    // 500 characters of groups alone fit; with admin they do not.
+    let groups = long("g", 500 - "applied-permissions/groups:".len());
+    assert_eq!(scene.run(&["create", "--dry-run", "--groups", &groups]).code, 0);
+    refused(&scene.run(&["create", "--groups", &groups, "--grant-admin"]), &["--groups", "500"]);
+    refused(&scene.run(&["create", "--groups", &format!("{}, b", &groups[1..])]), &["--groups", "500"]);
+}
+
+#[test]
+fn nothing_that_a_message_repeats_is_a_command_of_a_ci() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_X\n::add-mask::x", "1");
+    for text in [
+        "::add-mask::x",
+        "::error::x",
+        " ::warning::x",
+        "##[group]x",
+        "##vso[task.setvariable variable=x]y",
+        "##teamcity[message text='x']",
+        "###[group]x",
+        "x\n::add-mask::y",
+        "x\r::add-mask::y",
+        "x\n  ##vso[task.debug]y",
+    ] {
+        let texts = [
+            scene.run(&["create", "--scope", text]),
+            scene.run(&["create", "--groups", &format!("{text}\"")]),
+            scene.run(&["create", "--audience", text]),
+            scene.run(&["create", "--project", text]),
+            scene.run(&["create", "--expiry", text]),
+            scene.run(&["create", "--format", text]),
+            scene.run(&["create", "--url", text]),
+            scene.run(&["create", &format!("--{text}")]),
+            scene.run(&["create", "--require", text]),
+            scene.run(&["create", "--token-file", &format!("missing/{text}/token")]),
+            scene.run(&["create", "--access-token-file", text]),
+            scene.run(&["exec", "--", text]),
+            scene.run(&[text]),
+        ];
+        for ran in texts {
+            assert_ne!(ran.code, 0, "{}", ran.story);
+            for line in ran.stderr.split(['\n', '\r']) {
+                assert!(!line.trim_start().starts_with("::"), "{}", ran.stderr);
+                assert!(!["##[", "##vso[", "##teamcity["].iter().any(|command| line.contains(command)), "{}", ran.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn alone_in_a_terminal_outside_a_ci_it_shows_the_help_and_mints_nothing() {
+    let mut scene = Scene::new();
+    scene.in_terminal();
+    let ran = scene.run_at(0, &[]);
+    assert!(ran.code == 0 && ran.stdout.contains("Usage:") && ran.stderr.is_empty(), "{}", ran.story);
+    assert!(scene.sandbox.issued().is_empty());
+    assert_eq!(scene.run_at(0, &["create"]).code, 0);
+    scene.set("CI", "true");
+    assert_eq!(scene.run_at(0, &[]).code, 0);
+    assert_eq!(scene.sandbox.issued().len(), 2);
+}
