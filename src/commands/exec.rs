@@ -57,6 +57,8 @@ fn exec(cx: &Context) -> Result<u8> {
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
+    // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
+    session.check_all()?;
     // From now on, signals are for the program.
     let signals = {
         let _inside = cx.runtime()?.enter();

@@ -31,6 +31,9 @@ const BROKEN_PIPE: u8 = 128 + 13;
 fn run(cx: &Context) -> anyhow::Result<u8> {
     let credential = cx.credential()?.map(|credential| credential.secret().clone());
     let redactor = SharedRedactor::new(Watch::new(cx.session()?, credential));
+    if let Some(why) = redactor.blind() {
+        cx.console.warn(&format!("nothing is passed on: {why}"));
+    }
     if redactor.knows_nothing() {
         cx.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
     }
@@ -43,6 +46,9 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
         Ok(()) => Ok(0),
         // Not a failure, but not everything was passed on, so the exit code must not be 0.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
-        Err(error) => Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), "").into()),
+        Err(error) => {
+            let help = if redactor.blind().is_some() { "Remove the file if no token in it is alive." } else { "" };
+            Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), help).into())
+        }
     }
 }

@@ -23,6 +23,9 @@ pub trait SecretSource: Send {
 
     /// Every secret that is known so far.
     fn secrets(&self) -> &[Secret];
+
+    /// Why not all secrets are known. What can't be read can't be hidden, so nothing is passed on any more.
+    fn blind(&self) -> Option<&str>;
 }
 
 /// The secrets to hide, for all streams of a program. The search is only set up when needed: a program that prints nothing needs none.
@@ -39,6 +42,12 @@ impl SharedRedactor {
         let mut source = Box::new(source);
         source.refresh();
         Self(Mutex::new(Known { source, patterns: None }))
+    }
+
+    /// Why not all secrets are known, if so.
+    #[must_use]
+    pub fn blind(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).source.blind().map(str::to_owned)
     }
 
     /// Whether there is nothing to hide yet.
@@ -70,6 +79,7 @@ impl SharedRedactor {
 /// Fails if the stream can't be read or its output can't be written. `BrokenPipe` means that nobody reads any more.
 pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, ended: Option<&PipeReader>) -> io::Result<()> {
     let mut at_work = None;
+    let mut blind = shared.blind();
     let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
         let at_most = end.map(|_| if last_words < LAST_WORDS { Duration::ZERO } else { SILENCE });
@@ -106,11 +116,19 @@ pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, end
         last_words += if end.is_some() { read } else { 0 };
         // A token is on the disk before anybody can print it. So what was just read contains no secret that is not there by now.
         let now = shared.patterns();
+        blind = blind.or_else(|| shared.blind());
+        if blind.is_some() {
+            continue;
+        }
         if !Arc::ptr_eq(&now, patterns) {
             redactor.learn(now.clone());
             *patterns = now;
         }
         redactor.pass(read, &mut to)?;
     }
-    at_work.map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut to))
+    match blind {
+        // What was held back is not passed on either.
+        Some(why) => Err(io::Error::other(why)),
+        None => at_work.map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut to)),
+    }
 }

@@ -291,7 +291,7 @@ impl Ended {
         let passed = passing.filter_map(|passing| passing.join().ok());
         // If nobody reads any more, nothing is missed.
         let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
-        let failed = failed.map(|error| Error::new(Kind::Local, format!("can't write the program's output: {error}"), ""));
+        let failed = failed.map(|error| Error::new(Kind::Local, format!("can't pass the program's output on: {error}"), ""));
         let code = self.status.map(os::exit_code);
         let code = code.map_err(|error| Error::new(Kind::Local, format!("can't wait for the program: {error}"), ""))?;
         match failed {

@@ -118,6 +118,14 @@ impl Session {
         names
     }
 
+    /// Checks that every session of the place can be read: what can't be read can't be hidden.
+    ///
+    /// # Errors
+    /// Fails on the first that can't be.
+    pub fn check_all(&self) -> Result<()> {
+        self.all().try_for_each(|session| session.read().map(drop))
+    }
+
     /// The other sessions of the place, those too whose first token is being issued right now, or was when the process was killed.
     pub fn others_and_coming(&self) -> impl Iterator<Item = Self> {
         let mut names = self.names_with(&["json", "lock"]);

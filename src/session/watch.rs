@@ -16,13 +16,14 @@ pub struct Watch {
     credential: Option<Secret>,
     secrets: Vec<Secret>,
     seen: Option<SystemTime>,
+    blind: Option<String>,
 }
 
 impl Watch {
     /// Watches the folder of this session. The credential is hidden too.
     #[must_use]
     pub fn new(session: Session, credential: Option<Secret>) -> Self {
-        Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None }
+        Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None, blind: None }
     }
 }
 
@@ -34,7 +35,9 @@ impl SecretSource for Watch {
             return false;
         }
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
-        let states: Vec<_> = self.session.all().filter_map(|session| session.read().ok()).collect();
+        let (states, unreadable): (Vec<_>, Vec<_>) = self.session.all().map(|session| session.read()).partition(Result::is_ok);
+        let states: Vec<State> = states.into_iter().flatten().collect();
+        self.blind = unreadable.into_iter().find_map(Result::err).map(|error| format!("{error}, so its secrets can't be hidden"));
         let known = || states.iter().flat_map(State::secrets);
         let new: Vec<_> = known().filter(|secret| !self.secrets.contains(secret)).cloned().collect();
         let found = !new.is_empty();
@@ -47,5 +50,9 @@ impl SecretSource for Watch {
 
     fn secrets(&self) -> &[Secret] {
         &self.secrets
+    }
+
+    fn blind(&self) -> Option<&str> {
+        self.blind.as_deref()
     }
 }

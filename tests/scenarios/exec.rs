@@ -364,7 +364,7 @@ fn output_that_can_not_be_written_is_no_success() {
         let ran = scene.command("sh", &["-c", &script]).output().unwrap();
         let stderr = String::from_utf8(ran.stderr).unwrap();
         assert_eq!(ran.status.code(), Some(expected), "{stderr}");
-        assert!(stderr.contains("can't write the program's output: No space left"), "{stderr}");
+        assert!(stderr.contains("can't pass the program's output on: No space left"), "{stderr}");
     }
 }
 

@@ -128,3 +128,44 @@ fn the_credential_does_not_come_by_the_stream_that_is_passed_on() {
     let ran = redact(&mut scene, &["--access-token-stdin"], "");
     assert!(ran.code == 2 && ran.stderr.contains("for redact"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_can_not_be_read_can_not_be_hidden_so_nothing_is_passed_on() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    for name in ["s", "t"] {
+        assert_eq!(scene.run(&["create", "--session", name, "--format", "none", "--expiry", "1h", "--force-revocable"]).code, 0);
+    }
+    let whole = scene.read("home/s.json");
+    for text in [&whole[..whole.len() / 2], "", &whole.replace("\"version\":2", "\"version\":3")] {
+        scene.write("home/s.json", text);
+        let ran = scene.stdin(&format!("one\n{}\ntwo\n", scene.sandbox.issued()[0].access_token)).run(&["redact"]);
+        assert!(ran.code == 1 && ran.stdout.is_empty(), "{}", ran.story);
+        assert_eq!(ran.stderr.matches("home/s.json").count(), 2, "at both ends: {}", ran.stderr);
+        let ran = scene.run(&["exec", "--", "true"]);
+        assert!(ran.code == 125 && ran.stderr.contains("home/s.json") && !ran.story.contains("--- request"), "{}", ran.story);
+    }
+    // If it happens while the program runs, what it prints from then on is withheld.
+    scene.write("home/s.json", &whole);
+    let script = "echo before; sleep 0.3; echo >\"$JF_TOKEN_HOME/s.json\"; echo \"$SECRET\"; echo after";
+    scene.set("SECRET", &scene.sandbox.issued()[0].access_token.clone());
+    let ran = scene.run(&["exec", "--session", "t", "--", "sh", "-c", script]);
+    assert!(ran.code == 125 && ran.stdout == "before\n" && ran.stderr.contains("home/s.json"), "{}", ran.story);
+}
+
+#[test]
+fn the_tokens_of_a_session_of_the_version_before_are_hidden() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    assert_eq!(scene.run(&["create", "--session", "s", "--format", "none"]).code, 0);
+    let state = scene.state("s");
+    let mut grant = state["current"]["token"].clone();
+    grant["issued_at"] = 1_700_000_000.into();
+    let old = serde_json::json!({"tokens": [{
+        "platform": state["current"]["platform"], "order": state["current"]["issuing"]["mint"], "grant": grant, "revoke": true, "files": [],
+    }]});
+    scene.write("home/s.json", &old.to_string());
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    let ran = scene.stdin(&format!("a {token} b\n")).run(&["redact"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "a *** b\n"), "{}", ran.story);
+}
