@@ -159,13 +159,20 @@ impl<'t> Keeper<'t> {
         self.written = None;
     }
 
-    /// Writes the current token to the session's files, no matter who renewed it. A file that can't be written is tried again at each look,
-    /// but reported once.
+    /// Writes the current token to the session's files, no matter who renewed it, under the lock: whoever ends the session removes them. A
+    /// file that can't be written is tried again at each look, but reported once.
     fn rewrite_files(&mut self, stored: &StoredToken) {
-        let id = (stored.token.name().to_owned(), stored.token.issued_at, stored.files.len());
-        if self.written.as_ref() == Some(&id) {
+        let id_of = |stored: &StoredToken| (stored.token.name().to_owned(), stored.token.issued_at, stored.files.len());
+        if stored.files.is_empty() || self.written.as_ref() == Some(&id_of(stored)) {
             return;
         }
+        let Ok(Some(mut guard)) = self.source.session.try_lock() else { return };
+        let Some(stored) = &guard.state.current else {
+            // The session ended at this moment: the lock file goes again.
+            let _ = guard.settle();
+            return;
+        };
+        let id = id_of(stored);
         let mut failures: Vec<_> = stored.files.iter().filter_map(|file| rewrite(file, stored).err()).collect();
         match failures.pop() {
             None => (self.written, self.complained) = (Some(id), false),
