@@ -56,10 +56,11 @@ impl Opt {
         format!("{INPUT}{}", self.name.to_uppercase())
     }
 
-    /// Whether a token without this option could do more, or live longer.
+    /// Whether more would happen without this option: a token could do more, or live longer, or more tokens would end.
     #[must_use]
     pub fn limits(&self) -> bool {
-        self.group == Group::Token && matches!(self.value, Text(_)) && self.name != DESCRIPTION.name
+        let limits_the_token = self.group == Group::Token && matches!(self.value, Text(_)) && self.name != DESCRIPTION.name;
+        limits_the_token || self.name == TOKEN_ID.name
     }
 }
 

@@ -222,3 +222,12 @@ fn alone_in_a_terminal_outside_a_ci_it_shows_the_help_and_mints_nothing() {
     assert_eq!(scene.run_at(0, &[]).code, 0);
     assert_eq!(scene.sandbox.issued().len(), 2);
 }
+
+#[test]
+fn an_empty_id_revokes_nothing() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_SESSION", "s");
+    assert_eq!(scene.run(&["create", "--format", "none", "--expiry", "1h", "--force-revocable"]).code, 0);
+    let ran = scene.run(&["revoke", "--token-id", ""]);
+    assert!(ran.code == 2 && ran.stderr.contains("--token-id: is empty") && scene.sandbox.issued()[0].live, "{}", ran.story);
+}
