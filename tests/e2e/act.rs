@@ -286,6 +286,20 @@ fn the_token_is_revoked_after_a_cancel() {
     came_and_went(&scene, &ended);
 }
 
+#[test]
+fn a_cancel_ends_the_tokens_of_exec_and_of_steps_too() {
+    let scene = Scene::new();
+    let steps = "export JF_URL=$URL JF_ACCESS_TOKEN=$TOKEN\njf-token create --session step --expiry 1h --force-revocable\n\
+                 jf-token exec --expiry 1h --force-revocable -- sh -c 'echo asleep; sleep 100'";
+    let mut running = start(&scene, &job(&[action("jfrog", ""), run(steps)]), &[]);
+    running.wait_for_line("| asleep");
+    running.send(Signal::INT);
+    let ended = end(&scene, running);
+    ended.failed().says("left behind: nothing");
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 3 && issued.iter().all(|issued| !issued.live), "{issued:?}");
+}
+
 /// act kills at once, so a token that is being minted cannot be revoked. Nothing may hang or be left on the disk.
 #[test]
 fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
