@@ -60,6 +60,25 @@ const below = (folder) => readdirSync(folder, { withFileTypes: true }).filter(({
 console.log(`left behind: ${[process.env.RUNNER_TEMP, process.env.GITHUB_WORKSPACE].flatMap(below).join(' ') || 'nothing'}`);
 ";
 
+/// A composite action with inputs of the same names. Runners hand them to its `run:` step as well.
+const WRAPPER: &str = r#"
+name: wrapper
+description: wrapper
+inputs: {expiry: {description: e}, force-revocable: {description: f}, group: {description: g}}
+runs:
+  using: composite
+  steps:
+    - id: jfrog
+      uses: acme/jf-token@v1
+      with: {url: '${{ env.URL }}', access-token: '${{ env.CREDENTIAL }}', expiry: 1h, force-revocable: '${{ inputs.force-revocable }}'}
+    - shell: bash
+      env: {JF_URL: '${{ env.URL }}', JF_ACCESS_TOKEN: '${{ env.CREDENTIAL }}'}
+      run: |
+        jf-token create --session step --expiry 2h --force-revocable
+        jf-token revoke --session step
+        echo "the step is done"
+"#;
+
 fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     let machine = match std::env::consts::ARCH {
         "aarch64" => "arm64",
@@ -71,12 +90,13 @@ fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     for (name, text) in [("action.yml", metadata), ("main.js", ""), ("post.js", WITNESS)] {
         write(scene, &format!("witness/{name}"), text);
     }
+    write(scene, "wrapper/action.yml", WRAPPER);
     write(scene, "work/.github/workflows/e2e.yml", workflow);
     commit(scene);
     let mut act = command(scene, &tool("act"));
     // Without these, act looks for updates online, and opens a port on an external address.
     act.env("ACT_DISABLE_VERSION_CHECK", "1").args(["push", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]);
-    for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness")] {
+    for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness"), ("acme/wrapper@v1", "wrapper")] {
         act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
     }
     act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]);
@@ -284,6 +304,17 @@ fn the_token_is_revoked_after_a_cancel() {
     assert!(started.elapsed() < Duration::from_secs(20));
     ended.failed();
     came_and_went(&scene, &ended);
+}
+
+#[test]
+fn a_run_step_of_a_composite_action_that_wraps_ours_is_no_step_of_ours() {
+    let scene = Scene::new();
+    let step = "      - uses: acme/wrapper@v1\n        with: {expiry: soon, force-revocable: true, group: x}\n        \
+                env: {URL: '${{ vars.JF_URL }}', CREDENTIAL: '${{ secrets.JF_ACCESS_TOKEN }}'}\n";
+    let ended = act(&scene, &[step.to_owned()]);
+    ended.says("the step is done").says("left behind: nothing");
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 2 && issued.iter().all(|issued| !issued.live), "{}", ended.log);
 }
 
 #[test]
