@@ -129,12 +129,14 @@ pub mod fuzzing {
     use crate::options::Format;
     pub use crate::session::fuzzing::rewritten;
 
-    /// The output of `--format shell` for a token in the form of a session's file; `None` if it is not a token.
+    /// The output of `--format shell` for a token in the form of a session's file, and the platform's address as it was read; `None` if it
+    /// is not a token.
     #[must_use]
-    pub fn printed_for_a_shell(token: &str, platform: &str) -> Option<String> {
+    pub fn printed_for_a_shell(token: &str, platform: &str) -> Option<(String, String)> {
         let token: IssuedToken = serde_json::from_str(token).ok()?;
         let platform = PlatformUrl::try_from(platform.to_owned()).ok()?;
-        Some(crate::deliver::print(Format::Shell, &token, &platform, true).ok()?.to_string())
+        let script = crate::deliver::print(Format::Shell, &token, &platform, true).ok()?.to_string();
+        Some((script, platform.as_str().to_owned()))
     }
 
     /// What is appended to one of GitHub's files; `None` if a value contains its delimiter.

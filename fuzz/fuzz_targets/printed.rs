@@ -21,7 +21,8 @@ fn for_a_shell(parts: &[&str]) {
     let access_token = format!("e30.{}.e30", URL_SAFE_NO_PAD.encode(claims));
     let url = format!("https://x.io/{path}");
     let token = json!({"access_token": access_token, "token_id": id, "refresh_token": refresh_token});
-    let Some(script) = printed_for_a_shell(&token.to_string(), &url) else { return };
+    let Some((script, url)) = printed_for_a_shell(&token.to_string(), &url) else { return };
+    assert!(url.starts_with("https://x.io"), "{url}");
     let name = match user.rsplit_once('/') {
         Some((_, name)) if user.starts_with("jfrt@") || user.contains("/users/") => name,
         _ => user,
