@@ -1,6 +1,6 @@
 //! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy and a terminal.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::format_collect, reason = "a failed step ends the test")]
 
 #[path = "../support/mod.rs"]
 mod support;
