@@ -19,6 +19,7 @@ struct Saved {
     state_token_id: Option<String>,
     state_token_url: Option<String>,
     state_token_end: Option<String>,
+    state_failed: Option<String>,
 }
 
 /// A token as the main step saved it: no secret, but enough to end it or to name it where its session is gone or out of reach.
@@ -67,6 +68,18 @@ impl Action {
         [("TOKEN_ID", id), ("TOKEN_URL", url), ("TOKEN_END", end)]
             .into_iter()
             .try_for_each(|(name, value)| ci.export(Export::State { name, value }).map(drop))
+    }
+
+    /// Saves for the post step that this step has failed and said why: nothing is to be looked for.
+    pub fn save_failure(ci: &dyn Ci) {
+        let _ = ci.export(Export::State { name: "FAILED", value: "true" });
+    }
+
+    /// Whether the main step was killed before it could say which token it got.
+    #[must_use]
+    pub fn was_cut_short(&self) -> bool {
+        let Saved { state_session, state_token_id, state_failed, .. } = &self.saved;
+        state_session.is_some() && state_token_id.is_none() && state_failed.is_none()
     }
 
     /// The token that the main step saved.

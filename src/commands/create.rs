@@ -65,7 +65,7 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     if let (Some(guard), Some(_)) = (&guard, &cx.action) {
         Action::save_session(cx.ci.as_ref(), guard.name())?;
     }
-    cx.block_on(async {
+    let created = cx.block_on(async {
         let mut rollback = issue(cx, guard.as_mut(), &new, &mut targets).await?;
         let saved = if cx.action.is_some() { save(cx, &rollback.stored) } else { Ok(()) };
         let handed_over =
@@ -80,7 +80,11 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
             }
             Err(error) => Err(rollback.undo(error).await),
         }
-    })
+    });
+    if created.is_err() && cx.action.is_some() {
+        Action::save_failure(cx.ci.as_ref());
+    }
+    created
 }
 
 /// The session that remembers the token. In a CI there always is one; elsewhere only if a name or a folder was given. Else the token is

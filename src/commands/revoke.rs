@@ -56,6 +56,11 @@ async fn end(cx: &Context) -> Result<()> {
             let what = format!("the session '{}' is gone from {}", session.name(), session.home().display());
             end_saved(cx, saved, Error::new(Kind::Local, what, "")).await
         }
+        None if cx.action.as_ref().is_some_and(Action::was_cut_short) && !session.was_begun() => {
+            let folder = session.home().display();
+            cx.console.warn(&format!("the main step was killed, and its session is gone from {folder}: a token may be alive that is not remembered here; look for it in the platform's list of tokens"));
+            Ok(())
+        }
         _ => end_session(cx, &session, how).await,
     };
     end_forgotten(cx, &session, how).await.and(ended)

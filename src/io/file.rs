@@ -53,13 +53,19 @@ impl AtomicFile {
         }
     }
 
-    /// Writes a note to the start of the unfinished file, for whoever finds it after this process was killed.
+    /// Writes a note to the start of the unfinished file, for whoever finds it: from now on it stays if this is dropped.
     ///
     /// # Errors
     /// Fails if it can't be written.
     pub fn note(&mut self, text: &str) -> Result<()> {
         let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.rewind());
+        self.file.disable_cleanup(true);
         written.map_err(|error| Error::file("write", &self.path, &error))
+    }
+
+    /// The note is no longer needed.
+    pub fn forget_note(&mut self) {
+        self.file.disable_cleanup(false);
     }
 
     /// Where the file will be, as an absolute path.

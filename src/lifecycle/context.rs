@@ -189,10 +189,15 @@ impl Context {
 
     fn checked(&self, session: Session) -> Session {
         if session.was_exposed() {
-            let folder = session.home().display();
-            self.console.warn(&format!("other users could look into {folder}, which holds tokens; only this user can now"));
+            self.warn_of_exposure(&session);
         }
         session
+    }
+
+    /// Says that the session's folder was open to others.
+    pub fn warn_of_exposure(&self, session: &Session) {
+        let folder = session.home().display();
+        self.console.warn(&format!("other users could look into {folder}, which holds tokens; only this user can now"));
     }
 
     /// Limits for a command that somebody waits for.

@@ -16,7 +16,7 @@ use crate::error::{Error, Kind, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
 use crate::io::remove;
 use crate::options::{Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken};
 
 /// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
 /// revoke itself.
@@ -50,6 +50,8 @@ pub struct EndHow {
     pub revoke: Revoke,
     /// Report only what went wrong.
     pub quiet: bool,
+    /// What is printed goes to a file that goes with the session: what should be read stays in the session.
+    pub unheard: bool,
     /// When the end began: in the action all sessions share its time limit.
     pub started: Instant,
 }
@@ -58,7 +60,7 @@ impl EndHow {
     /// From now on.
     #[must_use]
     pub fn new(revoke: Revoke, quiet: bool) -> Self {
-        Self { revoke, quiet, started: Instant::now() }
+        Self { revoke, quiet, unheard: false, started: Instant::now() }
     }
 }
 
@@ -72,24 +74,19 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
     let is_post = cx.action.is_some() && own.is_of_one_job();
     for session in own.others_and_coming() {
         let Ok(mut state) = session.read() else { continue };
-        if state.is_empty() && is_post {
-            // A token may be on its way into it: its process lets go of the lock when it is there.
-            let Ok(mut guard) = session.lock(Action::END.saturating_sub(how.started.elapsed())) else { continue };
-            state = guard.state.clone();
-            warn_of(cx, &guard.cut_off());
-            result = guard.settle().and(result);
-        }
-        if state.is_empty() && !is_post {
-            // Whoever waited for its token was killed.
-            if let Ok(Some(mut guard)) = session.try_lock()
-                && guard.state.is_empty()
-            {
-                warn_of(cx, &guard.cut_off());
+        if state.is_empty() {
+            // A token may be on its way into it, and its process lets go of the lock when it is there; or that process was killed.
+            let guard =
+                if is_post { session.lock(Action::END.saturating_sub(how.started.elapsed())).map(Some) } else { session.try_lock() };
+            let Ok(Some(mut guard)) = guard else { continue };
+            if guard.state.is_empty() {
+                warn_of_lost(cx, &mut guard);
                 result = guard.settle().and(result);
+                continue;
             }
+            state = guard.state.clone();
         }
         let forgotten = match state.owner {
-            _ if state.is_empty() => false,
             Owner::Action => false,
             Owner::Job => is_post,
             Owner::Exec if is_post => true,
@@ -108,7 +105,7 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
 /// # Errors
 /// Fails if a token may still be valid, or a file still exists.
 pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result<()> {
-    let EndHow { revoke, quiet, started } = how;
+    let EndHow { revoke, quiet, unheard, started } = how;
     // The keeper may be renewing right now. Make it release the session.
     session.stop_keeper();
     let patience = if cx.action.is_some() { Action::END } else { REQUEST };
@@ -118,7 +115,9 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
         Err(error) => return Err(error),
     };
     let (replaced, named) = guard.state.take_tokens();
-    tell_what_went_wrong_before(cx, &guard, replaced.is_empty() && named.is_empty(), quiet);
+    if !unheard {
+        tell_what_went_wrong_before(cx, &mut guard, replaced.is_empty() && named.is_empty(), quiet);
+    }
     for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
         cx.console.warn(&format!("the token ended {} before the job: set expiry or keep-fresh", in_words(since)));
@@ -142,11 +141,8 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
 
 /// Reports what an earlier process left: a token that may be alive, the reason why the keeper gave up, or nothing at all. `quiet`: an `exec`
 /// ends its own session, and has reported its keeper's failure.
-fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, is_empty: bool, quiet: bool) {
-    let lost: Vec<_> = guard.cut_off().into_iter().chain(guard.state.lost.iter().cloned()).collect();
-    if !lost.is_empty() {
-        warn_of(cx, &lost);
-    } else if is_empty && !quiet && cx.action.is_none() {
+fn tell_what_went_wrong_before(cx: &Context, guard: &mut SessionGuard, is_empty: bool, quiet: bool) {
+    if !warn_of_lost(cx, guard) && is_empty && !quiet && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
         cx.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", guard.name()));
@@ -156,10 +152,13 @@ fn tell_what_went_wrong_before(cx: &Context, guard: &SessionGuard, is_empty: boo
     }
 }
 
-fn warn_of(cx: &Context, lost: &[Lost]) {
-    for lost in lost {
+/// Names the tokens that may be alive though no answer told of them, and forgets them. Returns whether there were any.
+fn warn_of_lost(cx: &Context, guard: &mut SessionGuard) -> bool {
+    let lost = std::mem::take(&mut guard.state.lost);
+    for lost in &lost {
         cx.console.warn(&warning_of(cx, lost));
     }
+    !lost.is_empty()
 }
 
 fn warning_of(cx: &Context, lost: &Lost) -> String {
@@ -305,6 +304,24 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + '_>>>) -> Vec<
     })
     .await;
     results.into_iter().flatten().collect()
+}
+
+/// Ends the tokens of a session that can't be read or written any more. Returns the error with what became of them.
+pub async fn end_out_of_reach(cx: &Context, mut known: State, mut error: Error) -> Error {
+    let (replaced, named) = known.take_tokens();
+    let tokens = replaced.into_iter().chain(named).filter(|stored| stored.at_end == AtEnd::Revoke).map(|stored| (stored, false));
+    for tokens in by_platform(tokens.collect()) {
+        let ends = end_all(cx, &tokens, RetryBudget(Duration::ZERO), REQUEST).await;
+        for ((stored, _), ended) in tokens.iter().zip(ends) {
+            let name = stored.token.name();
+            error = error.with_advice(&match ended {
+                Ok(Revoked::Done | Revoked::NotFound) => format!("{name} was revoked."),
+                Ok(Revoked::NotRevocable) => format!("{name} can't be revoked, and {}.", cx.end_of(stored)),
+                Err(error) => format!("{name} could not be revoked, and {}: {error}", cx.end_of(stored)),
+            });
+        }
+    }
+    error
 }
 
 /// Whether a token has expired, and nothing can renew it.

@@ -172,11 +172,11 @@ pub enum Ask<'p> {
 impl Ask<'_> {
     /// What may be alive when no answer comes.
     pub fn lost(self, platform: &PlatformUrl, now: Timestamp) -> Lost {
-        let request = match self {
-            Ask::Issue(issuing, _) => issuing.request(),
-            Ask::Refresh(old, _) => old.issuing.request(),
+        let (request, refreshed) = match self {
+            Ask::Issue(issuing, _) => (issuing.request(), false),
+            Ask::Refresh(old, _) => (old.issuing.request(), true),
         };
-        Lost { platform: Some(platform.clone()), since: Some(now), username: request.username.clone(), life: request.expires_in }
+        Lost { platform: Some(platform.clone()), since: Some(now), username: request.username.clone(), life: request.expires_in, refreshed }
     }
 
     async fn send(self, client: &Client<'_>) -> Result<IssuedToken> {
@@ -262,7 +262,17 @@ impl<'t> Transaction<'t> {
             let lost = ask.lost(platform, self.cx.now());
             draft.note(&serde_json::to_string(&lost).unwrap_or_default())?;
         }
-        self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await
+        let answer = self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await;
+        // Whoever stops waiting leaves the note.
+        self.draft.iter_mut().for_each(AtomicFile::forget_note);
+        answer
+    }
+
+    /// Changes what `remember` will write.
+    pub fn amend(&mut self, change: impl FnOnce(&mut State)) {
+        if let Some(session) = &mut self.session {
+            change(&mut session.state);
+        }
     }
 
     /// Hides the token in the job's log and remembers it: beside the others or, if it is a renewed one, in the place of the current one.

@@ -239,7 +239,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
                 return if witness.look()? == Seen::Ended || !(witness.restored && signal.is_none()) {
                     Ok(())
                 } else {
-                    end_session(cx, session, EndHow::new(Revoke::AtEnd, false)).await
+                    end_session(cx, session, EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) }).await
                 };
             }
         }

@@ -10,7 +10,7 @@ mod stop;
 mod witness;
 
 pub use context::{Context, LOCK, Outside, REQUEST};
-pub use end::{EndHow, end_forgotten, end_session};
+pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
 pub use issue::{NewToken, issue};
 pub use keep::{Launch, add_files};
 pub use program::{OWN_FAILURE, Program, Start};

@@ -15,11 +15,11 @@ use redact::Secret;
 use tokio::process::Child;
 
 use super::keep::{Keeper, LOOK};
-use super::{Context, EndHow, REQUEST, Role, Seen, Stop, Witness, end_session};
+use super::{Context, EndHow, REQUEST, Role, Seen, Stop, Witness, end_out_of_reach, end_session};
 use crate::error::{Error, Kind, Result};
 use crate::io::{SharedRedactor, pass_on};
-use crate::options::shown;
 use crate::options::table::{HOME, SESSION, URL};
+use crate::options::{Revoke, shown};
 use crate::os;
 use crate::session::{Owner, Session, StoredToken, Watch};
 
@@ -203,13 +203,22 @@ impl Attended<'_> {
         // The program's last output may contain secrets that the session will soon forget.
         self.redactor.refresh();
         // A session that vanished is written back, so that it can be ended.
-        self.witness.look()?;
+        if let Err(error) = self.witness.look() {
+            return Err(self.out_of_reach(error).await);
+        }
         let rest = self.witness.into_mark().map(|user| self.session.leave(user));
         let is_last = rest.as_ref().is_none_or(Option::is_some);
         if is_last && self.session.read().is_ok_and(|state| state.owner == Owner::Exec && !state.is_empty()) {
             end_session(self.cx, self.session, EndHow::new(self.cx.options.session.revoke, true)).await?;
         }
         Ok(())
+    }
+
+    /// The session can't be read, or be written back: if an `exec` began it and its file is gone, its tokens are ended from memory.
+    async fn out_of_reach(self, error: Error) -> Error {
+        let known = self.witness.into_known();
+        let ends = known.owner == Owner::Exec && !self.session.exists() && self.cx.options.session.revoke != Revoke::Never;
+        if ends { end_out_of_reach(self.cx, known, error).await } else { error }
     }
 }
 

@@ -238,11 +238,13 @@ impl<'t> TokenSource<'t> {
         };
         let (answer, bearer) = match (refreshed, means.issue) {
             (Some(answer), issue) => {
+                transaction.amend(|state| state.lost.retain(|lost| !lost.refreshed));
                 let bearer = if let Ok(credential) = issue { credential.authenticate().await.ok() } else { None };
                 (answer, bearer)
             }
             (None, Ok(credential)) => {
                 let bearer = credential.authenticate().await?;
+                transaction.amend(|state| state.lost.iter_mut().for_each(|lost| lost.refreshed = false));
                 (self.issue_again(&mut transaction, &old, &bearer, limits).await?, Some(bearer))
             }
             (None, Err(why)) => return Err(no_means(self.by.unwrap_or(old.renew_by), &old, why)),
@@ -273,9 +275,11 @@ impl<'t> TokenSource<'t> {
             Err(error) => error,
         };
         let spent = error.refusal() == Some(Refusal::SpentRefreshToken);
+        let lost = error.may_be_done().then(|| Ask::Refresh(old, refresh_token).lost(&old.platform, self.cx.now()));
         transaction.note(|state| {
             // Only a new pair removes an older doubt.
-            doubt(state, old.in_doubt || spent || error.may_be_done());
+            doubt(state, old.in_doubt || spent || lost.is_some());
+            state.lost.extend(lost);
             if let Some(current) = state.current.as_mut().filter(|_| spent) {
                 current.token.refresh_token = None;
             }

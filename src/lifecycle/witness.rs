@@ -41,27 +41,43 @@ impl<'t> Witness<'t> {
     /// # Errors
     /// Fails if the session can't be read, or can't be written back.
     pub fn look(&mut self) -> Result<Seen> {
-        let state = self.session.read()?;
-        if !state.is_empty() {
-            self.known = state;
-            return Ok(Seen::There);
+        if self.session.close_again()? {
+            self.cx.warn_of_exposure(&self.session);
         }
-        if self.known.is_empty() || self.mark.as_mut().is_none_or(Session::is_marked_as_ended) {
+        let state = self.session.read()?;
+        // Another process may have begun a session of the same name since, or written back what it knew.
+        let vanished =
+            self.mark.as_mut().is_some_and(|mark| !Session::is_marked_as_ended(mark) && (state.is_empty() || !self.session.has(mark)));
+        if vanished && !self.known.is_empty() {
+            return self.restore().map(|()| Seen::Restored);
+        }
+        if state.is_empty() {
             return Ok(Seen::Ended);
         }
+        self.known = state;
+        Ok(Seen::There)
+    }
+
+    fn restore(&mut self) -> Result<()> {
         // Not at the same moment as another witness: the lock file that one of them makes must not be taken for the other's.
         std::thread::sleep(std::time::Duration::from_millis(20).mul_f64(random::fraction()));
         let mut guard = self.session.lock(super::LOCK)?;
-        if guard.state.is_empty() {
-            guard.state = self.known.clone();
+        if guard.state.take_back(&self.known) {
             guard.write()?;
             let folder = self.session.home().display();
             self.cx.console.warn(&format!("the session '{}' vanished from {folder}, and is written back", self.session.name()));
         }
+        self.known = guard.state.clone();
         drop(guard);
         self.mark = (self.acquire)(&self.session)?;
         self.restored = true;
-        Ok(Seen::Restored)
+        Ok(())
+    }
+
+    /// What the session held when it was seen last.
+    #[must_use]
+    pub fn into_known(self) -> State {
+        self.known
     }
 
     /// Gives the mark back.

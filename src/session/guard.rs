@@ -1,10 +1,13 @@
 use std::fs::{self, File};
 use std::path::PathBuf;
 
+use zeroize::Zeroizing;
+
 use super::Session;
-use super::state::{Lost, State};
+use super::state::State;
 use crate::error;
-use crate::io::{AtomicFile, remove};
+use crate::io::{AtomicFile, remove, remove_all};
+use crate::os;
 
 /// The most bytes that the next version of a state file has more than this one: those of a token in its three forms and its request.
 const ROOM: u64 = 16 << 10;
@@ -12,14 +15,22 @@ const ROOM: u64 = 16 << 10;
 /// A session that only this process may change, until this is dropped.
 pub struct SessionGuard {
     session: Session,
-    _lock: File,
+    lock: File,
     /// What the session remembers.
     pub state: State,
+    /// Drafts of processes that were killed while they changed this session. The state has what they tell.
+    adopted: Vec<PathBuf>,
 }
 
 impl SessionGuard {
     pub(super) fn new(session: Session, lock: File, state: State) -> Self {
-        Self { session, _lock: lock, state }
+        let mut guard = Self { session, lock, state, adopted: Vec::new() };
+        guard.adopted.extend(drafts(&guard.session));
+        for draft in &guard.adopted {
+            guard.state.adopt(&Zeroizing::new(fs::read(draft).unwrap_or_default()));
+        }
+        guard.session.find_files(&mut guard.state);
+        guard
     }
 
     /// The session's name.
@@ -28,18 +39,13 @@ impl SessionGuard {
         &self.session.name
     }
 
-    /// What processes were waiting for that were killed while they changed this session.
-    #[must_use]
-    pub fn cut_off(&self) -> Vec<Lost> {
-        let texts = drafts(&self.session).map(|draft| fs::read(draft).unwrap_or_default());
-        texts.map(|text| serde_json::Deserializer::from_slice(&text).into_iter().next().and_then(Result::ok).unwrap_or_default()).collect()
-    }
-
     /// Begins the next version of the state file, while nothing can be lost yet.
     ///
     /// # Errors
     /// Fails if the file can't be created, or there is no room for it.
     pub fn draft(&self) -> error::Result<AtomicFile> {
+        // Our lock is in the folder: it can only have been taken away by somebody else.
+        self.session.home.make(false)?;
         let file = self.session.file();
         let room = file.metadata().map_or(0, |found| found.len()) + ROOM;
         AtomicFile::new(&file, &draft_prefix(&self.session))?.reserve(usize::try_from(room).unwrap_or_default())
@@ -58,7 +64,30 @@ impl SessionGuard {
     /// # Errors
     /// Fails if it can't be written.
     pub fn save(&self, draft: AtomicFile) -> error::Result<()> {
-        draft.finish(&self.state.to_json()?).map(drop)
+        let text = self.text()?;
+        let finished = draft.finish(&text);
+        finished.or_else(|error| self.draft().and_then(|again| again.finish(&text)).map_err(|_| error))?;
+        remove_all(&self.adopted);
+        Ok(())
+    }
+
+    /// With what others wrote since, if the lock keeps nobody out any more.
+    fn text(&self) -> error::Result<Zeroizing<String>> {
+        let mut state = self.state.clone();
+        if !self.holds_the_lock() {
+            state.take_back(&self.session.read()?);
+        }
+        if let Some(above) = self.session.home.of_job() {
+            for path in state.paths_mut() {
+                *path = path.strip_prefix(&above).unwrap_or(path).to_owned();
+            }
+        }
+        state.to_json()
+    }
+
+    /// False: the folder was emptied meanwhile.
+    fn holds_the_lock(&self) -> bool {
+        os::is_at(&self.lock, &self.session.path("lock"))
     }
 
     /// The session.
@@ -67,13 +96,17 @@ impl SessionGuard {
         &self.session
     }
 
-    /// Writes the state if it holds a token; else removes all files of the session.
+    /// Writes the state if it holds a token, or word of one; else removes all files of the session.
     ///
     /// # Errors
     /// Fails if the state can't be written, or a file can't be removed.
     pub fn settle(&mut self) -> error::Result<()> {
-        if !self.state.is_empty() {
+        if !self.state.is_empty() || !self.state.lost.is_empty() {
             return self.write();
+        }
+        if !self.holds_the_lock() {
+            // What is there by now is another process's.
+            return Ok(());
         }
         let session = &self.session;
         session.mark_as_ended();
@@ -90,7 +123,7 @@ impl SessionGuard {
 }
 
 /// Drafts left by processes that were killed. While we have the lock, nobody else has any.
-fn drafts(session: &Session) -> impl Iterator<Item = PathBuf> {
+pub(super) fn drafts(session: &Session) -> impl Iterator<Item = PathBuf> {
     let prefix = draft_prefix(session);
     let entries = fs::read_dir(session.home()).into_iter().flatten().flatten();
     entries.filter(move |entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix))).map(|entry| entry.path())

@@ -63,10 +63,7 @@ impl Home {
             return Self::checked(base(&format!("-{id}")), Above::Foreign);
         }
         let base = base("");
-        // Only folders are in it, each of which is checked.
-        if os::folder(&base).map_err(|error| refused(&base, &error))? == Folder::Exposed {
-            os::close_folder(&base).map_err(|error| refused(&base, &error))?;
-        }
+        close_base(&base)?;
         Self::checked(of_base(&base), Above::Ours)
     }
 
@@ -89,6 +86,23 @@ impl Home {
         }
     }
 
+    /// The job's temporary folder, if sessions are in it: a step in a container may know it by another path.
+    pub fn of_job(&self) -> Option<PathBuf> {
+        self.folder.parent().filter(|_| self.of_one_job)?.canonicalize().ok()
+    }
+
+    /// Puts the mode back if others can enter the folder by now. True: they could.
+    pub fn close_again(&self) -> Result<bool> {
+        if let Some(above) = self.folder.parent().filter(|_| self.above == Above::Ours) {
+            close_base(above)?;
+        }
+        match os::folder(&self.folder) {
+            Ok(Folder::Exposed) => close(&self.folder).map(|()| true),
+            found => found.map(|_| false),
+        }
+        .map_err(|error| refused(&self.folder, &error))
+    }
+
     /// The folders go with the last session in them; they stay when they hold anything else.
     pub fn remove_if_empty(&self) {
         if fs::remove_dir(&self.folder).is_ok()
@@ -103,16 +117,30 @@ impl Home {
 /// file is checked. A folder without sessions is refused: it may be anything.
 fn check(folder: &Path) -> Result<bool> {
     match os::folder(folder) {
+        Ok(Folder::Exposed) if !holds_a_session(folder) => Err(refused(folder, &io::Error::other(os::EXPOSED))),
         Ok(Folder::Exposed) => close(folder).map(|()| true).map_err(|error| refused(folder, &error)),
         Ok(Folder::Absent | Folder::Private) => Ok(false),
         Err(error) => Err(refused(folder, &error)),
     }
 }
 
+/// Puts the mode of the folder above back. Only folders are in it, each of which is checked.
+fn close_base(base: &Path) -> Result<()> {
+    let closed = match os::folder(base) {
+        Ok(Folder::Exposed) => os::close_folder(base),
+        found => found.map(drop),
+    };
+    closed.map_err(|error| refused(base, &error))
+}
+
+fn holds_a_session(folder: &Path) -> bool {
+    let mut files = fs::read_dir(folder).into_iter().flatten().flatten();
+    files.any(|file| file.path().extension().is_some_and(|extension| extension == "json"))
+}
+
 fn close(folder: &Path) -> io::Result<()> {
     let files: Vec<_> = fs::read_dir(folder)?.flatten().map(|entry| entry.path()).collect();
-    let is_state = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "json");
-    if !files.iter().any(is_state) || !files.iter().all(|file| is_ours(file)) {
+    if !files.iter().all(|file| is_ours(file)) {
         return Err(io::Error::other(os::EXPOSED));
     }
     os::close_folder(folder)?;

@@ -201,7 +201,16 @@ impl Session {
     /// # Errors
     /// Fails if the file can't be read, or is in a format that this version doesn't know.
     pub fn read(&self) -> Result<State> {
-        State::read(&self.file(), &self.name)
+        let mut state = State::read(&self.file(), &self.name)?;
+        self.find_files(&mut state);
+        Ok(state)
+    }
+
+    /// Makes the paths of files in the job's temporary folder those that this step knows.
+    fn find_files(&self, state: &mut State) {
+        if let Some(above) = self.home.of_job() {
+            state.paths_mut().for_each(|path| *path = above.join(&*path));
+        }
     }
 
     /// The access tokens that can be found in a file that `read` can't read, and where each is valid.
@@ -342,6 +351,20 @@ impl Session {
         File::open(self.path("users")).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
     }
 
+    /// Puts the folder's mode back if others can look into it by now. True: they could.
+    ///
+    /// # Errors
+    /// Fails if something in it is not ours.
+    pub fn close_again(&self) -> Result<bool> {
+        self.home.close_again()
+    }
+
+    /// Whether a file that `become_keeper` or `enter` returned is still one of the session's.
+    #[must_use]
+    pub fn has(&self, mark: &File) -> bool {
+        ["keeper", "users"].iter().any(|extension| os::is_at(mark, &self.path(extension)))
+    }
+
     /// Tells the processes that live beside the session that it was ended, and did not just vanish.
     fn mark_as_ended(&self) {
         for extension in ["keeper", "users"] {
@@ -368,6 +391,12 @@ impl Session {
     #[must_use]
     pub fn exists(&self) -> bool {
         self.file().exists()
+    }
+
+    /// Whether it is remembered, or a process was killed that was about to.
+    #[must_use]
+    pub fn was_begun(&self) -> bool {
+        self.exists() || guard::drafts(self).next().is_some()
     }
 
     fn path(&self, extension: &str) -> PathBuf {

@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Version {
 }
 
 /// What a token was asked for that may be alive, though its answer was lost or the process that waited for it was killed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Lost {
     /// The platform.
     pub platform: Option<PlatformUrl>,
@@ -83,6 +83,9 @@ pub struct Lost {
     /// Its life; none: the platform's default. Zero: it has no end.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub life: Option<Duration>,
+    /// It was to be the current token, refreshed. If a later refresh of that one succeeds, there never was another.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refreshed: bool,
 }
 
 /// Who ends a session.
@@ -161,7 +164,7 @@ impl AtEnd {
 /// A file that holds a token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WrittenFile {
-    /// The absolute path.
+    /// The absolute path. On disk, that of a file in the job's temporary folder is relative to it.
     pub path: PathBuf,
     /// What the file contains.
     pub content: Content,
@@ -207,6 +210,42 @@ impl State {
         text.map_err(|_| Error::new(Kind::Local, "the session can't be written as JSON", ""))
     }
 
+    /// Adds what the draft of a process that was killed tells: the next version of this state, or what the process was waiting for.
+    pub(super) fn adopt(&mut self, draft: &[u8]) {
+        let Some(next) = Self::parse(draft, &self.name) else {
+            let lost = serde_json::Deserializer::from_slice(draft).into_iter().next().and_then(std::result::Result::ok);
+            return self.lost.push(lost.unwrap_or_default());
+        };
+        self.take_back(&next);
+    }
+
+    /// Adds what another version of this state remembers and this one does not. Returns whether there was a token.
+    pub fn take_back(&mut self, other: &Self) -> bool {
+        let lost: Vec<_> = other.lost.iter().filter(|lost| !self.lost.contains(lost)).cloned().collect();
+        self.lost.extend(lost);
+        if self.is_empty() {
+            let lost = std::mem::take(&mut self.lost);
+            *self = Self { lost, ..other.clone() };
+            return !self.is_empty();
+        }
+        let before = self.tokens().count();
+        for stored in other.others.iter().chain(&other.current) {
+            let is_newer = self.current.as_ref().is_none_or(|current| current.token.issued_at < stored.token.issued_at);
+            match stored.clone() {
+                _ if self.holds(stored) => {}
+                stored if is_newer => self.add(stored),
+                stored => self.others.push(stored),
+            }
+        }
+        let replaced: Vec<_> = other.replaced.iter().filter(|stored| !self.holds(stored)).cloned().collect();
+        self.replaced.extend(replaced);
+        self.tokens().count() > before
+    }
+
+    fn holds(&self, stored: &StoredToken) -> bool {
+        self.tokens().any(|ours| ours.token.access_token == stored.token.access_token)
+    }
+
     /// Whether no token is remembered.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -216,6 +255,12 @@ impl State {
     /// Every token that is remembered, the current one last.
     pub fn tokens(&self) -> impl Iterator<Item = &StoredToken> {
         self.replaced.iter().chain(&self.others).chain(&self.current)
+    }
+
+    /// The paths of all files that hold a token.
+    pub(super) fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let tokens = self.replaced.iter_mut().chain(&mut self.others).chain(&mut self.current);
+        tokens.flat_map(|stored| &mut stored.files).map(|file| &mut file.path)
     }
 
     /// Every secret that is remembered.

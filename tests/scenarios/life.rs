@@ -369,3 +369,253 @@ fn a_token_file_that_is_something_else_is_refused_before_there_is_a_token() {
     }
     assert_eq!(scene.read("credential"), scene.sandbox.admin_token());
 }
+
+const CREATE: [&str; 8] = ["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"];
+
+fn create(scene: &Scene, more: &[&str]) {
+    let ran = scene.run(&[&CREATE, more].concat());
+    assert_eq!(ran.code, 0, "{}", ran.story);
+}
+
+#[test]
+fn a_token_that_a_refresh_may_have_brought_is_named_at_the_end_and_not_one_that_it_did_not() {
+    let said = |scene: &Scene| scene.run(&["revoke", "--session", "s"]).stderr.contains("may be alive");
+    let scene = Scene::new();
+    create(&scene, &["--refreshable"]);
+    scene.sandbox.fault_for("POST", sandbox::Fault::StatusAfter { status: 502 }, 1);
+    let ran = scene.run(&["refresh", "--session", "s"]);
+    assert!(ran.code == 0 && ran.stderr.contains("minting a new one instead"), "{}", ran.story);
+    assert!(said(&scene));
+    assert_eq!(live(&scene), 1, "the one that was named");
+
+    create(&scene, &["--refreshable", "--renew-by", "refresh"]);
+    scene.sandbox.fault_for("POST", sandbox::Fault::ResetBefore, 1);
+    assert_ne!(scene.run(&["refresh", "--session", "s"]).code, 0);
+    assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 0);
+    assert!(!said(&scene));
+}
+
+#[test]
+fn word_of_a_token_that_may_be_alive_outlives_what_fails_afterwards() {
+    let scene = Scene::new();
+    scene.sandbox.fault_for("POST", sandbox::Fault::StallAfter, 1);
+    let mut child = scene.spawn(&CREATE);
+    wait_until("the token", || live(&scene) == 1);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    scene.sandbox.fault_for("POST", sandbox::Fault::Html(404), 1);
+    assert_ne!(scene.run(&CREATE).code, 0);
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(ran.stderr.contains("may be alive"), "{}", ran.story);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_writes_its_token_down_leaves_one_that_is_ended() {
+    for with_another in [false, true] {
+        let mut scene = Scene::new();
+        scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+        create(&scene, &[]);
+        let before = scene.read("home/s.json");
+        if with_another {
+            create(&scene, &[]);
+        }
+        // As if the last rename had not come.
+        let draft = scene.path("home/.s~Xa1b2c");
+        std::fs::rename(scene.path("home/s.json"), &draft).unwrap();
+        if with_another {
+            scene.write("home/s.json", &before);
+            std::fs::set_permissions(scene.path("home/s.json"), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        let ran = scene.run(&["revoke", "--session", "s"]);
+        assert!(live(&scene) == 0 && scene.files().is_empty(), "{}", ran.story);
+        assert!(!ran.stderr.contains("may be alive"), "{}", ran.story);
+    }
+}
+
+#[test]
+fn an_exec_whose_folder_is_opened_to_others_closes_it_and_ends_its_session() {
+    for how in ["777", "g+rwXs"] {
+        let scene = Scene::new();
+        let script = format!("chmod -R {how} \"$TMPDIR\"; sleep 0.8; rm -rf \"$JF_TOKEN_HOME\"/*; chmod {how} \"$JF_TOKEN_HOME\"");
+        let ran = scene.run(&["exec", "--expiry", "1h", "--force-revocable", "--", "sh", "-c", &script]);
+        assert!(ran.code == 0 && live(&scene) == 0 && scene.files().is_empty(), "{}", ran.story);
+        assert!(ran.stderr.contains("other users could look into"), "{}", ran.story);
+    }
+}
+
+#[test]
+fn a_keeper_whose_session_vanished_adds_its_tokens_to_one_that_was_begun_since() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    let pid = format!("--until-pid={}", std::process::id());
+    create(&scene, &["--keep-fresh", &pid]);
+    // The keeper knows it by now.
+    std::thread::sleep(Duration::from_millis(700));
+    std::fs::remove_dir_all(scene.path("home")).unwrap();
+    create(&scene, &[]);
+    wait_until("both", || scene.read("home/s.json").matches("\"access_token\"").count() == 2);
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert_eq!(ran.stdout.trim(), scene.sandbox.issued()[1].access_token, "{}", ran.story);
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(ran.code == 0 && live(&scene) == 0, "{}", ran.story);
+    wait_until("the keeper's end", || scene.keepers() == 0);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
+}
+
+#[test]
+fn an_exec_that_can_not_wait_for_a_renewal_names_the_token_that_it_may_have_brought() {
+    let scene = Scene::new();
+    let script = format!("\"$JF\" exec --session s {SHORT} -- sleep 40 2>err; true");
+    let mut command = scene.command("bash", &["-ec", &script]);
+    let mut child = command.env("PATH", std::env::var_os("PATH").unwrap()).env("JF", BINARY).spawn().unwrap();
+    wait_until("the token", || sessions(&scene) == 1);
+    std::thread::sleep(Duration::from_millis(300));
+    scene.sandbox.fault_for("POST", sandbox::Fault::StallAfter, 1);
+    scene.ages("s", 45 * 60);
+    wait_until("the renewal", || live(&scene) == 2);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    wait_until("the end", || sessions(&scene) == 0);
+    let said = scene.read("work/err");
+    assert!(said.contains("may be alive") && live(&scene) == 1, "{said}");
+}
+
+#[test]
+fn an_exec_that_can_not_write_its_session_back_ends_the_token_it_knows() {
+    for revocable in [true, false] {
+        let scene = Scene::new();
+        // exec may write it back meanwhile.
+        let script = "until [ -f \"$JF_TOKEN_HOME\" ]; do rm -rf \"$JF_TOKEN_HOME\"; touch \"$JF_TOKEN_HOME\"; done";
+        if !revocable {
+            scene.sandbox.fault_for("DELETE", sandbox::Fault::Shape('C', 403), 4);
+        }
+        let ran = scene.run(&["exec", "--expiry", "1h", "--force-revocable", "--", "sh", "-c", script]);
+        let id = &scene.sandbox.issued()[0].token_id;
+        let said = if revocable { "was revoked" } else { "could not be revoked, and ends " };
+        assert!(ran.stderr.contains(&format!("{id} {said}")), "{}", ran.story);
+        assert_eq!(live(&scene), usize::from(!revocable));
+    }
+}
+
+/// A command that this user runs as another, who can read the binary and write where a job writes.
+fn as_user(scene: &Scene, user: &str, arguments: &[&str]) -> Command {
+    let binary = scene.path("jf");
+    if !binary.exists() {
+        std::fs::copy(BINARY, &binary).unwrap();
+        for file in ["output", "env", "state", "summary"] {
+            scene.write(file, "");
+        }
+        for path in ["", "work", "tmp", "runner", "output", "env", "state", "summary"] {
+            std::fs::set_permissions(scene.path(path), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        }
+    }
+    let setpriv = ["--reuid", user, "--clear-groups", binary.to_str().unwrap()];
+    scene.command("setpriv", &[&setpriv, arguments].concat())
+}
+
+#[test]
+fn root_and_another_user_in_turn_leave_no_token_without_a_word() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for (first, then) in [("0", "65534"), ("65534", "0")] {
+        for with_credential in [true, false] {
+            let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+            let created = as_user(&scene, first, &["action", "create"]).output().unwrap();
+            assert!(created.status.success(), "{}", text(created.stderr));
+            for (name, value) in scene.blocks("state") {
+                scene.set(&format!("STATE_{name}"), &value);
+            }
+            if !with_credential {
+                scene.unset("JF_ACCESS_TOKEN");
+            }
+            let ended = as_user(&scene, then, &["action", "revoke"]).output().unwrap();
+            let (said, id) = (text(ended.stderr), scene.sandbox.issued()[0].token_id.clone());
+            assert!(ended.status.success() && said.contains(&id), "{first} {then}: {said}");
+            assert_eq!(live(&scene), usize::from(!with_credential), "{first} {then}: {said}");
+            assert!(said.contains(if with_credential { "revoked its token" } else { "ends " }), "{first} {then}: {said}");
+        }
+    }
+}
+
+#[test]
+fn a_job_whose_temporary_folder_has_another_path_in_each_step_ends_its_session_and_removes_its_files() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    let token = scene.path("runner/token").display().to_string();
+    scene.set("INPUT_TOKEN-FILE", &token).asks_for("runner/token").asks_for("mounted/token").asks_for("again/token");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    std::fs::rename(scene.path("runner"), scene.path("mounted")).unwrap();
+    let session = scene.blocks("state")["SESSION"].clone();
+    let path = |scene: &Scene, path| scene.path(path).display().to_string();
+    let mounted = path(&scene, "mounted");
+    scene.leave_action().set("RUNNER_TEMP", &mounted);
+    assert_eq!(scene.run(&["refresh", "--session", &session]).code, 0);
+    assert_eq!(scene.read("mounted/token"), scene.sandbox.issued()[1].access_token);
+    std::fs::rename(scene.path("mounted"), scene.path("again")).unwrap();
+    let again = path(&scene, "again");
+    scene.set("RUNNER_TEMP", &again).unset("JF_ACCESS_TOKEN");
+    for (name, value) in scene.blocks("state") {
+        scene.set(&format!("STATE_{name}"), &value);
+    }
+    let ran = scene.run(&["action", "revoke"]);
+    assert!(ran.code == 0 && live(&scene) == 0 && !scene.path("again/token").exists(), "{}", ran.story);
+    assert!(!scene.path("again/jf-token").exists() && !scene.path("runner").exists(), "{}", ran.story);
+}
+
+#[test]
+fn a_job_whose_parent_is_none_or_the_first_process_ends_its_tokens() {
+    let unshare = ["--pid", "--fork", "--mount-proc"];
+    if !Command::new("unshare").args(unshare).arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        // Not permitted here.
+        return;
+    }
+    let scene = Scene::new();
+    let arguments = ["exec", "--expiry", "1h", "--force-revocable", "--", "sh", "-c", "sleep 0.3"];
+    let ended = scene.command("unshare", &[&unshare[..], &[BINARY], &arguments].concat()).output().unwrap();
+    assert!(ended.status.success() && live(&scene) == 0, "{}", text(ended.stderr));
+    // The shell is the first process; all that is left of the keeper goes with it.
+    let exec = arguments.join(" ").replace("sh -c sleep", "sleep");
+    let script = format!("\"$0\" {exec} && \"$0\" {} --keep-fresh && exec \"$0\" get --session s", CREATE.join(" "));
+    let ended = scene.command("unshare", &[&unshare[..], &["sh", "-c", &script, BINARY]].concat()).output().unwrap();
+    let issued = scene.sandbox.issued();
+    assert_eq!(text(ended.stdout).trim(), issued[2].access_token, "{}", text(ended.stderr));
+    assert_eq!(live(&scene), 1);
+    let ran = scene.run(&["revoke", "--session", "s"]);
+    assert!(ran.code == 0 && live(&scene) == 0 && scene.files().is_empty(), "{}", ran.story);
+}
+
+#[test]
+fn a_job_that_hears_no_signals_ends_its_tokens() {
+    let scene = Scene::new();
+    let pid = std::process::id();
+    let deaf = "trap '' HUP INT QUIT TERM USR1 USR2 CHLD PIPE;";
+    let output = scene.shell(&format!("{deaf} \"$JF\" exec {SHORT} -- sh -c 'kill -TERM $PPID; sleep 0.3'"));
+    assert!(output.status.success() && live(&scene) == 0, "{}", text(output.stderr));
+    let output = scene.shell(&format!("{deaf} \"$JF\" {} --keep-fresh --until-pid {pid}", CREATE.join(" ")));
+    assert!(output.status.success() && scene.keepers() == 1, "{}", text(output.stderr));
+    let output = scene.shell(&format!("{deaf} \"$JF\" revoke --session s"));
+    assert!(output.status.success() && live(&scene) == 0, "{}", text(output.stderr));
+    wait_until("the keeper's end", || scene.keepers() == 0);
+    assert!(scene.files().is_empty(), "{:?}", scene.files());
+}
+
+#[test]
+fn the_post_step_of_a_main_step_that_was_killed_says_that_a_token_may_be_alive_though_the_folder_was_emptied() {
+    for fails in [false, true] {
+        let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+        if fails {
+            scene.sandbox.fault_for("POST", sandbox::Fault::Shape('C', 403), 1);
+            assert_ne!(scene.run(&["create"]).code, 0);
+        } else {
+            scene.sandbox.fault_for("POST", sandbox::Fault::StallAfter, 1);
+            let mut child = scene.spawn(&["create"]);
+            wait_until("the token", || live(&scene) == 1);
+            child.kill().unwrap();
+            child.wait().unwrap();
+            std::fs::remove_dir_all(scene.path("runner/jf-token")).unwrap();
+        }
+        let ran = scene.post();
+        assert_eq!((ran.code, ran.stderr.contains("may be alive")), (0, !fails), "{}", ran.story);
+    }
+}

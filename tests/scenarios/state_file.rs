@@ -46,6 +46,28 @@ fn a_session_of_the_version_before_goes_on_in_mid_life() {
 }
 
 #[test]
+fn the_post_step_ends_the_tokens_of_session_files_of_the_version_before() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let session = scene.blocks("state")["SESSION"].clone();
+    scene.leave_action();
+    assert_eq!(scene.run(&["create", "--session", "step", "--expiry", "1h", "--force-revocable"]).code, 0);
+    for session in [&session, "step"] {
+        assert_eq!(scene.run(&["refresh", "--session", session]).code, 0);
+        let before = version_before(&scene.state(session));
+        // It was masked in the action only.
+        let text = if session == "step" { before.to_string().replace("\"masked\":true", "\"masked\":false") } else { before.to_string() };
+        scene.write(&format!("runner/jf-token/{session}.json"), &text);
+    }
+    for (name, value) in scene.blocks("state") {
+        scene.set(&format!("STATE_{name}"), &value);
+    }
+    let ran = scene.run(&["action", "revoke"]);
+    assert!(ran.code == 0 && scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
+    assert!(!scene.path("runner/jf-token").exists(), "{}", ran.story);
+}
+
+#[test]
 fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
     let scene = session();
     let whole = scene.read("home/s.json");

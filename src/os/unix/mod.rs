@@ -142,9 +142,14 @@ pub fn job_process(action: bool) -> Option<u32> {
     if !action {
         return Some(parent);
     }
-    // The line is `pid (name) state ppid …`. The name may contain anything, even parentheses.
-    let status = fs::read_to_string(format!("/proc/{parent}/stat")).ok()?;
-    status.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok().filter(|pid| *pid > 0)
+    field_of(&parent.to_string(), 1).filter(|pid| *pid > 0)
+}
+
+/// A number after the name in a process's line. The line is `pid (name) state ppid group session …`, and the name may contain
+/// anything, even parentheses. Only where there is a `/proc`.
+fn field_of(process: &str, at: usize) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    status.rsplit_once(')')?.1.split_whitespace().nth(at)?.parse().ok()
 }
 
 fn pid(number: u32) -> Option<Pid> {
@@ -259,7 +264,8 @@ impl Parent {
     pub fn to_watch() -> Option<Self> {
         let bit = |signal: Signal| 1 << (signal.as_raw() - 1);
         let outlives = ignored()? & (bit(Signal::INT) | bit(Signal::HUP)) != 0;
-        let leads = rustix::process::getsid(None).ok()? == rustix::process::getpid();
+        // Not getsid: a session of another PID namespace has number 0 here, and rustix asserts that none has.
+        let leads = field_of("self", 3)? == std::process::id();
         let pid = rustix::process::getppid().filter(|pid| !pid.is_init() && !outlives && !leads)?;
         Some(Self { pid, process: Watched::new(u32::try_from(pid.as_raw_nonzero().get()).ok()) })
     }
