@@ -33,8 +33,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let redactor = SharedRedactor::new(Watch::new(cx.session()?, credential));
     if let Some(why) = redactor.blind() {
         cx.console.warn(&format!("nothing is passed on: {why}"));
-    }
-    if redactor.knows_nothing() {
+    } else if redactor.knows_nothing() {
         cx.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
     }
     let closed = |name: &str, error: &io::Error| Error::new(Kind::Local, format!("can't use standard {name}: {error}"), "");

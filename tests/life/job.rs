@@ -191,7 +191,7 @@ impl Job {
     /// Starts the program, and may wait for it.
     fn launch(&mut self, arguments: &[String], user: &str, more: &[(&str, String)], waits: bool) {
         let at = self.note(&format!("[{}] jf-token {}", self.folder, arguments.join(" ")));
-        self.done[at].username = user.to_owned();
+        user.clone_into(&mut self.done[at].username);
         let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
         let mut command = self.scene.command(BINARY, &arguments);
         command.current_dir(self.scene.path(self.folder)).envs(more.iter().map(|(name, value)| (*name, value.as_str())));
@@ -343,7 +343,9 @@ impl Job {
         let keepers = self.keepers();
         if self.emptied {
             let steps = self.running.iter().position(|running| self.done[running.at].line.contains("action create"));
-            steps.into_iter().for_each(|which| self.kill_one(which));
+            if let Some(which) = steps {
+                self.kill_one(which);
+            }
         } else if !keepers.is_empty() && self.random.chance(50) {
             let pid = self.random.pick(&keepers);
             self.note(&format!("kill -9 {} (a keeper)", pid.as_raw_nonzero()));

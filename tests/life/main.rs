@@ -1,8 +1,9 @@
 //! Random jobs. Whatever happens in one, after its end each token that was issued is dead, remembered on disk, or named in what was
-//! printed. `JF_LIFE_SEED` runs one job again: the same operations, though not at the same moments.
+//! printed. `JF_LIFE_SEED` runs one job again: the same operations, though not at the same moments. `JF_LIFE_FIRST` is the seed of the first job.
 // Linux only, because it reads /proc.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed step ends the test")]
+#![allow(clippy::print_stdout, clippy::format_push_string, reason = "the story of a job")]
 
 mod job;
 #[path = "../support/mod.rs"]
@@ -32,8 +33,9 @@ fn whatever_happens_in_a_job_no_token_is_forgotten_while_it_lives() {
         return;
     }
     let began = Instant::now();
-    let next = AtomicU64::new(u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap());
-    let (first, violations) = (next.load(Ordering::Relaxed), Mutex::new(Vec::new()));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let first = std::env::var("JF_LIFE_FIRST").map_or_else(|_| u64::try_from(now).unwrap(), |seed| seed.parse().unwrap());
+    let (next, violations) = (AtomicU64::new(first), Mutex::new(Vec::new()));
     scope(|scope| {
         for _ in 0..AT_ONCE {
             scope.spawn(|| {
