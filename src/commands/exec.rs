@@ -105,7 +105,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
             format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
         return Err(Error::input(what, help));
     }
-    let stored = cx.block_on(TokenSource::new(cx, session.clone()).token(None))?;
+    let stored = TokenSource::new(cx, session.clone()).token(None)?;
     add_files(targets, session)?;
     if !stored.masked {
         cx.mask(stored.token.secrets(), stored.unheard)?;

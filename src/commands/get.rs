@@ -25,7 +25,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Token);
     let session = cx.session_of_job()?;
     let mut source = TokenSource::new(cx, session);
-    let mut stored = cx.block_on(source.token(cx.options.renewal.min_ttl))?;
+    let mut stored = source.token(cx.options.renewal.min_ttl)?;
     if !stored.masked {
         cx.mask(stored.token.secrets(), stored.unheard)?;
     }

@@ -100,16 +100,26 @@ impl<'t> TokenSource<'t> {
     }
 
     /// The token, valid for at least `min_ttl` (`None`: a minute, or a tenth of its life if that is less). If it is fresh, this takes no
-    /// lock and sends nothing.
+    /// lock, sends nothing, and starts no runtime, which would take longer than all else.
     ///
     /// # Errors
     /// Fails if there is none, or if it is unusable and can't be renewed.
-    pub async fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
-        let (late, started) = (random::fraction(), Instant::now());
-        let mut state = self.session.read()?;
+    pub fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
+        let late = random::fraction();
+        let state = self.session.read()?;
         if let Some(text) = &state.keeper_failure {
             self.cx.console.warn(text);
         }
+        let stored = self.current(&state)?;
+        if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Fresh {
+            return Ok(stored.clone());
+        }
+        self.cx.block_on(self.renewed(state, min_ttl, late))
+    }
+
+    /// The token, renewed by whoever gets the lock.
+    async fn renewed(&mut self, mut state: State, min_ttl: Option<Duration>, late: f64) -> Result<StoredToken> {
+        let started = Instant::now();
         loop {
             let stored = self.current(&state)?.clone();
             let found = freshness(&stored, self.cx.now(), min_ttl, late);
