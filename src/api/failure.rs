@@ -14,11 +14,22 @@ use crate::options::shown;
 
 /// An error whose message is "`METHOD URL`: `came`", and that says what to do.
 fn fail(request: &ApiRequest, kind: Kind, outcome: Outcome, came: &str, help: &str) -> Error {
-    let error = Error::new(kind, format!("{} {}: {came}", request.method, request.url), help).with_outcome(outcome);
+    // What is to be done about a certificate is the same everywhere; the rest is about the platform.
+    let is_of_the_ci = request.operation == Operation::Identity && !came.contains("certificate");
+    let help = if is_of_the_ci { OF_THE_CI } else { help };
+    let error = Error::new(kind, format!("{} {}: {came}", request.method, request.without_query()), help).with_outcome(outcome);
     if request.operation == Operation::Refresh && outcome == Outcome::Unknown {
         return error.with_advice("The refresh token works once: if the platform did the work, it is spent, and the old token is dead.");
     }
     error
+}
+
+const OF_THE_CI: &str =
+    "This is the CI's own service for identity tokens, not the platform: is the job over already, or the CI in trouble? Then run it again.";
+
+/// An answer of the CI without an identity token.
+pub(super) fn no_identity_token(request: &ApiRequest, field: &str) -> Error {
+    fail(request, Kind::Unusable, Outcome::Final, &format!("the answer holds no identity token under '{field}'"), "")
 }
 
 /// No answer came back, or not all of it.

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use super::request::{ApiRequest, ApiResponse, Operation};
-use super::{IssuedToken, PlatformUrl, TOKENS, failure, http, scope};
+use super::{Auth, IssuedToken, PlatformUrl, TOKENS, failure, http, scope};
 use crate::io::clock::{self, Timestamp, retry_after};
 use crate::options::{InputValue, Source};
 
@@ -26,17 +26,28 @@ pub struct Answer<'a> {
     pub body: &'a str,
 }
 
+const OPERATIONS: [Operation; 7] = [
+    Operation::Mint,
+    Operation::Refresh,
+    Operation::Exchange,
+    Operation::Identity,
+    Operation::Configuration,
+    Operation::Revoke,
+    Operation::LookUp,
+];
+
 /// All that would be said about this answer to any request with these secrets.
 #[must_use]
 pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec<String> {
+    let auth = Auth::Bearer(bearer.clone());
     let Ok(status) = StatusCode::from_u16(answer.status) else { return Vec::new() };
     let mut messages = Vec::new();
-    for operation in [Operation::Mint, Operation::Refresh, Operation::Revoke, Operation::LookUp] {
+    for operation in OPERATIONS {
         let request = ApiRequest {
             operation,
             method: Method::POST,
             url: "https://x.io/access/api/v1/tokens".into(),
-            bearer,
+            auth: &auth,
             refresh_token: Some(refresh_token),
             body: None,
             body_type: "",

@@ -1,5 +1,5 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
@@ -12,6 +12,7 @@ use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::address::{LOCALHOST, PlatformUrl, has_plain_host, is_loopback};
+use super::auth::{Auth, SecretHeader};
 use super::failure;
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Result};
@@ -24,8 +25,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_ANSWER: usize = 1 << 20;
 const MOST_REDIRECTS: usize = 5;
 /// Fields of requests and answers that never hold a token. The strings of all others are hidden.
-const HARMLESS: [&str; 18] = [
+const HARMLESS: [&str; 29] = [
+    "application_key",
     "audience",
+    "branch",
     "code",
     "description",
     "detail",
@@ -33,13 +36,22 @@ const HARMLESS: [&str; 18] = [
     "error_description",
     "expires_in",
     "grant_type",
+    "identity_mapping_name",
+    "issued_token_type",
     "issuer",
+    "job_id",
     "message",
     "project",
     "project_key",
+    "provider_name",
+    "provider_type",
+    "repo",
+    "revision",
     "revoked-token-id",
+    "run_id",
     "scope",
     "subject",
+    "subject_token_type",
     "token_id",
     "token_type",
     "username",
@@ -53,6 +65,26 @@ pub struct Http {
     /// The variable that names the proxy in use.
     proxy: Option<&'static str>,
     now: fn() -> SystemTime,
+}
+
+/// The HTTP clients of a process, one for each origin and path.
+#[derive(Default)]
+pub struct Clients(Mutex<Vec<(PlatformUrl, Arc<Http>)>>);
+
+impl Clients {
+    /// The client for this platform, set up when it is first needed.
+    ///
+    /// # Errors
+    /// As `Http::new`.
+    pub fn http(&self, platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Arc<Http>> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, http)) = clients.iter().find(|(other, _)| other == platform) {
+            return Ok(http.clone());
+        }
+        let http = Arc::new(Http::new(platform, environment, now)?);
+        clients.push((platform.clone(), http.clone()));
+        Ok(http)
+    }
 }
 
 /// Don't reuse a connection that was idle for longer: the other end may have closed it, and a request sent on it would be lost.
@@ -94,8 +126,9 @@ impl Http {
             let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
             trace(&|| {
                 format!(
-                    "> {} {url}\n> authorization: Bearer {HIDDEN}{}",
+                    "> {} {url}{}{}",
                     asked.method,
+                    self.shown_headers(asked),
                     asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
                 )
             });
@@ -127,13 +160,20 @@ impl Http {
         Err(failure::circle(asked))
     }
 
+    /// The names of the headers that prove who asks; of the token's own also the scheme.
+    fn shown_headers(&self, asked: &ApiRequest) -> String {
+        let line = |header: &SecretHeader| match asked.auth {
+            Auth::Bearer(_) => format!("\n> authorization: Bearer {HIDDEN}"),
+            _ => format!("\n> {}: {HIDDEN}", header.name()),
+        };
+        asked.auth.headers().iter().map(line).collect()
+    }
+
     async fn send_to(&self, asked: &ApiRequest<'_>, url: Url, timeout: Duration) -> reqwest::Result<Response> {
         let mut headers = HeaderMap::new();
-        // A `Secret` is printable ASCII, which is valid in every header.
-        let mut bearer =
-            HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", asked.bearer.expose()))).unwrap_or(HeaderValue::from_static(""));
-        bearer.set_sensitive(true);
-        headers.insert(reqwest::header::AUTHORIZATION, bearer);
+        for header in asked.auth.headers() {
+            headers.insert(header.name().clone(), header.value().clone());
+        }
         let mut request = self.client.request(asked.method.clone(), url).timeout(timeout);
         if let Some(body) = asked.body {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.body_type));
@@ -220,9 +260,9 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
     (to.origin() == from.origin() && to.username().is_empty() && to.password().is_none()).then_some(to)
 }
 
-/// A request's body as `--verbose` may show it: as it is sent for a mint, without tokens for a refresh.
+/// A request's body as `--verbose` may show it: as it is sent for a mint, without tokens for a refresh or an exchange.
 fn shown_body(asked: &ApiRequest, text: &str) -> String {
-    if asked.operation == Operation::Refresh { without_secrets(asked, text) } else { text.to_owned() }
+    if matches!(asked.operation, Operation::Refresh | Operation::Exchange) { without_secrets(asked, text) } else { text.to_owned() }
 }
 
 /// A body as `--verbose` may show it: JSON in which only the strings of harmless fields are shown, else only the length.

@@ -1,6 +1,8 @@
 //! The JFrog Access client: its requests, their answers, errors and retries.
 
 mod address;
+mod auth;
+mod exchange;
 mod failure;
 pub mod fuzzing;
 mod http;
@@ -25,10 +27,12 @@ use request::{ApiRequest, ApiResponse, Operation};
 use retry::{InFlight, RetryPolicy};
 
 pub use address::PlatformUrl;
-pub use http::Http;
+pub use auth::Auth;
+pub use exchange::ExchangeRequest;
+pub use http::{Clients, Http};
 pub use retry::{LEFT_BEHIND, RetryBudget};
 pub use token::{Claims, IssuedToken, claims, user_name};
-pub use token_request::{TokenRequest, max_life};
+pub use token_request::{TokenRequest, max_life, project_key};
 
 const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";
@@ -78,9 +82,9 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Fails if no token came back.
-    pub async fn mint(&self, wanted: &TokenRequest, credential: &Secret) -> Result<IssuedToken> {
+    pub async fn mint(&self, wanted: &TokenRequest, auth: &Auth) -> Result<IssuedToken> {
         let body = wanted.body();
-        let asked = self.request(Operation::Mint, Method::POST, TOKENS, credential, Some((&body, JSON)));
+        let asked = self.request(Operation::Mint, Method::POST, TOKENS, auth, Some((&body, JSON)));
         let answer = self.ask(&asked, if wanted.ends_within_the_hour() { RetryPolicy::ShortMint } else { RetryPolicy::LongMint }).await?;
         self.issued(&asked, &answer).map_err(|error| if self.lost_an_answer() { error.with_advice(LEFT_BEHIND) } else { error })
     }
@@ -101,15 +105,14 @@ impl<'a> Client<'a> {
             include_reference_token: old.reference_token.as_ref().map(|_| true),
         };
         let body = Zeroizing::new(serde_json::to_string(&wanted).unwrap_or_default());
-        let form;
+        let (form, auth) = (wanted.as_form(), Auth::Bearer(old.access_token.clone()));
         let request = |body, kind| ApiRequest {
             refresh_token: Some(refresh_token),
-            ..self.request(Operation::Refresh, Method::POST, TOKENS, &old.access_token, Some((body, kind)))
+            ..self.request(Operation::Refresh, Method::POST, TOKENS, &auth, Some((body, kind)))
         };
         let asked = request(&body, JSON);
         let (asked, answer) = match self.ask(&asked, RetryPolicy::Refresh).await {
             Err(error) if error.status() == Some(415) => {
-                form = wanted.as_form();
                 let asked = request(&form, FORM);
                 let answer = self.ask(&asked, RetryPolicy::Refresh).await;
                 (asked, answer)
@@ -144,8 +147,8 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Fails if the token may still be valid.
-    pub async fn revoke(&self, id: &str, bearer: &Secret) -> Result<Revoked> {
-        let asked = self.request(Operation::Revoke, Method::DELETE, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+    pub async fn revoke(&self, id: &str, auth: &Auth) -> Result<Revoked> {
+        let asked = self.request(Operation::Revoke, Method::DELETE, &format!("{TOKENS}/{}", path_segment(id)?), auth, None);
         match self.ask(&asked, RetryPolicy::Always).await {
             Ok(answer) if answer.text.trim_start().starts_with('<') => Err(failure::not_json(&asked, &answer)),
             Ok(answer) if answer.status == StatusCode::NO_CONTENT => Ok(Revoked::NotFound),
@@ -161,8 +164,8 @@ impl<'a> Client<'a> {
     ///
     /// # Errors
     /// Fails if the platform does not know the token, or gives no usable answer.
-    pub async fn look_up(&self, id: &str, bearer: &Secret) -> Result<Known> {
-        let asked = self.request(Operation::LookUp, Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), bearer, None);
+    pub async fn look_up(&self, id: &str, auth: &Auth) -> Result<Known> {
+        let asked = self.request(Operation::LookUp, Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), auth, None);
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
         serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
     }
@@ -177,7 +180,7 @@ impl<'a> Client<'a> {
         operation: Operation,
         method: Method,
         path: &str,
-        bearer: &'b Secret,
+        auth: &'b Auth,
         body: Option<(&'b str, &'static str)>,
     ) -> ApiRequest<'b> {
         let (body, body_type) = body.unzip();
@@ -185,7 +188,7 @@ impl<'a> Client<'a> {
             operation,
             method,
             url: self.platform.endpoint(path),
-            bearer,
+            auth,
             body,
             body_type: body_type.unwrap_or_default(),
             refresh_token: None,

@@ -2,6 +2,7 @@ use redact::{Secret, without};
 use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
+use super::Auth;
 use crate::io::clock::Timestamp;
 
 /// What is asked of the platform. The advice after a failure depends on it.
@@ -11,6 +12,12 @@ pub(super) enum Operation {
     Mint,
     /// Exchange a pair of tokens for a new one.
     Refresh,
+    /// Exchange an identity token for an access token.
+    Exchange,
+    /// Ask the CI for an identity token.
+    Identity,
+    /// Read or write the platform's OIDC providers and identity mappings.
+    Configuration,
     /// Revoke a token.
     Revoke,
     /// Ask what the platform knows of a token.
@@ -22,7 +29,7 @@ pub(super) struct ApiRequest<'a> {
     pub operation: Operation,
     pub method: Method,
     pub url: String,
-    pub bearer: &'a Secret,
+    pub auth: &'a Auth,
     /// The refresh token in the body of a refresh.
     pub refresh_token: Option<&'a Secret>,
     pub body: Option<&'a str>,
@@ -31,10 +38,14 @@ pub(super) struct ApiRequest<'a> {
 }
 
 impl ApiRequest<'_> {
+    /// The address as a message shows it: what a CI puts into its query says nothing to a reader.
+    pub fn without_query(&self) -> &str {
+        self.url.split('?').next().unwrap_or_default()
+    }
+
     /// Hides this request's secrets, and whatever else looks like a token, in a text from outside.
     pub fn hide_secrets(&self, text: &str) -> String {
-        let text = without(text, self.bearer);
-        self.refresh_token.map_or_else(|| text.clone(), |secret| without(&text, secret))
+        self.auth.secrets().into_iter().chain(self.refresh_token).fold(text.to_owned(), |text, secret| without(&text, secret))
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) enum RetryPolicy {
     ShortMint,
     /// A mint that could leave a second token behind for long: no.
     LongMint,
+    /// An exchange, whose token soon ends by itself: yes.
+    Exchange,
     /// A refresh, whose refresh token may be spent: no.
     Refresh,
 }
@@ -24,7 +26,7 @@ impl RetryPolicy {
     fn allows(self, outcome: Outcome) -> bool {
         match outcome {
             Outcome::NotSent | Outcome::Busy(_) => true,
-            Outcome::Unknown => matches!(self, RetryPolicy::Always | RetryPolicy::ShortMint),
+            Outcome::Unknown => matches!(self, RetryPolicy::Always | RetryPolicy::ShortMint | RetryPolicy::Exchange),
             Outcome::Final => false,
         }
     }

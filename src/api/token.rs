@@ -29,6 +29,9 @@ pub struct IssuedToken {
     /// The kind of token: `Bearer`.
     #[serde(default)]
     pub token_type: String,
+    /// The user that it is for, if the platform says so, as in the answer to an exchange.
+    #[serde(default, rename = "username", skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Whether it came with a refresh token; `None` if the platform does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refreshable: Option<bool>,
@@ -62,6 +65,7 @@ impl IssuedToken {
             token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope").to_owned(),
             token_type: text("token_type").to_owned(),
+            user: Some(text("username").to_owned()).filter(|user| !user.is_empty()),
             refreshable: fields.get("refreshable").and_then(Value::as_bool),
             grant_type: text("grant_type").to_owned(),
             audience: text("audience").to_owned(),
@@ -84,9 +88,12 @@ impl IssuedToken {
         self.expires_in.map(|life| self.issued_at.after(life))
     }
 
-    /// The user that it is for. The answer doesn't say; the token does.
+    /// The user that it is for. The answer to a mint doesn't say; the token does.
     #[must_use]
     pub fn username(&self) -> Option<String> {
+        if self.user.is_some() {
+            return self.user.clone();
+        }
         claims(&self.access_token)?.get("sub")?.as_str().map(|subject| user_name(subject).to_owned())
     }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::scope::{self, PROJECT_KEY, is_project_key};
 use crate::error::{Error, Result};
 use crate::io::clock;
-use crate::options::{InputValue, OPERAND, Source, TokenOptions, shown, span, switch};
+use crate::options::{InputValue, OPERAND, PLATFORMS_OWN, Source, TokenOptions, shown, span, switch};
 
 /// In characters.
 const LONGEST_SCOPE: usize = 500;
@@ -62,7 +62,7 @@ impl TokenRequest {
             audience: options.audience.as_ref().map(audience).transpose()?,
             include_reference_token: options.reference,
             username: options.username.as_ref().map(user_name).transpose()?,
-            project_key: options.project.as_ref().map(project).transpose()?,
+            project_key: options.project.as_ref().map(project_key).transpose()?,
             description: options.description.as_ref().map(description).transpose()?,
             force_revocable: options.force_revocable.unwrap_or(own_life.is_some()),
         })
@@ -87,13 +87,10 @@ impl TokenRequest {
     }
 }
 
-/// The value that stands for the platform's own life.
-const DEFAULT: &str = "default";
-
 fn life(options: &TokenOptions, own: Option<Duration>) -> Result<Option<Duration>> {
     let most = max_life(options)?;
     let Some(given) = &options.expiry else { return Ok(own.map(|own| most.map_or(own, |most| own.min(most)))) };
-    if given.text.eq_ignore_ascii_case(DEFAULT) {
+    if given.text.eq_ignore_ascii_case(PLATFORMS_OWN) {
         return Ok(None);
     }
     let life = span::read(given)?;
@@ -210,7 +207,11 @@ fn audience(given: &InputValue) -> Result<String> {
     Ok(audience.to_owned())
 }
 
-fn project(given: &InputValue) -> Result<String> {
+/// The key of a project.
+///
+/// # Errors
+/// Fails if it can't be one.
+pub fn project_key(given: &InputValue) -> Result<String> {
     if is_project_key(&given.text) {
         return Ok(given.text.clone());
     }

@@ -9,9 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use redact::{Secret, masks};
 use reqwest::Url;
 
-use super::{Ci, Export, IdToken, JobHome, Support};
+use super::{Ci, Export, IdToken, IdTokenRequest, JobHome, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Environment, Level, LogStyle, random};
+
+/// Where a job may ask for an identity token, and by which right.
+const VARIABLES: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
 struct GitHub {
     /// The step's files, or why their variables can't be read.
@@ -47,8 +50,8 @@ pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
     Some(Box::new(GitHub {
         files: Files::new(environment),
         runner_temp: value("RUNNER_TEMP"),
-        id_token_url: value("ACTIONS_ID_TOKEN_REQUEST_URL"),
-        id_token_bearer: value("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
+        id_token_url: value(VARIABLES[0]),
+        id_token_bearer: value(VARIABLES[1]),
         written: Mutex::default(),
     }))
 }
@@ -157,7 +160,7 @@ impl Ci for GitHub {
         if let Some(audience) = audience {
             url.query_pairs_mut().append_pair("audience", audience);
         }
-        IdToken::Fetch { url: url.into(), bearer, field: "value" }
+        IdToken::Fetch(IdTokenRequest { url: url.into(), posts: false, bearer, variables: &VARIABLES, field: "value" })
     }
 }
 
@@ -278,7 +281,7 @@ mod tests {
             ("https://forge.example/id?placeholder=true", "https://forge.example/id?placeholder=true&audience=a%26b+c"),
             ("https://forge.example/id", "https://forge.example/id?audience=a%26b+c"),
         ] {
-            let IdToken::Fetch { url, field, .. } = job(url) else { panic!("{url}") };
+            let IdToken::Fetch(IdTokenRequest { url, field, .. }) = job(url) else { panic!("{url}") };
             assert_eq!((url.as_str(), field), (asked, "value"));
         }
         assert!(matches!(job(""), IdToken::Unavailable(why) if why.contains("id-token: write")));

@@ -79,19 +79,49 @@ pub struct JobHome {
 pub enum IdToken {
     /// There is none. The text says why, and what to change in the job.
     Unavailable(String),
-    /// The identity token itself.
-    Value(Secret),
-    /// A GET request to the CI returns it.
-    Fetch {
-        /// The whole address, including the audience.
-        url: String,
-        /// What authenticates the job to the CI.
-        bearer: Secret,
-        /// The field of the answer that holds the token.
-        field: &'static str,
+    /// A variable of the job holds the identity token.
+    Variable {
+        /// The variable's name.
+        name: String,
+        /// The identity token.
+        token: Secret,
+        /// Where its audience is set, in words that follow "set it": `by aud in the job's id_tokens`.
+        audience: &'static str,
     },
-    /// This command of the CI prints it.
+    /// A request to the CI returns it, as often as it is asked.
+    Fetch(IdTokenRequest),
+    /// This command of the CI prints it, as often as it is run.
     Run(Vec<String>),
+}
+
+/// The request that returns an identity token.
+#[derive(Debug)]
+pub struct IdTokenRequest {
+    /// The whole address, including the audience.
+    pub url: String,
+    /// Whether it is a POST with an empty body, not a GET.
+    pub posts: bool,
+    /// What authenticates the job to the CI.
+    pub bearer: Secret,
+    /// The variables that hold this address and this bearer.
+    pub variables: &'static [&'static str],
+    /// The field of the answer that holds the token.
+    pub field: &'static str,
+}
+
+/// What a CI says of a job, for the platform's records of an exchange.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct JobContext {
+    /// The job.
+    pub job: Option<String>,
+    /// The run of the pipeline.
+    pub run: Option<String>,
+    /// The repository's address.
+    pub repository: Option<String>,
+    /// The revision.
+    pub revision: Option<String>,
+    /// The branch.
+    pub branch: Option<String>,
 }
 
 /// A CI. The defaults are those of a CI that can't do the thing.
@@ -147,9 +177,23 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
-    /// The job's identity token, for this audience. A CI that can't choose one has none to offer if an audience is asked for.
+    /// The job's identity token. Where the CI lets a job choose the audience, this one; where it can't be chosen, whoever uses the token
+    /// compares.
     fn id_token(&self, _audience: Option<&str>) -> IdToken {
-        IdToken::Unavailable(format!("{} gives a job no identity token that is known here", self.name()))
+        IdToken::Unavailable(format!(
+            "{} gives a job no identity token that is known here; give one by --oidc-token-file, --oidc-token-command or --oidc-token-var",
+            self.name()
+        ))
+    }
+
+    /// The claims of its identity token that say which job it is, besides `iss`, `aud` and `sub`.
+    fn claims(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// What the platform may record of the job.
+    fn job_context(&self) -> JobContext {
+        JobContext::default()
     }
 }
 

@@ -22,7 +22,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token create [OPTIONS] [USERNAME]",
         about: "Mint an access token, hide it from the log, hand it over, remember it",
         operands: Operands::Username,
-        groups: &[Group::Connection, Group::Token, Group::HandOver],
+        groups: &[Group::Connection, Group::Credential, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
         formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::Table, Format::None],
     },
@@ -45,7 +45,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
     let session = remembered(cx)?;
-    targets.check_apart(cx.options.credential.access_token_file.as_ref(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
+    targets.check_apart(&cx.options.credential, session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }
@@ -59,7 +59,9 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
         (false, _) => None,
     };
     let new = NewToken::new(cx, request)?;
-    advise(cx, new.issuing.request());
+    if let Some(request) = new.issuing.request() {
+        advise(cx, request);
+    }
 
     let mut guard = session.as_ref().map(|session| session.lock(LOCK)).transpose()?;
     if let (Some(guard), Some(_)) = (&guard, &cx.action) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::{TokenRequest, max_life};
+use crate::credential::Credential;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
@@ -20,7 +21,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
-        groups: &[Group::Connection, Group::Token, Group::Program],
+        groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
         options: &[&OUTPUT_FILE, &TOKEN_FILE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
         formats: &[],
     },
@@ -53,7 +54,7 @@ fn exec(cx: &Context) -> Result<u8> {
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;
     let mut session = cx.session()?;
-    targets.check_apart(cx.options.credential.access_token_file.as_ref(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.options.credential, Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
@@ -68,11 +69,12 @@ fn exec(cx: &Context) -> Result<u8> {
         Some(joined) => joined,
         None => begin(cx, &session, targets)?,
     };
-    let credential = cx.credential().ok().flatten().map(|credential| credential.secret().clone());
+    let credential = cx.credential().ok().flatten().or_else(|| cx.remembered_credential(&stored.issuing));
     // What is given as the credential may be the session's own token, which the program gets anyway.
     let state = session.read()?;
-    let credential = credential.filter(|secret| !state.secrets().any(|ours| ours == secret));
-    let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, signals })?;
+    let secrets = credential.map(Credential::secrets).unwrap_or_default().into_iter();
+    let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
+    let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, secrets, signals })?;
     let mut failed = false;
     if let Err(error) = &ended.session {
         cx.report(error.clone());
@@ -95,7 +97,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     // Two that ask for the same share one token.
     let same = || {
         let (wanted, most) = (TokenRequest::new(&cx.options.token, Some(LIFE))?, max_life(&cx.options.token)?);
-        Ok(state.owner == Owner::Exec && wanted == *current.issuing.request() && most == current.max_life)
+        Ok(state.owner == Owner::Exec && current.issuing.request() == Some(&wanted) && most == current.max_life)
     };
     if let Some((name, _)) = given
         && !same()?

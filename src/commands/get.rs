@@ -14,7 +14,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token get [OPTIONS]",
         about: "Print the session's token, renewed first if it must be",
         operands: Operands::None,
-        groups: &[Group::Connection],
+        groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &MIN_TTL, &SESSION, &VERBOSE],
         formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference],
     },

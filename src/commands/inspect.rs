@@ -4,7 +4,7 @@ use redact::Secret;
 use serde_json::{Map, Value, json};
 
 use super::CommandSpec;
-use crate::api::{Claims, PlatformUrl, claims, user_name};
+use crate::api::{Auth, Claims, PlatformUrl, claims, user_name};
 use crate::credential::Credential;
 use crate::deliver;
 use crate::error::{Error, Kind, Result};
@@ -20,7 +20,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token inspect [OPTIONS]",
         about: "Show what a token is: its claims and the platform's view, never the token",
         operands: Operands::None,
-        groups: &[Group::Connection],
+        groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &SESSION, &ONLINE, &VERBOSE],
         formats: &[Format::Table, Format::Json],
     },
@@ -38,7 +38,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let known = if cx.options.diagnostics.online {
         // Send a remembered token only to the platform that it is for.
         let platform = platform.map_or_else(|| cx.platform_or_fail(), Ok)?;
-        Some(cx.block_on(cx.with_client(&platform, cx.limits(), async |client| client.look_up("me", &token).await))?)
+        Some(cx.block_on(cx.with_client(&platform, cx.limits(), async |client| client.look_up("me", &Auth::Bearer(token.clone())).await))?)
     } else {
         None
     };
@@ -52,14 +52,14 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
 fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
     let named = cx.options.session.name.as_ref();
     let is_beaten = |found: &Credential| named.is_some_and(|named| named.source.rank() < found.source.rank());
-    let given = cx.credential()?.filter(|found| !is_beaten(found));
-    if let Some(found) = given
+    let given = cx.credential()?.filter(|found| !is_beaten(found)).and_then(|found| Some((found, found.token()?)));
+    if let Some((found, token)) = given
         && matches!(found.source, Source::Flag(_))
     {
         if let Some(named) = named.filter(|named| named.source.rank() == found.source.rank()) {
             return Err(named.wrong(format!("{} gives a token too", found.source), "Give one of them."));
         }
-        return Ok((found.secret().clone(), None));
+        return Ok((token.clone(), None));
     }
     let session = cx.session()?;
     // In a CI, every session belongs to this job. Elsewhere, it may belong to another program.
@@ -67,7 +67,7 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
     if let Some(stored) = session.read()?.current {
         return Ok((stored.token.access_token, Some(stored.platform)));
     }
-    given.map(|found| (found.secret().clone(), None)).ok_or_else(|| {
+    given.map(|(_, token)| (token.clone(), None)).ok_or_else(|| {
         let what = format!("there is no token to inspect: the session '{}' holds none", session.name());
         Error::new(
             Kind::NoCredential,

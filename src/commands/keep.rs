@@ -7,10 +7,10 @@ use crate::deliver::Targets;
 use crate::lifecycle::keep::{KEEP, keep, talk_to_log};
 use crate::lifecycle::{Context, Launch, Role, TokenSource, add_files};
 use crate::options::table::{
-    ACCESS_TOKEN, ACCESS_TOKEN_FILE, ACCESS_TOKEN_STDIN, FOREGROUND, INSECURE_HTTP, LOG_FILE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY,
-    SESSION, TOKEN_FILE, UNTIL_PID, URL, VERBOSE,
+    CA_FILE, FOREGROUND, HEADER, INSECURE_HTTP, INSECURE_TLS, LOG_FILE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, TOKEN_FILE,
+    UNTIL_PID, URL, VERBOSE,
 };
-use crate::options::{Operands, Syntax};
+use crate::options::{Group, Operands, Syntax};
 
 pub const COMMAND: CommandSpec = CommandSpec {
     syntax: Syntax {
@@ -19,14 +19,14 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token keep [OPTIONS]",
         about: "Renew the session's token in the background until the process that started jf-token ends, and rewrite its files",
         operands: Operands::None,
-        groups: &[],
+        groups: &[Group::Credential],
         // A keeper tries again by itself, so it has no --retry-for.
         options: &[
             &URL,
-            &ACCESS_TOKEN,
-            &ACCESS_TOKEN_FILE,
-            &ACCESS_TOKEN_STDIN,
             &INSECURE_HTTP,
+            &CA_FILE,
+            &INSECURE_TLS,
+            &HEADER,
             &OUTPUT_FILE,
             &TOKEN_FILE,
             &OUTPUT_REFRESH_TOKEN,
@@ -47,7 +47,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let session = cx.session_of_job()?;
-    targets.check_apart(cx.options.credential.access_token_file.as_ref(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.options.credential, Some(session.home()), cx.ci.as_ref())?;
     // A keeper that can't renew is useless: better to fail now than when the token expires.
     if renewal.foreground || !session.has_keeper() {
         TokenSource::new(cx, session.clone()).check_means()?;

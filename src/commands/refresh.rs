@@ -16,7 +16,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token refresh [OPTIONS]",
         about: "Renew the session's token now",
         operands: Operands::None,
-        groups: &[Group::Connection],
+        groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &VERBOSE],
         formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
     },

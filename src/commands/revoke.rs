@@ -15,7 +15,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         usage: "jf-token revoke [OPTIONS]",
         about: "End every token of the session and remove what was written for it",
         operands: Operands::None,
-        groups: &[Group::Connection, Group::Session],
+        groups: &[Group::Connection, Group::Credential, Group::Session],
         options: &[&VERBOSE],
         formats: &[],
     },
@@ -80,8 +80,8 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
     let (Some(credential), Some(platform)) = (cx.credential()?, cx.platform()?.filter(|platform| platform.as_str() == saved.url)) else {
         return Err(why.with_advice(&advice("may be alive")));
     };
-    let bearer = credential.authenticate().await?;
-    match cx.with_client(&platform, cx.limits(), async |client| client.revoke(saved.id, &bearer).await).await {
+    let auth = cx.authenticate(credential, &platform, cx.limits()).await?;
+    match cx.with_client(&platform, cx.limits(), async |client| client.revoke(saved.id, &auth).await).await {
         // It was revoked before, with the session.
         Ok(Revoked::NotFound) => Ok(()),
         Ok(Revoked::Done) => {
@@ -102,8 +102,8 @@ fn one(cx: &Context, id: &InputValue) -> Result<()> {
     let platform = cx.platform_or_fail()?;
     let credential = cx.credential_or_fail()?;
     let revoked = cx.block_on(async {
-        let bearer = credential.authenticate().await?;
-        cx.with_client(&platform, cx.limits(), async |client| client.revoke(id, &bearer).await).await
+        let auth = cx.authenticate(credential, &platform, cx.limits()).await?;
+        cx.with_client(&platform, cx.limits(), async |client| client.revoke(id, &auth).await).await
     })?;
     cx.console.say(&match revoked {
         Revoked::Done => format!("revoked {id}"),

@@ -65,6 +65,10 @@ fn facts(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, 
     let until = stored.token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
     let put: Vec<_> = places.iter().map(Place::name).collect();
     let mut facts = vec![("scope", may(stored)), ("until", until)];
+    if let Some(exchange) = stored.issuing.exchange() {
+        let then = if stored.issuing.request().is_some() { ", then minted" } else { "" };
+        facts.push(("by", format!("the OIDC provider '{}'{then}", shown(&exchange.provider_name))));
+    }
     if !used.is_empty() {
         facts.push(("used", used.join(", ")));
     }
@@ -77,8 +81,9 @@ fn facts(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, 
 /// What the token may do, said in full if nothing that was asked for limits it.
 fn may(stored: &StoredToken) -> String {
     let (request, granted) = (stored.issuing.request(), one_line(&stored.token.scope));
-    let is_all = request.scope.is_none() && matches!(granted.as_str(), "" | "applied-permissions/user");
-    match &request.username {
+    let is_all = request.is_none_or(|request| request.scope.is_none()) && matches!(granted.as_str(), "" | "applied-permissions/user");
+    let exchanged = stored.token.user.as_ref().filter(|_| request.is_none());
+    match exchanged.or_else(|| request?.username.as_ref()) {
         _ if !is_all => granted,
         Some(name) => format!("everything that {} may", shown(name)),
         None => "everything that the credential may".into(),

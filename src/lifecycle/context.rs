@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 use redact::Secret;
 use tokio::runtime::Runtime;
 
-use crate::api::{Client, Http, Limits, PlatformUrl, RetryBudget, TokenRequest};
+use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest};
 use crate::ci::{self, Action, Ci, Support};
-use crate::credential::{self, Credential};
+use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
@@ -33,7 +33,8 @@ pub struct Context {
     clock: fn() -> SystemTime,
     stdin: Mutex<Box<dyn Read + Send>>,
     credential: OnceLock<Result<Option<Credential>>>,
-    clients: Mutex<Vec<(PlatformUrl, Arc<Http>)>>,
+    remembered: OnceLock<Option<Credential>>,
+    clients: Clients,
     runtime: OnceLock<Runtime>,
     /// When this process first told the log to hide a new token.
     masked: Mutex<Option<Instant>>,
@@ -72,7 +73,8 @@ impl Context {
             clock: outside.now,
             stdin: Mutex::new(outside.stdin),
             credential: OnceLock::new(),
-            clients: Mutex::default(),
+            remembered: OnceLock::new(),
+            clients: Clients::default(),
             runtime: OnceLock::new(),
             masked: Mutex::default(),
         }
@@ -138,9 +140,20 @@ impl Context {
     pub fn credential(&self) -> Result<Option<&Credential>> {
         let found = self.credential.get_or_init(|| {
             let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
-            credential::find(&self.options.credential, &mut **stdin)
+            credential::find(&mut self.place_of_credential(&mut **stdin))
         });
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
+        credential::Place { options: &self.options, environment: &self.environment, ci: self.ci.as_ref(), stdin }
+    }
+
+    /// The credential by which a token was issued, where the options name none. It is looked for once.
+    #[must_use]
+    pub fn remembered_credential(&self, issuing: &Issuing) -> Option<&Credential> {
+        let found = self.remembered.get_or_init(|| credential::remembered(issuing, &mut self.place_of_credential(&mut std::io::empty())));
+        found.as_ref()
     }
 
     /// The credential.
@@ -206,6 +219,28 @@ impl Context {
         Limits { budget: RetryBudget(self.options.connection.retry_for), timeout: REQUEST }
     }
 
+    /// What a credential asks with that is not at hand.
+    #[must_use]
+    pub fn asking(&self, limits: Limits) -> Asking<'_> {
+        Asking {
+            environment: &self.environment,
+            console: &self.console,
+            clients: &self.clients,
+            now: self.clock,
+            limits,
+            verbose: self.options.diagnostics.verbose,
+            insecure_http: self.options.connection.insecure_http,
+        }
+    }
+
+    /// What proves to this platform who asks, if there is a credential.
+    ///
+    /// # Errors
+    /// Fails if it can't be had.
+    pub async fn authenticate(&self, credential: &Credential, platform: &PlatformUrl, limits: Limits) -> Result<Auth> {
+        credential.authenticate(platform, &self.asking(limits)).await
+    }
+
     /// Runs `work` with a client for the platform that reports to the console.
     ///
     /// # Errors
@@ -216,18 +251,7 @@ impl Context {
         limits: Limits,
         work: impl AsyncFnOnce(&Client<'_>) -> Result<T>,
     ) -> Result<T> {
-        let http = self.http(platform)?;
-        work(&Client::new(&http, platform, limits, &self.console, self.options.diagnostics.verbose)).await
-    }
-
-    fn http(&self, platform: &PlatformUrl) -> Result<Arc<Http>> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, http)) = clients.iter().find(|(other, _)| other == platform) {
-            return Ok(http.clone());
-        }
-        let http = Arc::new(Http::new(platform, &self.environment, self.clock)?);
-        clients.push((platform.clone(), http.clone()));
-        Ok(http)
+        self.asking(limits).with_client(platform, work).await
     }
 
     /// The runtime that everything async runs in.
@@ -285,15 +309,21 @@ impl Context {
         self.console.data(text)
     }
 
-    /// The variables that another process may inherit: without those for the credential, and without any other that contains it.
-    pub fn environment_without<'e>(&'e self, credential: Option<&'e Secret>) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
-        let names: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
+    /// The variables that another process may inherit: without those for the credential, and without any other that contains one of these
+    /// secrets.
+    pub fn environment_without<'e>(
+        &'e self,
+        credential: Option<&'e Credential>,
+        secrets: &'e [Secret],
+    ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
+        let mut names: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
+        names.extend(credential.into_iter().flat_map(Credential::hidden_variables).map(str::to_owned));
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
         };
         self.environment.iter().filter(move |(name, value)| {
-            !names.iter().any(|secret| *name == OsStr::new(secret)) && !credential.is_some_and(|credential| holds(value, credential))
+            !names.iter().any(|secret| *name == OsStr::new(secret)) && !secrets.iter().any(|secret| holds(value, secret))
         })
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redact::Secret;
 
 use super::{Context, REQUEST};
-use crate::api::{Client, Limits, PlatformUrl, RetryBudget, Revoked};
+use crate::api::{Auth, Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
 use crate::deliver::remove_drafts;
@@ -23,10 +23,10 @@ use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredTok
 ///
 /// # Errors
 /// Fails if the token may still be valid.
-pub async fn end(client: &Client<'_>, stored: &StoredToken, bearer: Option<&Secret>) -> Result<Revoked> {
+pub async fn end(client: &Client<'_>, stored: &StoredToken, auth: Option<&Auth>) -> Result<Revoked> {
     let id = &stored.token.token_id;
-    if let Some(bearer) = bearer.filter(|_| !id.is_empty()) {
-        match client.revoke(id, bearer).await {
+    if let Some(auth) = auth.filter(|_| !id.is_empty()) {
+        match client.revoke(id, auth).await {
             // The credential here may not be the one of the minting step, or may be invalid by now. The token can still revoke itself.
             Err(error) if error.kind() == Kind::Refused && error.refusal().is_some() => {}
             settled => return settled,
@@ -36,7 +36,7 @@ pub async fn end(client: &Client<'_>, stored: &StoredToken, bearer: Option<&Secr
 }
 
 async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> {
-    match client.revoke("me", token).await {
+    match client.revoke("me", &Auth::Bearer(token.clone())).await {
         // The platform says that the token is dead. If it refuses for another reason, such as the token's audience, the token may be alive.
         Err(error) if matches!(error.refusal(), Some(Refusal::Expired | Refusal::Revoked)) => Ok(Revoked::Done),
         settled => settled,
@@ -162,6 +162,15 @@ fn warn_of_lost(cx: &Context, guard: &mut SessionGuard) -> bool {
 }
 
 fn warning_of(cx: &Context, lost: &Lost) -> String {
+    if let (Some(provider), Some(since), Some(platform)) = (&lost.provider, lost.since, &lost.platform) {
+        let (now, zone) = (cx.now(), clock::zone(&cx.environment));
+        return format!(
+            "an earlier step was stopped, or an answer was lost, while an identity token was being exchanged: a token may be alive that is not remembered here (asked of {} at its OIDC provider '{}' {}); it ends when its identity mapping says, a minute later if that says nothing",
+            platform.as_str(),
+            shown(provider),
+            clock::local_and_relative(since, now, &zone)
+        );
+    }
     let whom = lost.username.as_deref().map_or_else(|| "the credential's own user".into(), shown);
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     let tell = |at: Timestamp| clock::local_and_relative(at, now, &zone);
@@ -216,7 +225,7 @@ impl Ending<'_> {
             Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
             Ok(Revoked::NotRevocable) => cx.console.say(&format!(
                 "{name} {}; by itself it {}",
-                if stored.issuing.request().force_revocable {
+                if stored.issuing.request().is_some_and(|request| request.force_revocable) {
                     "is not revocable for the platform, though force-revocable was asked for"
                 } else {
                     "is too short-lived for the platform to revoke (force-revocable makes such a token revocable)"
@@ -269,10 +278,10 @@ impl Ending<'_> {
 async fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudget, left: Duration) -> Vec<Result<Revoked>> {
     let Some(platform) = tokens.first().map(|(stored, _)| &stored.platform) else { return Vec::new() };
     let limits = Limits { budget, timeout: left.clamp(Duration::from_millis(1), REQUEST) };
-    let bearer = bearer_for(cx, platform).await;
+    let auth = auth_for(cx, platform);
     let ends = cx.with_client(platform, limits, async |client| {
         let ends = tokens.iter().map(|(stored, _)| async {
-            let ended = tokio::time::timeout(left, end(client, stored, bearer.as_ref())).await;
+            let ended = tokio::time::timeout(left, end(client, stored, auth.as_ref())).await;
             ended.unwrap_or_else(|_| Err(Error::new(Kind::Unreachable, format!("{} did not answer in time", platform.as_str()), "")))
         });
         Ok(all(ends.map(|end| Box::pin(end) as Pin<Box<dyn Future<Output = _>>>).collect()).await)
@@ -282,13 +291,13 @@ async fn end_all(cx: &Context, tokens: &[(StoredToken, bool)], budget: RetryBudg
 }
 
 /// What may revoke tokens of this platform besides themselves: the credential, if it is for this platform, because it must not be sent to
-/// another. One that can't be read any more counts as none, so that the tokens can still revoke themselves.
-async fn bearer_for(cx: &Context, platform: &PlatformUrl) -> Option<Secret> {
+/// another. One that can't be read any more, or would have to be asked for, counts as none: the tokens can revoke themselves.
+fn auth_for(cx: &Context, platform: &PlatformUrl) -> Option<Auth> {
     let credential: &Credential = cx.credential().ok().flatten()?;
     if cx.platform().ok().flatten().as_ref() != Some(platform) {
         return None;
     }
-    credential.authenticate().await.ok()
+    credential.at_hand()
 }
 
 /// Awaits all futures at once. The results are in the same order. (A library's join costs 12 KiB, for the few tokens of a job.)

@@ -8,8 +8,8 @@ use redact::Secret;
 
 use super::end::end;
 use super::{Context, Stop};
-use crate::api::{Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life};
-use crate::credential::Issuing;
+use crate::api::{Auth, Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life};
+use crate::credential::{Asking, Credential, Issuing};
 use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::{Timestamp, in_words};
@@ -23,13 +23,13 @@ const LAST_WAIT: Duration = Duration::from_secs(4);
 const CLEAN_UP: Duration = Duration::from_secs(3);
 
 /// What to issue as a token that renews no other. It is checked before anything is created.
-pub struct NewToken {
+pub struct NewToken<'c> {
     /// The platform.
     pub platform: PlatformUrl,
     /// How it is issued, and issued again.
     pub issuing: Issuing,
-    /// The bearer token of the request.
-    pub bearer: Secret,
+    /// What proves who asks for it.
+    pub credential: &'c Credential,
     /// What happens to it when the session ends.
     pub at_end: AtEnd,
     /// How it is renewed.
@@ -40,12 +40,12 @@ pub struct NewToken {
     pub owner: Owner,
 }
 
-impl NewToken {
+impl<'c> NewToken<'c> {
     /// Reads what was asked for, the credential last.
     ///
     /// # Errors
     /// Fails if an input is wrong, or there is no credential.
-    pub fn new(cx: &Context, request: TokenRequest) -> Result<Self> {
+    pub fn new(cx: &'c Context, request: TokenRequest) -> Result<Self> {
         let platform = cx.platform_or_fail()?;
         let renewal = &cx.options.renewal;
         if renewal.by == Some(RenewBy::Refresh) && !request.refreshable {
@@ -54,11 +54,11 @@ impl NewToken {
         }
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
         let credential = cx.credential_or_fail()?;
-        let bearer = cx.block_on(credential.authenticate())?;
+        credential.check(&cx.asking(cx.limits()))?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         let max_life = max_life(&cx.options.token)?;
-        Ok(Self { platform, issuing: credential.issuing(request), bearer, at_end, renew_by, max_life, owner })
+        Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })
     }
 }
 
@@ -69,7 +69,7 @@ impl NewToken {
 pub async fn issue<'t>(
     cx: &'t Context,
     session: Option<&'t mut SessionGuard>,
-    new: &NewToken,
+    new: &NewToken<'_>,
     targets: &mut Targets,
 ) -> Result<Rollback<'t>> {
     let mut transaction = Transaction::begin(cx, session)?;
@@ -100,7 +100,7 @@ pub async fn issue<'t>(
         masked: cx.action.is_some(),
         unheard: false,
     };
-    let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, Some(&new.bearer)).await?;
+    let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, new.credential.at_hand()).await?;
     warn_of_its_life(cx, &rollback.stored);
     match answer.stopped {
         None => Ok(rollback),
@@ -110,13 +110,13 @@ pub async fn issue<'t>(
 
 /// Asks for the token. If the platform refuses what jf-token chose itself, says so, and leaves out what can be left out. Also returns what was
 /// asked for in the end.
-async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new: &NewToken) -> Result<(Answer, Issuing)> {
+async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new: &NewToken<'_>) -> Result<(Answer, Issuing)> {
     let mut ask =
-        async |issuing: &Issuing| transaction.ask(&new.platform, Ask::Issue(issuing, &new.bearer), cx.limits(), Stop::Signal).await;
+        async |issuing: &Issuing| transaction.ask(&new.platform, Ask::Issue(issuing, new.credential), cx.limits(), Stop::Signal).await;
     let (mut issuing, options) = (new.issuing.clone(), &cx.options.token);
     let mut asked = ask(&issuing).await;
     if let Err(error) = &asked
-        && issuing.request().force_revocable
+        && issuing.request().is_some_and(|request| request.force_revocable)
         && options.force_revocable.is_none()
         && error.status() == Some(400)
         && error.refusal() != Some(Refusal::WrongField)
@@ -127,7 +127,7 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
         issuing = issuing.without_force_revocable();
         asked = ask(&issuing).await;
     }
-    let life = issuing.request().expires_in.filter(|_| options.expiry.is_none());
+    let life = issuing.request().and_then(|request| request.expires_in).filter(|_| options.expiry.is_none());
     match (asked, life) {
         (Ok(answer), _) => Ok((answer, issuing)),
         (Err(error), Some(life)) if error.kind() == Kind::Refused && error.to_string().to_lowercase().contains("expir") => Err(error
@@ -144,7 +144,9 @@ const LONG: Duration = Duration::from_secs(86400);
 
 /// Warns if the token's life is not what was asked for.
 fn warn_of_its_life(cx: &Context, stored: &StoredToken) {
-    let (request, token) = (stored.issuing.request(), &stored.token);
+    let token = &stored.token;
+    // Without a request, the identity mapping decides.
+    let Some(request) = stored.issuing.request() else { return };
     let words = |life: Option<Duration>| life.map_or_else(|| "for ever".into(), |life| format!("for {} s", life.as_secs()));
     let lives = words(token.expires_in);
     match &cx.options.token.expiry {
@@ -164,7 +166,7 @@ fn warn_of_its_life(cx: &Context, stored: &StoredToken) {
 #[derive(Clone, Copy)]
 pub enum Ask<'p> {
     /// The credential, in the way that the session remembers.
-    Issue(&'p Issuing, &'p Secret),
+    Issue(&'p Issuing, &'p Credential),
     /// The refresh token of the current token.
     Refresh(&'p StoredToken, &'p Secret),
 }
@@ -172,18 +174,21 @@ pub enum Ask<'p> {
 impl Ask<'_> {
     /// What may be alive when no answer comes.
     pub fn lost(self, platform: &PlatformUrl, now: Timestamp) -> Lost {
-        let (request, refreshed) = match self {
-            Ask::Issue(issuing, _) => (issuing.request(), false),
-            Ask::Refresh(old, _) => (old.issuing.request(), true),
+        let (issuing, refreshed) = match self {
+            Ask::Issue(issuing, _) => (issuing, false),
+            Ask::Refresh(old, _) => (&old.issuing, true),
         };
-        Lost { platform: Some(platform.clone()), since: Some(now), username: request.username.clone(), life: request.expires_in, refreshed }
+        let request = issuing.request();
+        let provider = issuing.exchange().filter(|_| request.is_none()).map(|exchange| exchange.provider_name.clone());
+        let (username, life) = (request.and_then(|request| request.username.clone()), request.and_then(|request| request.expires_in));
+        Lost { platform: Some(platform.clone()), since: Some(now), username, life, provider, refreshed }
     }
 
-    async fn send(self, client: &Client<'_>) -> Result<IssuedToken> {
+    async fn send(self, asking: &Asking<'_>, platform: &PlatformUrl, client: &Client<'_>) -> Result<IssuedToken> {
         match self {
-            Ask::Issue(issuing, bearer) => issuing.issue(client, bearer).await,
+            Ask::Issue(issuing, credential) => credential.issue(issuing, platform, asking, client).await,
             Ask::Refresh(old, refresh_token) => {
-                let life = old.issuing.request().expires_in.filter(|life| !life.is_zero());
+                let life = old.issuing.request().and_then(|request| request.expires_in).filter(|life| !life.is_zero());
                 client.refresh(&old.token, refresh_token, life).await
             }
         }
@@ -192,6 +197,7 @@ impl Ask<'_> {
     /// What to say if the answer was lost.
     fn when_lost(self) -> &'static str {
         match self {
+            Ask::Issue(Issuing::Exchange(_), _) => "A token may have been issued; it ends when its identity mapping says.",
             Ask::Issue(..) => LEFT_BEHIND,
             Ask::Refresh(..) => "The refresh token may be spent, and the old token dead.",
         }
@@ -262,7 +268,8 @@ impl<'t> Transaction<'t> {
             let lost = ask.lost(platform, self.cx.now());
             draft.note(&serde_json::to_string(&lost).unwrap_or_default())?;
         }
-        let answer = self.cx.with_client(platform, limits, async |client| awaited(client, ask, stop).await).await;
+        let asking = self.cx.asking(limits);
+        let answer = self.cx.with_client(platform, limits, async |client| awaited(client, ask, &asking, platform, stop).await).await;
         // Whoever stops waiting leaves the note.
         self.draft.iter_mut().for_each(AtomicFile::forget_note);
         answer
@@ -279,11 +286,11 @@ impl<'t> Transaction<'t> {
     ///
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
-    pub async fn remember(self, stored: StoredToken, how: Remember, bearer: Option<&Secret>) -> Result<Rollback<'t>> {
+    pub async fn remember(self, stored: StoredToken, how: Remember, auth: Option<Auth>) -> Result<Rollback<'t>> {
         let stored = StoredToken { unheard: !how.masks, ..stored };
         let masked = if how.masks { self.cx.mask(stored.token.secrets(), true) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
-        let rollback = Rollback { cx: self.cx, session: self.session, before, stored, bearer: bearer.cloned(), written: Vec::new() };
+        let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
         match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| check_life(&rollback.stored)) {
             Ok(()) => Ok(rollback),
@@ -316,7 +323,7 @@ pub struct Rollback<'t> {
     before: Option<State>,
     /// The token.
     pub stored: StoredToken,
-    bearer: Option<Secret>,
+    auth: Option<Auth>,
     /// The files that were written with it.
     pub written: Vec<PathBuf>,
 }
@@ -347,9 +354,9 @@ impl Rollback<'_> {
         } else {
             error.with_advice(&format!("What was written to {} could not be taken back.", left.join(" and ")))
         };
-        let (cx, stored, bearer) = (self.cx, &self.stored, self.bearer.as_ref());
+        let (cx, stored, auth) = (self.cx, &self.stored, self.auth.as_ref());
         let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
-        let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, bearer).await).await;
+        let ended = cx.with_client(&stored.platform, limits, async |client| end(client, stored, auth).await).await;
         if let (Some(session), Some(before)) = (self.session, self.before) {
             session.state = before;
             if !matches!(ended, Ok(Revoked::Done | Revoked::NotFound)) {
@@ -366,8 +373,8 @@ impl Rollback<'_> {
     }
 }
 
-async fn awaited(client: &Client<'_>, ask: Ask<'_>, stop: Stop<'_>) -> Result<Answer> {
-    let request = ask.send(client);
+async fn awaited(client: &Client<'_>, ask: Ask<'_>, asking: &Asking<'_>, platform: &PlatformUrl, stop: Stop<'_>) -> Result<Answer> {
+    let request = ask.send(asking, platform, client);
     tokio::pin!(request);
     let signal = tokio::select! {
         token = &mut request => return Ok(Answer { token: token?, stopped: None }),

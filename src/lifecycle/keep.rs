@@ -194,7 +194,7 @@ fn become_keeper(session: &Session) -> Result<Option<File>> {
 /// # Errors
 /// Fails if there is no point in going on.
 pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u32>, role: Role) -> Result<()> {
-    if cx.options.credential.access_token_stdin.is_some() {
+    if [&table::ACCESS_TOKEN_STDIN, &table::OIDC_TOKEN_STDIN].iter().any(|option| cx.options.credential.get(option).is_some()) {
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
@@ -355,26 +355,36 @@ impl Launch {
         let state = session.read().map_err(io::Error::other)?;
         let by = cx.options.renewal.by.or(state.current.map(|stored| stored.renew_by));
         let credential = cx.credential().map_err(io::Error::other)?;
-        keeper.env_clear().envs(cx.environment_without(credential.map(Credential::secret))).env(HOME, session.home());
+        let secrets: Vec<_> = credential.map(Credential::secrets).unwrap_or_default().into_iter().cloned().collect();
+        keeper.env_clear().envs(cx.environment_without(credential, &secrets)).env(HOME, session.home());
         // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
         keeper.envs(connection.url.iter().map(|given| (table::URL.variable, &given.text)));
         keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
         keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
+        let given = [
+            (&table::CA_FILE, &connection.ca_file),
+            (&table::INSECURE_TLS, &connection.insecure_tls),
+            (&table::HEADER, &connection.headers),
+        ];
+        keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
         keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
         // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
         // come by one, which can't be read again.
         let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
-        if credential.is_some() {
-            keeper.arg("--access-token-stdin").stdin(Stdio::piped());
-        } else {
-            keeper.stdin(Stdio::null());
-        }
+        let by_stdin = credential.and_then(Credential::for_keeper);
+        keeper.envs(
+            credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment)).into_iter().flatten(),
+        );
+        match by_stdin {
+            Some((flag, _)) => keeper.arg(flag).stdin(Stdio::piped()),
+            None => keeper.stdin(Stdio::null()),
+        };
         keeper.stdout(Stdio::null()).stderr(Stdio::null());
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;
-        if let (Some(credential), Some(mut stdin)) = (credential, started.stdin.take())
-            && let Err(error) = stdin.write_all(credential.secret().expose().as_bytes())
+        if let (Some((_, secret)), Some(mut stdin)) = (by_stdin, started.stdin.take())
+            && let Err(error) = stdin.write_all(secret.expose().as_bytes())
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             return Err(error);

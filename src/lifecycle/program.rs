@@ -16,6 +16,7 @@ use tokio::process::Child;
 
 use super::keep::{Keeper, LOOK};
 use super::{Context, EndHow, REQUEST, Role, Seen, Stop, Witness, end_out_of_reach, end_session};
+use crate::credential::Credential;
 use crate::error::{Error, Kind, Result};
 use crate::io::{SharedRedactor, pass_on};
 use crate::options::table::{HOME, SESSION, URL};
@@ -48,8 +49,10 @@ pub struct Start<'p> {
     pub stored: &'p StoredToken,
     /// The variable that the token is put into.
     pub variable: &'p str,
-    /// The credential, which it must neither get nor print.
-    pub credential: Option<Secret>,
+    /// The credential, which it must not get.
+    pub credential: Option<&'p Credential>,
+    /// The secrets of the credential, which it must neither get nor print.
+    pub secrets: Vec<Secret>,
     /// The signals, including those that came before the program was started.
     pub signals: os::Signals,
 }
@@ -94,7 +97,7 @@ impl<'p> Program<'p> {
     /// Fails if it can't be started.
     pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
-        let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.credential.clone())));
+        let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone())));
         let mut process = self.process(cx, &start);
         // Dropping `end` tells the threads that pass its output on that the program has ended.
         let (ended, end) = io::pipe().map_err(fail)?;
@@ -129,7 +132,7 @@ impl<'p> Program<'p> {
     fn process(&self, cx: &Context, start: &Start) -> Command {
         let mut process = os::program(&self.place, self.words.first().map_or(OsStr::new(""), |program| program));
         process.args(self.words.iter().skip(1)).env_clear();
-        process.envs(cx.environment_without(start.credential.as_ref()));
+        process.envs(cx.environment_without(start.credential, &start.secrets));
         process.env(URL.variable, start.stored.platform.as_str());
         process.env(SESSION.variable, start.session.name()).env(HOME, start.session.home());
         process.env(start.variable, start.stored.token.access_token.expose());

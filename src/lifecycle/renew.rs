@@ -69,7 +69,7 @@ struct Means<'t> {
 impl Means<'_> {
     /// The secrets that the platform is asked to accept.
     fn secrets(&self) -> impl Iterator<Item = &Secret> + Clone {
-        self.refresh.iter().chain(self.issue.ok().map(Credential::secret))
+        self.refresh.iter().chain(self.issue.ok().map(Credential::secrets).unwrap_or_default())
     }
 }
 
@@ -246,22 +246,21 @@ impl<'t> TokenSource<'t> {
             Some(refresh_token) => self.refresh(&mut transaction, &old, refresh_token, &means, limits).await?,
             None => None,
         };
-        let (answer, bearer) = match (refreshed, means.issue) {
-            (Some(answer), issue) => {
+        let auth = means.issue.ok().and_then(Credential::at_hand);
+        let answer = match (refreshed, means.issue) {
+            (Some(answer), _) => {
                 transaction.amend(|state| state.lost.retain(|lost| !lost.refreshed));
-                let bearer = if let Ok(credential) = issue { credential.authenticate().await.ok() } else { None };
-                (answer, bearer)
+                answer
             }
             (None, Ok(credential)) => {
-                let bearer = credential.authenticate().await?;
                 transaction.amend(|state| state.lost.iter_mut().for_each(|lost| lost.refreshed = false));
-                (self.issue_again(&mut transaction, &old, &bearer, limits).await?, Some(bearer))
+                self.issue_again(&mut transaction, &old, credential, limits).await?
             }
             (None, Err(why)) => return Err(no_means(self.by.unwrap_or(old.renew_by), &old, why)),
         };
         let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
-        let stored = transaction.remember(stored, how, bearer.as_ref()).await?.commit();
+        let stored = transaction.remember(stored, how, auth).await?.commit();
         self.hand_over_again(&stored, rewrites);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
@@ -310,17 +309,17 @@ impl<'t> TokenSource<'t> {
         &mut self,
         transaction: &mut Transaction<'_>,
         old: &StoredToken,
-        bearer: &Secret,
+        credential: &Credential,
         limits: Limits,
     ) -> Result<Answer> {
-        let asked = transaction.ask(&old.platform, Ask::Issue(&old.issuing, bearer), limits, self.stop).await;
+        let asked = transaction.ask(&old.platform, Ask::Issue(&old.issuing, credential), limits, self.stop).await;
         if let Err(error) = &asked
             && error.may_be_done()
         {
             // A failure to write is not reported: the first failure matters more.
-            let lost = Ask::Issue(&old.issuing, bearer).lost(&old.platform, self.cx.now());
+            let lost = Ask::Issue(&old.issuing, credential).lost(&old.platform, self.cx.now());
             let _ = transaction.note(|state| state.lost.push(lost));
-            self.issued_blindly = !old.issuing.request().ends_within_the_hour();
+            self.issued_blindly = !old.issuing.ends_within_the_hour();
         }
         asked
     }
@@ -353,25 +352,35 @@ impl<'t> TokenSource<'t> {
         let stored = self.current(state)?;
         let by = self.by.unwrap_or(stored.renew_by);
         let refresh = stored.token.refresh_token.clone().filter(|_| by != RenewBy::Mint);
-        let credential = if by == RenewBy::Refresh { None } else { self.cx.credential()? };
-        let issue = match credential {
-            None if by == RenewBy::Refresh => Err("--renew-by refresh rules that out"),
+        let issue = if by == RenewBy::Refresh { Err("--renew-by refresh rules that out") } else { self.credential(state, stored)? };
+        match (refresh, issue) {
+            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
+            (None, Err(why)) => Err(no_means(by, stored, why)),
+            (refresh, issue) => Ok(Means { refresh, issue }),
+        }
+    }
+
+    /// The credential that can issue the token again, or why there is none. Where the options name none that can, it is the CI itself if it
+    /// vouched for the job when the token was issued.
+    fn credential(&self, state: &State, stored: &StoredToken) -> Result<std::result::Result<&'t Credential, &'static str>> {
+        let remembered = || self.cx.remembered_credential(&stored.issuing);
+        let given = match self.cx.credential() {
+            Ok(given) => given,
+            Err(error) => return remembered().map(Ok).ok_or(error),
+        };
+        let issue = match given {
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and must not be sent to another.
             Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
                 Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
             // In a later step, JF_ACCESS_TOKEN may be the very token that was minted.
-            Some(credential) if state.secrets().any(|ours| ours == credential.secret()) => {
+            Some(credential) if credential.secrets().iter().any(|secret| state.secrets().any(|ours| ours == *secret)) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
             Some(credential) => Ok(credential),
         };
-        match (refresh, issue) {
-            (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
-            (None, Err(why)) => Err(no_means(by, stored, why)),
-            (refresh, issue) => Ok(Means { refresh, issue }),
-        }
+        Ok(issue.or_else(|why| remembered().ok_or(why)))
     }
 
     /// The error if only the keeper can renew the token.

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::inputs::Flags;
-use super::table::{ALL, ENV_FILE, FORMAT, OF_JF, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::table::{ALL, ENV_FILE, FORMAT, OUTPUT_FILE, Opt, USERNAME, Value};
 use super::value::{meant, near};
 use super::{Format, OPERAND, Operands, Syntax, shown};
 use crate::error::{Error, Result};
@@ -218,7 +218,7 @@ fn known_option(value: &str) -> Option<&str> {
     let name = option.strip_prefix('-')?;
     let name = name.strip_prefix('-').unwrap_or(name);
     let others = ["", ENV_FILE, "help", "version", "h", "v", "V"];
-    let names = ALL.iter().map(|option| option.name).chain(OF_JF.iter().map(|(name, _)| *name)).chain(others);
+    let names = ALL.iter().map(|option| option.name).chain(others);
     (option.len() > 1 && names.into_iter().any(|known| known == name)).then_some(option)
 }
 
@@ -290,9 +290,6 @@ fn no_program() -> Error {
 }
 
 fn option_hint(name: &str, command: &Syntax) -> String {
-    if let Some((_, instead)) = OF_JF.iter().find(|(other, _)| *other == name) {
-        return (*instead).to_owned();
-    }
     match meant(name, command.known().map(|option| option.name)) {
         Some(option) => format!("Did you mean --{option}?"),
         None => format!("jf-token {} --help shows its options.", command.name),

@@ -142,6 +142,19 @@ impl Inputs<'_> {
         }
     }
 
+    /// The options of a group that were given; a switch, that are on.
+    ///
+    /// # Errors
+    /// Fails if one is wrong.
+    pub fn given(&self, group: Group) -> Result<Vec<(&'static Opt, InputValue)>> {
+        let mut given = Vec::new();
+        for option in table::ALL.iter().copied().filter(|option| option.group == group) {
+            let value = if option.value == Value::Switch { self.switched_on(option)? } else { self.text(option)? };
+            given.extend(value.map(|value| (option, value)));
+        }
+        Ok(given)
+    }
+
     /// The first option that is required and was not given, and what requires it.
     ///
     /// # Errors

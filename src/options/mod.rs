@@ -19,6 +19,9 @@ pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
 
+/// The life that stands for the platform's own.
+pub const PLATFORMS_OWN: &str = "default";
+
 /// Everything that a command was asked for.
 pub struct Options {
     /// The platform, and how to reach it.
@@ -53,16 +56,18 @@ pub struct Connection {
     pub insecure_http: bool,
     /// How long to keep starting new tries.
     pub retry_for: Duration,
+    /// More CA certificates to trust.
+    pub ca_file: Option<InputValue>,
+    /// Whether any TLS certificate is accepted.
+    pub insecure_tls: Option<InputValue>,
+    /// Headers for a gateway in front of the platform.
+    pub headers: Option<InputValue>,
 }
 
 /// The credential (what proves who the job is), as it was given.
 pub struct CredentialOptions {
-    /// The access token itself.
-    pub access_token: Option<InputValue>,
-    /// A file that holds the access token.
-    pub access_token_file: Option<InputValue>,
-    /// The value that says to read the access token from standard input.
-    pub access_token_stdin: Option<InputValue>,
+    /// Every option of the group that was given; a switch, that is on.
+    pub given: Vec<(&'static table::Opt, InputValue)>,
     /// A user. Without an access token, a user and a password can't mint.
     pub user: Option<InputValue>,
     /// A password; see `user`.
@@ -99,7 +104,30 @@ pub struct TokenOptions {
     pub missing: Option<(Source, &'static table::Opt)>,
 }
 
+impl CredentialOptions {
+    /// The files that were named.
+    pub fn files(&self) -> impl Iterator<Item = &InputValue> {
+        let is_file = |option: &table::Opt| option.value == table::Value::Text("FILE");
+        self.given.iter().filter(move |(option, _)| is_file(option)).map(|(_, given)| given)
+    }
+
+    /// The option's value, if it was given; a switch's, if it is on.
+    #[must_use]
+    pub fn get(&self, option: &table::Opt) -> Option<&InputValue> {
+        self.given.iter().find(|(other, _)| other.name == option.name).map(|(_, given)| given)
+    }
+}
+
 impl TokenOptions {
+    /// Whether something was asked for that only a mint can give, not an exchange. The platform's own life is nothing to ask for.
+    #[must_use]
+    pub fn needs_a_mint(&self) -> bool {
+        let expiry = self.expiry.as_ref().is_some_and(|given| !given.text.eq_ignore_ascii_case(PLATFORMS_OWN));
+        let texts = [&self.username, &self.scope, &self.groups, &self.description, &self.audience];
+        let switches = self.grant_admin || self.refreshable || self.force_revocable == Some(true);
+        expiry || switches || texts.into_iter().any(Option::is_some)
+    }
+
     /// The variables used that other programs read too: they may have been set for those.
     #[must_use]
     pub fn of_others(&self) -> Vec<&str> {
@@ -177,14 +205,11 @@ impl Options {
                 url: text(&t::URL)?,
                 insecure_http: switch(&t::INSECURE_HTTP)?,
                 retry_for: span(&t::RETRY_FOR)?.unwrap_or(Duration::from_secs(30)),
+                ca_file: text(&t::CA_FILE)?,
+                insecure_tls: inputs.switched_on(&t::INSECURE_TLS)?,
+                headers: text(&t::HEADER)?,
             },
-            credential: CredentialOptions {
-                access_token: text(&t::ACCESS_TOKEN)?,
-                access_token_file: text(&t::ACCESS_TOKEN_FILE)?,
-                access_token_stdin: inputs.switched_on(&t::ACCESS_TOKEN_STDIN)?,
-                user: text(&t::USER)?,
-                password: text(&t::PASSWORD)?,
-            },
+            credential: CredentialOptions { given: inputs.given(Group::Credential)?, user: text(&t::USER)?, password: text(&t::PASSWORD)? },
             token: TokenOptions {
                 username: inputs.username()?,
                 scope: text(&t::SCOPE)?,

@@ -14,8 +14,10 @@ pub enum Value {
 /// The group that an option belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
-    /// The platform, and the credential.
+    /// The platform, and how to reach it.
     Connection,
+    /// The credential.
+    Credential,
     /// What token to ask for.
     Token,
     /// Where the token goes.
@@ -80,9 +82,27 @@ use Value::{Secret, Switch, Text};
 options! {
     USERNAME "username" "JF_TOKEN_USERNAME" Text("USERNAME"), Token, true, "User the token is for (default: the caller)";
     URL "url" "JF_URL" Text("URL"), Connection, true, "The platform's URL, such as https://acme.jfrog.io";
-    ACCESS_TOKEN "access-token" "JF_ACCESS_TOKEN" Secret("TOKEN"), Connection, true, "The credential: an access or reference token";
-    ACCESS_TOKEN_FILE "access-token-file" "JF_TOKEN_ACCESS_TOKEN_FILE" Text("FILE"), Connection, true, "Read the credential from this file";
-    ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, Connection, false, "Read the credential from standard input";
+    ACCESS_TOKEN "access-token" "JF_ACCESS_TOKEN" Secret("TOKEN"), Credential, true, "The credential: an access or reference token";
+    ACCESS_TOKEN_FILE "access-token-file" "JF_TOKEN_ACCESS_TOKEN_FILE" Text("FILE"), Credential, true, "Read the credential from this file";
+    ACCESS_TOKEN_STDIN "access-token-stdin" "JF_TOKEN_ACCESS_TOKEN_STDIN" Switch, Credential, false, "Read the credential from standard input";
+    OIDC_PROVIDER "oidc-provider" "JF_TOKEN_OIDC_PROVIDER" Text("NAME"), Credential, true, "The credential: the CI's identity token, exchanged at the platform's OIDC provider of this name";
+    OIDC_AUDIENCE "oidc-audience" "JF_TOKEN_OIDC_AUDIENCE" Text("AUDIENCE"), Credential, true, "Audience of the identity token, as the OIDC provider wants it";
+    OIDC_PROVIDER_TYPE "oidc-provider-type" "JF_TOKEN_OIDC_PROVIDER_TYPE" Text("TYPE"), Credential, true, "Type of the OIDC provider: GitHub, Azure or GenericOidc";
+    OIDC_IDENTITY_MAPPING "oidc-identity-mapping" "JF_TOKEN_OIDC_IDENTITY_MAPPING" Text("NAME"), Credential, true, "The only identity mapping of the OIDC provider to try";
+    OIDC_TOKEN_FILE "oidc-token-file" "JF_TOKEN_OIDC_TOKEN_FILE" Text("FILE"), Credential, true, "Read the identity token from this file, again at each renewal";
+    OIDC_TOKEN_STDIN "oidc-token-stdin" "JF_TOKEN_OIDC_TOKEN_STDIN" Switch, Credential, false, "Read the identity token from standard input";
+    OIDC_TOKEN_COMMAND "oidc-token-command" "JF_TOKEN_OIDC_TOKEN_COMMAND" Text("COMMAND"), Credential, true, "Run this shell command for an identity token, again at each renewal";
+    OIDC_TOKEN_VAR "oidc-token-var" "JF_TOKEN_OIDC_TOKEN_VAR" Text("NAME"), Credential, true, "Take the identity token from this variable";
+    APPLICATION_KEY "application-key" "JF_TOKEN_APPLICATION_KEY" Text("KEY"), Credential, true, "Application that the exchange is for";
+    SERVER_ID "server-id" "JF_TOKEN_SERVER_ID" Text("ID"), Credential, true, "The credential and the URL: this server of jf's configuration";
+    SSH_KEY_PATH "ssh-key-path" "JF_TOKEN_SSH_KEY_PATH" Text("FILE"), Credential, true, "The credential: this SSH key, with ssh://HOST:PORT as the URL";
+    SSH_PASSPHRASE "ssh-passphrase" "JF_TOKEN_SSH_PASSPHRASE" Secret("PASSPHRASE"), Credential, true, "Passphrase of the SSH key";
+    SSH_PASSPHRASE_FILE "ssh-passphrase-file" "JF_TOKEN_SSH_PASSPHRASE_FILE" Text("FILE"), Credential, true, "Read the passphrase of the SSH key from this file";
+    SSH_ACCEPT_NEW "ssh-accept-new" "JF_TOKEN_SSH_ACCEPT_NEW" Switch, Credential, true, "Accept and remember the host key of an SSH server that is not known yet";
+    CLIENT_CERT_PATH "client-cert-path" "JF_TOKEN_CLIENT_CERT_PATH" Text("FILE"), Credential, true, "Client certificate for TLS, a PEM file with its chain; alone it is the credential";
+    CLIENT_CERT_KEY_PATH "client-cert-key-path" "JF_TOKEN_CLIENT_CERT_KEY_PATH" Text("FILE"), Credential, true, "Private key of the client certificate, a PEM file";
+    CLIENT_CERT "client-cert" "JF_TOKEN_CLIENT_CERT" Text("BASE64"), Credential, true, "Client certificate as a value: PEM, or base64 of PEM";
+    CLIENT_CERT_KEY "client-cert-key" "JF_TOKEN_CLIENT_CERT_KEY" Secret("BASE64"), Credential, true, "Private key of the client certificate as a value: PEM, or base64 of PEM";
     USER "user" "JF_USER" Text("USER"), Token, true, "As in jf: beside an access token, the same as USERNAME";
     PASSWORD "password" "JF_PASSWORD" Secret("PASSWORD"), Token, true, "As in jf: ignored beside an access token, refused without one, for the platform creates tokens only for an access token";
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
@@ -115,6 +135,9 @@ options! {
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
     RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
+    CA_FILE "ca-file" "JF_TOKEN_CA_FILE" Text("FILE"), Connection, true, "Also trust the CA certificates in this PEM file";
+    INSECURE_TLS "insecure-tls" "JF_TOKEN_INSECURE_TLS" Switch, Connection, true, "As in jf: accept any TLS certificate; anyone on the way can read the tokens";
+    HEADER "header" "JF_TOKEN_HEADER" Secret("NAME=VALUE"), Connection, true, "Send this header to the platform too, for a gateway in front of it; several, one per line";
     INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, Connection, true, "Allow plain http to another machine: anyone on the way can read the tokens";
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, Diagnostics, true, "Show the requests on standard error, with secrets replaced";
 }
@@ -147,26 +170,10 @@ pub const SYNONYMS: [(&str, &str); 15] = [
     ("token", ACCESS_TOKEN.name),
 ];
 
-/// Options that only `jf access-token-create` has, and what to give instead.
-pub const OF_JF: [(&str, &str); 5] = [
-    (
-        "server-id",
-        "jf's configuration is not read: give the address by --url or JF_URL, and an access token by JF_ACCESS_TOKEN or --access-token-file.",
-    ),
-    ("ssh-key-path", NO_SSH),
-    ("ssh-passphrase", NO_SSH),
-    ("client-cert-path", NO_CERTIFICATE),
-    ("client-cert-key-path", NO_CERTIFICATE),
-];
-
-const NO_SSH: &str = "There is no login by SSH here: give an access token by JF_ACCESS_TOKEN or --access-token-file.";
-const NO_CERTIFICATE: &str = "Client certificates are not supported: give an access token by JF_ACCESS_TOKEN or --access-token-file.";
-
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
 
-/// Options whose variables a started program must not inherit: they hold a secret, or say where the credential is.
+/// Options whose variables a started program must not inherit: they hold a secret, or are part of the credential.
 pub fn hidden() -> impl Iterator<Item = &'static Opt> {
-    let names_it = |option: &Opt| [ACCESS_TOKEN_FILE.name, ACCESS_TOKEN_STDIN.name].contains(&option.name);
-    ALL.iter().copied().filter(move |option| matches!(option.value, Secret(_)) || names_it(option))
+    ALL.iter().copied().filter(move |option| matches!(option.value, Secret(_)) || option.group == Group::Credential)
 }

@@ -158,6 +158,17 @@ impl Signals {
 /// Does nothing: the console sends Ctrl-C to the program itself.
 pub fn pass_on((): (), _program: Option<u32>, _screens: &Screens) {}
 
+/// Has no effect here: the process itself is ended by whoever waits for it.
+pub fn kill_group(_leader: u32) {}
+
+/// A command of this system's shell.
+#[must_use]
+pub fn shell(line: &str) -> Command {
+    let mut command = Command::new("cmd");
+    command.args(["/C", line]);
+    command
+}
+
 /// A command that runs the program of this name. The system looks for it, so the place is not used.
 #[must_use]
 pub fn program(_place: &Path, name: &OsStr) -> Command {

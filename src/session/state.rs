@@ -83,6 +83,9 @@ pub struct Lost {
     /// Its life; none: the platform's default. Zero: it has no end.
     #[serde(default, with = "clock::seconds", skip_serializing_if = "Option::is_none")]
     pub life: Option<Duration>,
+    /// The OIDC provider whose identity mapping says what it is, if that alone does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
     /// It was to be the current token, refreshed. If a later refresh of that one succeeds, there never was another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refreshed: bool,

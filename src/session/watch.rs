@@ -13,7 +13,7 @@ const MOST_SECRETS: usize = 100;
 /// The secrets of all sessions in the same folder as this one, including those yet to come.
 pub struct Watch {
     session: Session,
-    credential: Option<Secret>,
+    credential: Vec<Secret>,
     secrets: Vec<Secret>,
     seen: Option<SystemTime>,
     blind: Option<String>,
@@ -22,8 +22,8 @@ pub struct Watch {
 impl Watch {
     /// Watches the folder of this session. The credential is hidden too.
     #[must_use]
-    pub fn new(session: Session, credential: Option<Secret>) -> Self {
-        Self { session, secrets: credential.iter().cloned().collect(), credential, seen: None, blind: None }
+    pub fn new(session: Session, credential: Vec<Secret>) -> Self {
+        Self { session, secrets: credential.clone(), credential, seen: None, blind: None }
     }
 }
 
@@ -43,7 +43,7 @@ impl SecretSource for Watch {
         let found = !new.is_empty();
         self.secrets.extend(new);
         if self.secrets.len() > MOST_SECRETS {
-            self.secrets.retain(|secret| self.credential.as_ref() == Some(secret) || known().any(|other| other == secret));
+            self.secrets.retain(|secret| self.credential.contains(secret) || known().any(|other| other == secret));
         }
         found
     }

@@ -214,6 +214,21 @@ pub fn detach(process: &mut Command) {
     process.process_group(0);
 }
 
+/// Ends a process group at once.
+pub fn kill_group(leader: u32) {
+    if let Some(leader) = pid(leader) {
+        let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+    }
+}
+
+/// A command of this system's shell.
+#[must_use]
+pub fn shell(line: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(line);
+    command
+}
+
 /// The signals that are passed on to a program.
 pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
 

@@ -1,0 +1,271 @@
+//! The identity token: where it comes from, and what it says.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use redact::{Secret, one_line, without_tokens};
+use reqwest::Url;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
+use crate::api::{Claims, PlatformUrl, claims};
+use crate::ci::IdToken;
+use crate::error::{Error, Kind, Result};
+use crate::io::clock::{Timestamp, in_words};
+use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
+use crate::options::{InputValue, shown};
+use crate::os;
+
+/// The variable in which jf's tools pass an identity token on from an earlier step. It lives for minutes.
+const OF_JF: &str = "JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID";
+/// How long a command may take.
+const LIMIT: Duration = Duration::from_secs(30);
+/// How much the clocks of a CI and of this machine may differ.
+const SKEW: Duration = Duration::from_secs(60);
+/// How much of a claim is shown, in characters.
+const LONGEST_CLAIM: usize = 200;
+const WHAT: &str = "identity token";
+
+/// Where the identity token comes from.
+pub enum Source {
+    /// A file, which others may rewrite.
+    File(InputValue),
+    /// One that can't be asked for again.
+    Once {
+        /// What to call its place in a message.
+        place: String,
+        /// The variable that holds it.
+        variable: Option<String>,
+        /// The token.
+        token: Secret,
+        /// Where its audience is set, in words that follow "set it".
+        audience: &'static str,
+    },
+    /// A command of the user's.
+    Command(InputValue),
+    /// The CI's own way, which can be used again.
+    Ci(IdToken),
+}
+
+const BY_WHOEVER: &str = "where the token is made";
+
+impl Source {
+    /// Finds it: what the user named, else the CI's own way, else what jf's tools left.
+    ///
+    /// # Errors
+    /// Fails if it was named and can't be read.
+    pub fn find(place: &mut Place, audience: Option<&str>) -> Result<Self> {
+        let options = &place.options.credential;
+        let named = [&OIDC_TOKEN_FILE, &OIDC_TOKEN_STDIN, &OIDC_TOKEN_COMMAND, &OIDC_TOKEN_VAR];
+        let named = named.into_iter().filter_map(|option| Some((option, options.get(option)?)));
+        let Some((option, given)) = named.min_by_key(|(_, given)| given.source.rank()) else {
+            return Ok(Self::of_the_ci(place, audience));
+        };
+        let once = |place: String, variable, text: &str| {
+            check_replaced(given, text)?;
+            let right = format!("It must hold one whole {WHAT}.");
+            let token = Secret::new(text).map_err(|why| given.wrong(format!("the {WHAT} in {place} {why}"), right))?;
+            Ok(Self::Once { place, variable, token, audience: BY_WHOEVER })
+        };
+        match option.name {
+            name if name == OIDC_TOKEN_FILE.name => {
+                let source = Self::File(given.clone());
+                source.read_file().map(|_| source)
+            }
+            name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
+            name if name == OIDC_TOKEN_COMMAND.name => Ok(Self::Command(given.clone())),
+            _ => match place.environment.get(&given.text)? {
+                Some(text) => once(given.text.clone(), Some(given.text.clone()), text),
+                None => {
+                    let what = format!("the variable {} is not set, or empty", shown(&given.text));
+                    Err(given.wrong(what, format!("Name the variable that holds the {WHAT}.")))
+                }
+            },
+        }
+    }
+
+    /// The CI's own way, else what jf's tools left.
+    pub fn of_the_ci(place: &Place, audience: Option<&str>) -> Self {
+        let of_jf = || place.environment.get(OF_JF).ok().flatten().and_then(|text| Secret::new(text).ok());
+        match place.ci.id_token(audience) {
+            IdToken::Variable { name, token, audience } => Self::Once { place: name.clone(), variable: Some(name), token, audience },
+            IdToken::Unavailable(why) => match of_jf() {
+                Some(token) => Self::Once { place: OF_JF.into(), variable: Some(OF_JF.into()), token, audience: BY_WHOEVER },
+                None => Self::Ci(IdToken::Unavailable(why)),
+            },
+            found => Self::Ci(found),
+        }
+    }
+
+    fn read_file(&self) -> Result<Secret> {
+        let Self::File(given) = self else { return Err(Error::new(Kind::Local, "no file", "")) };
+        let text = read_file(given, WHAT)?;
+        let right = format!("Name a file that holds one whole {WHAT}.");
+        Secret::new(&text).map_err(|why| given.wrong(format!("the {WHAT} in {} {why}", shown(&given.text)), right))
+    }
+
+    /// Why there is none here, if that is known.
+    pub fn check(&self) -> Result<()> {
+        match self {
+            Self::Ci(IdToken::Unavailable(why)) => {
+                Err(Error::new(Kind::NoCredential, "the CI gives this job no identity token", format!("{}.", why.trim_end_matches('.'))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What to call it in a message.
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(given) => shown(&given.text),
+            Self::Once { place, .. } => place.clone(),
+            Self::Command(given) => given.source.to_string(),
+            Self::Ci(_) => "the CI".into(),
+        }
+    }
+
+    /// What of it is at hand.
+    pub fn secrets(&self) -> Vec<&Secret> {
+        match self {
+            Self::Once { token, .. } => vec![token],
+            Self::Ci(IdToken::Fetch(request)) => vec![&request.bearer],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The variables by which another process could get an identity token.
+    pub fn variables(&self) -> Vec<&str> {
+        match self {
+            Self::Once { variable, .. } => variable.as_deref().into_iter().collect(),
+            Self::Ci(IdToken::Fetch(request)) => request.variables.to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The identity token, checked as far as that is possible without the issuer's keys.
+    ///
+    /// # Errors
+    /// Fails if there is none, or the platform would not accept it.
+    pub async fn token(&self, wanted: Option<&str>, asking: &Asking<'_>) -> Result<IdentityToken> {
+        self.check()?;
+        let fixed = match self {
+            Self::Once { audience, .. } => audience,
+            _ => BY_WHOEVER,
+        };
+        let token = match self {
+            Self::File(_) => self.read_file()?,
+            Self::Once { token, .. } => token.clone(),
+            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string()).await?,
+            Self::Ci(IdToken::Run(words)) => {
+                let mut words = words.iter();
+                let program = words.next().map(String::as_str).unwrap_or_default();
+                let mut command = std::process::Command::new(program);
+                command.args(words);
+                printed(asking, command, program).await?
+            }
+            Self::Ci(IdToken::Fetch(request)) => {
+                let origin = origin(&request.url, asking.insecure_http)?;
+                asking.with_client(&origin, async |client| client.identity_token(request).await).await?
+            }
+            Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
+            Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
+        };
+        IdentityToken::new(token, &self.place(), wanted, fixed, (asking.now)().into())
+    }
+}
+
+/// The origin of the CI's own service.
+fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
+    let wrong = |why: &str, help: &str| Error::new(Kind::NoCredential, format!("the CI's address for identity tokens {why}"), help);
+    let url = Url::parse(url).map_err(|_| wrong("is not a URL", ""))?;
+    let given = InputValue { text: url.origin().ascii_serialization(), source: crate::options::Source::Variable("the CI".into()) };
+    PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
+}
+
+async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str) -> Result<Secret> {
+    let printed = command::run(asking, command, name, LIMIT).await?;
+    let fail = |why: String| Error::new(Kind::NoCredential, format!("{name} {why}"), format!("It must print one {WHAT} and nothing else."));
+    if !printed.status.success() {
+        return Err(fail(printed.failure(&[])));
+    }
+    Secret::new(&printed.output).map_err(|why| fail(format!("printed no {WHAT}: the output {why}")))
+}
+
+/// An identity token and what it says.
+pub struct IdentityToken {
+    /// The token.
+    pub token: Secret,
+    /// Its claims, which nobody has verified.
+    pub claims: Claims,
+}
+
+impl IdentityToken {
+    /// Checks what can be checked without the issuer's keys. `place` is where it came from, `wanted` the audience that was asked for, `fixed`
+    /// where its audience is set.
+    ///
+    /// # Errors
+    /// Fails if the platform would refuse it.
+    pub fn new(token: Secret, place: &str, wanted: Option<&str>, fixed: &str, now: Timestamp) -> Result<Self> {
+        let bad = |why: String, help: &str| Err(Error::new(Kind::NoCredential, format!("the identity token in {place} {why}"), help));
+        let (Some(header), Some(claims)) = (header(&token), claims(&token)) else {
+            return bad("is not a JWT".into(), "It has three parts in base64, with dots between them.");
+        };
+        let says = |name: &str| header.get(name).and_then(Value::as_str).unwrap_or_default();
+        if says("alg").eq_ignore_ascii_case("none") || token.expose().ends_with('.') {
+            return bad("is not signed".into(), "Anybody could have written it. Take the one that the CI made.");
+        }
+        let this = Self { token, claims };
+        if this.text("iss").starts_with("jfac@") || this.text("iss").starts_with("jfrt@") {
+            return bad("is an access token of a JFrog platform".into(), "Give that by JF_ACCESS_TOKEN or --access-token-file.");
+        }
+        if let Some(end) = this.time("exp").filter(|end| end.after(SKEW) < now) {
+            let help = "Take a fresh one: it is meant to be used at once. If it is fresh, set this machine's clock.";
+            return bad(format!("has expired {} ago", in_words(now.since(end))), help);
+        }
+        if let Some(start) = this.time("nbf").filter(|start| now.after(SKEW) < *start) {
+            return bad(format!("is not valid for another {}", in_words(start.since(now))), "Set this machine's clock, or the issuer's.");
+        }
+        let audiences = this.audiences();
+        if let Some(wanted) = wanted.filter(|wanted| !audiences.contains(wanted)) {
+            let what = format!("is for the audience '{}', not for '{}'", shown(&audiences.join(" ")), shown(wanted));
+            return bad(what, &format!("It can't be chosen here: set it {fixed}, or leave --oidc-audience out."));
+        }
+        Ok(this)
+    }
+
+    /// A claim that is a text.
+    pub fn text(&self, name: &str) -> &str {
+        self.claims.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn time(&self, name: &str) -> Option<Timestamp> {
+        self.claims.get(name)?.as_f64().map(|seconds| Timestamp::from_secs(seconds.max(0.0) as u64))
+    }
+
+    fn audiences(&self) -> Vec<&str> {
+        match self.claims.get("aud") {
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What one needs to know to mend an identity mapping: who issued it for whom, and the CI's own claims.
+    pub fn summary(&self, ci: &[&str]) -> String {
+        let shown_claim = |name: &&str| {
+            let value = self.claims.get(*name)?;
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text: String = without_tokens(&one_line(&text)).chars().take(LONGEST_CLAIM).collect();
+            Some(format!("{name}={text}"))
+        };
+        ["iss", "aud", "sub"].iter().chain(ci).filter_map(shown_claim).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn header(token: &Secret) -> Option<Claims> {
+    let (header, rest) = token.expose().split_once('.')?;
+    rest.contains('.').then_some(())?;
+    serde_json::from_slice(&Zeroizing::new(URL_SAFE_NO_PAD.decode(header).ok()?)).ok()
+}
