@@ -128,7 +128,7 @@ impl Http {
                 format!(
                     "> {} {url}{}{}",
                     asked.method,
-                    self.shown_headers(asked),
+                    Self::shown_headers(asked),
                     asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
                 )
             });
@@ -161,7 +161,7 @@ impl Http {
     }
 
     /// The names of the headers that prove who asks; of the token's own also the scheme.
-    fn shown_headers(&self, asked: &ApiRequest) -> String {
+    fn shown_headers(asked: &ApiRequest) -> String {
         let line = |header: &SecretHeader| match asked.auth {
             Auth::Bearer(_) => format!("\n> authorization: Bearer {HIDDEN}"),
             _ => format!("\n> {}: {HIDDEN}", header.name()),

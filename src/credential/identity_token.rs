@@ -76,13 +76,11 @@ impl Source {
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
             name if name == OIDC_TOKEN_COMMAND.name => Ok(Self::Command(given.clone())),
-            _ => match place.environment.get(&given.text)? {
-                Some(text) => once(given.text.clone(), Some(given.text.clone()), text),
-                None => {
-                    let what = format!("the variable {} is not set, or empty", shown(&given.text));
-                    Err(given.wrong(what, format!("Name the variable that holds the {WHAT}.")))
-                }
-            },
+            _ => {
+                let what = format!("the variable {} is not set, or empty", shown(&given.text));
+                let unset = || given.wrong(what, format!("Name the variable that holds the {WHAT}."));
+                once(given.text.clone(), Some(given.text.clone()), place.environment.get(&given.text)?.ok_or_else(unset)?)
+            }
         }
     }
 
@@ -156,7 +154,7 @@ impl Source {
         };
         let token = match self {
             Self::File(_) => self.read_file()?,
-            Self::Once { token, .. } => token.clone(),
+            Self::Once { token, .. } | Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
             Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string()).await?,
             Self::Ci(IdToken::Run(words)) => {
                 let mut words = words.iter();
@@ -169,7 +167,6 @@ impl Source {
                 let origin = origin(&request.url, asking.insecure_http)?;
                 asking.with_client(&origin, async |client| client.identity_token(request).await).await?
             }
-            Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
             Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
         };
         IdentityToken::new(token, &self.place(), wanted, fixed, (asking.now)().into())

@@ -79,25 +79,6 @@ fn the_summary_says_when_the_environments_user_and_project_were_used() {
 }
 
 #[test]
-fn what_only_jf_has_is_told_what_to_give_instead() {
-    let scene = Scene::new();
-    let mut told = String::new();
-    for arguments in [
-        &["create", "--url", "https://acme.jfrog.io", "--server-id", "x"][..],
-        &["create", "--ssh-key-path", "x"],
-        &["create", "--ssh-passphrase=hunter2"],
-        &["create", "--client-cert-path", "x"],
-        &["create", "--client-cert-key-path", "x"],
-        &["create", "-server-id=x"],
-    ] {
-        let ran = scene.run(arguments);
-        assert!(ran.code == 2 && !ran.stderr.contains("hunter2"), "{}", ran.story);
-        told += &format!("$ jf-token {}\n{}", arguments.join(" "), ran.stderr);
-    }
-    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
-}
-
-#[test]
 fn create_takes_the_user_by_a_flag_as_exec_does() {
     let scene = Scene::new();
     assert_eq!(body(&scene, &["--username", "Bob"])["username"], "bob");
