@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answers::{Answer, ApiError, json_answer, old_error},
-    create::Request,
+    create::{Request, check_name},
     scope::{ADMIN, USER},
     state::{ANY_SERVICE, Shared, State, Token, TokenSpec},
     tokens::Claims,
@@ -48,6 +48,12 @@ fn caller(state: &State, headers: &HeaderMap) -> Result<Claims, ApiError> {
 fn is_admin(caller: &Claims) -> bool {
     let mut scopes = caller.scp.split(' ');
     scopes.any(|s| s == ADMIN || (s == USER && caller.username() == "admin"))
+}
+
+/// Refuses a caller who is not an admin.
+pub(crate) fn admin(state: &State, headers: &HeaderMap) -> Result<(), ApiError> {
+    let caller = caller(state, headers)?;
+    if is_admin(&caller) { Ok(()) } else { Err(ApiError::not_admin(caller.username())) }
 }
 
 /// The answer to a mint, with its fields in Access's order.
@@ -99,6 +105,8 @@ async fn create_or_refresh(Handle(shared): Handle<Shared>, headers: HeaderMap, b
 fn create(state: &mut State, caller: &Claims, request: Request) -> Answer {
     let own = caller.username();
     let username = request.username.unwrap_or_else(|| own.to_owned());
+    // Seen for the subject of an exchanged token whose identity mapping has no user.
+    check_name(&username)?;
     let scope = request.scope.unwrap_or_else(|| USER.to_owned());
     // expires_in 0 is for admins only (documented). guess: so is a project's token.
     let admins_only = username != own || scope != USER || request.expires_in == Some(0) || request.project_key.is_some();
@@ -194,10 +202,7 @@ struct Revoked<'a> {
 
 async fn revoke_by_value(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Bytes) -> Answer {
     let mut state = shared.lock();
-    let caller = caller(&state, &headers)?;
-    if !is_admin(&caller) {
-        return Err(ApiError::not_admin(caller.username()));
-    }
+    admin(&state, &headers)?;
     let body: ByValue = serde_json::from_slice(&body).map_err(|e| ApiError::bad_request(e.to_string()))?;
     let found = state.tokens.iter().position(|t| t.is(&body.token) && !t.ended);
     let Some(at) = found else {

@@ -96,7 +96,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -
 }
 
 /// guess: which names are badly formatted. jf sends lower case only.
-fn check_name(name: &str) -> Result<(), ApiError> {
+pub(crate) fn check_name(name: &str) -> Result<(), ApiError> {
     let bad = |c: char| c.is_uppercase() || c.is_whitespace() || c.is_control() || c == '/';
     if name.is_empty() || name.contains(bad) {
         let message = format!("Invalid formatted name: {name}");
@@ -105,7 +105,7 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn check_audience(audience: &str) -> Result<(), ApiError> {
+pub(crate) fn check_audience(audience: &str) -> Result<(), ApiError> {
     let good = |part: &str| part.split_once('@').is_some_and(|(service, id)| SERVICES.contains(&service) && !id.is_empty());
     if !audience.split(' ').all(good) {
         return Err(ApiError::bad_request(format!("Invalid audience '{audience}'")));

@@ -13,22 +13,34 @@ mod answers;
 mod control;
 mod create;
 mod faults;
+mod fetch;
 mod files;
+mod identities;
+mod issuer;
+mod jwt;
+mod mapping;
 mod misbehave;
 mod oidc;
 mod platform;
 mod port;
+mod providers;
 mod scope;
 mod server;
 mod state;
 mod tls;
 mod tokens;
+mod verify;
 
+use axum::{Extension, Router};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 pub use faults::Fault;
+pub use issuer::{Issuer, IssuerBuilder};
+pub use jwt::Signature;
 pub use tls::Tls;
 
+use port::Port;
 use server::Server;
 use state::{Settings, Shared};
 
@@ -81,6 +93,7 @@ pub struct Builder {
     tls: Option<Tls>,
     port: u16,
     settings: Settings,
+    issuer_cas: Vec<String>,
 }
 
 impl Sandbox {
@@ -151,8 +164,33 @@ impl Sandbox {
 
     /// Signs these claims with the server's key.
     #[expect(clippy::needless_pass_by_value, reason = "callers pass json!(…)")]
-    pub fn token_with(&self, claims: serde_json::Value) -> String {
+    pub fn token_with(&self, claims: Value) -> String {
         tokens::sign(&claims)
+    }
+
+    /// Creates or replaces an OIDC provider, given as to the REST API. Its identity mappings may be in `identity_mappings`.
+    pub fn add_provider(&self, mut provider: Value) {
+        let mappings = provider["identity_mappings"].take();
+        let name = self.shared.lock().providers.put(provider).expect("a provider").name;
+        for mapping in mappings.as_array().into_iter().flatten() {
+            self.add_mapping(&name, mapping.clone());
+        }
+    }
+
+    /// Creates or replaces an identity mapping of this provider, given as to the REST API.
+    pub fn add_mapping(&self, provider: &str, mapping: Value) {
+        self.shared.lock().providers.put_mapping(provider, mapping).expect("an identity mapping");
+    }
+
+    /// Adds a provider that trusts this issuer, its CA too, and a mapping `any` that gives every one of its tokens an access token of this
+    /// kind, such as `{"username": "alice", "expires_in": 300}`.
+    #[expect(clippy::needless_pass_by_value, reason = "callers pass json!(…)")]
+    pub fn trust(&self, provider: &str, issuer: &Issuer, token_spec: Value) {
+        if !issuer.ca_pem().is_empty() {
+            self.shared.lock().providers.issuer_cas.push(issuer.ca_pem().to_owned());
+        }
+        self.add_provider(json!({"name": provider, "issuer_url": issuer.url()}));
+        self.add_mapping(provider, json!({"name": "any", "claims": {}, "token_spec": token_spec}));
     }
 
     /// Refuses connections from now on. Requests in progress are still answered.
@@ -216,19 +254,32 @@ impl Builder {
         self
     }
 
+    /// Trusts this CA (PEM) for the issuers of OIDC providers, instead of the system's.
+    #[must_use]
+    pub fn issuer_ca(mut self, pem: &str) -> Self {
+        self.issuer_cas.push(pem.to_owned());
+        self
+    }
+
     /// Starts the server. When this returns, it accepts connections.
     pub fn start(self) -> Sandbox {
-        let (ca_pem, acceptor) = match self.tls {
-            Some(tls) => {
-                let (ca_pem, acceptor) = tls::acceptor(tls);
-                (ca_pem, Some(acceptor))
-            }
-            None => Default::default(),
-        };
+        let (ca_pem, acceptor) = tls::of(self.tls);
         let shared = Shared::new(self.settings);
-        let scheme_and_host = if acceptor.is_some() { "https://localhost" } else { "http://127.0.0.1" };
+        shared.lock().providers.issuer_cas = self.issuer_cas;
         let (admin_token, user_token) = shared.lock().seed();
-        let server = Server::start(self.port, acceptor, &shared, scheme_and_host);
+        let server = Server::start(self.port, acceptor, &shared, |port| routes(port).with_state(shared.clone()));
         Sandbox { server, shared, ca_pem, admin_token, user_token }
     }
+}
+
+fn routes(port: Port) -> Router<Shared> {
+    access::routes()
+        .merge(oidc::routes())
+        .merge(providers::routes())
+        .merge(platform::routes())
+        .merge(files::routes())
+        .merge(control::routes())
+        .fallback(platform::not_found)
+        .method_not_allowed_fallback(platform::not_found)
+        .layer(Extension(port))
 }

@@ -11,12 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     answers::{Answer, ApiError, json_answer},
-    create, scope,
-    state::{ANY_SERVICE, Shared, TokenSpec},
+    create,
+    state::Shared,
+    verify,
 };
-
-/// In seconds; identity mappings often allow no more.
-const LIFE: u64 = 60;
 
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
@@ -51,7 +49,7 @@ struct Request {
 struct Exchanged<'a> {
     access_token: &'a str,
     token_type: &'static str,
-    expires_in: u64,
+    expires_in: Option<u64>,
     scope: &'a str,
     issued_token_type: &'static str,
     username: &'a str,
@@ -59,34 +57,33 @@ struct Exchanged<'a> {
     reference_token: Option<&'a str>,
 }
 
-/// guess: every refusal here. Every provider, audience and mapping is accepted, and the identity token is not verified, so that one
-/// from a real CI works.
+/// guess: the refusals of a malformed request.
 async fn exchange(Handle(shared): Handle<Shared>, headers: HeaderMap, body: Bytes) -> Answer {
     let request: Request = create::read_json(&headers, &body)?;
     if request.grant_type != GRANT || request.subject_token_type != ID_TOKEN {
         return Err(ApiError::bad_request("wrong grant_type or subject_token_type"));
     }
-    if let Some(project) = &request.project_key {
+    let project = request.project_key.as_deref();
+    if let Some(project) = project {
         create::check_project(project)?;
     }
-    if request.subject_token.split('.').filter(|p| !p.is_empty()).count() != 3 {
-        return Err(ApiError::unauthorized("Invalid token, parse"));
+    let provider = shared.lock().providers.serving(&request.provider_name, project)?.clone();
+    // guess: it is compared with the provider's, if both are there.
+    if request.audience.is_some() && provider.audience.is_some() && request.audience != provider.audience {
+        return Err(verify::invalid_audience());
     }
-    let mapping = request.identity_mapping_name.as_deref().unwrap_or("default");
+    let claims = verify::identity(&shared, &provider, &request.subject_token).await?;
+    let mapping = provider.mapping(request.identity_mapping_name.as_deref(), project, &claims)?;
+    let mut spec = mapping.token(&claims)?;
+    spec.reference = request.include_reference_token.unwrap_or(false);
+    spec.project = mapping.project_key.clone().or(request.project_key);
+
     let mut state = shared.lock();
-    let token = state.issue(TokenSpec {
-        username: format!("{}/{mapping}", request.provider_name),
-        scope: scope::USER.to_owned(),
-        audience: ANY_SERVICE.to_owned(),
-        life: Some(LIFE),
-        reference: request.include_reference_token.unwrap_or(false),
-        project: request.project_key,
-        ..TokenSpec::default()
-    });
+    let token = state.issue(spec);
     let body = Exchanged {
         access_token: &token.access,
         token_type: "Bearer",
-        expires_in: LIFE,
+        expires_in: token.spec.life,
         scope: &token.spec.scope,
         issued_token_type: "urn:ietf:params:oauth:token-type:access_token",
         username: &token.spec.username,

@@ -15,7 +15,7 @@ use std::{
 };
 
 use axum::{
-    Extension, Router,
+    Router,
     body::{Body, Bytes, to_bytes},
     http::{HeaderValue, Request, header::DATE, request::Parts},
     response::{IntoResponse, Response},
@@ -32,9 +32,8 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::{
-    Recorded, access, control, files,
+    Recorded,
     misbehave::misbehave,
-    oidc, platform,
     port::{Command, Port},
     state::Shared,
 };
@@ -47,7 +46,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(port: u16, tls: Option<TlsAcceptor>, shared: &Shared, scheme_and_host: &str) -> Self {
+    /// `serve` gets what opens and closes the port.
+    pub(crate) fn start(port: u16, tls: Option<TlsAcceptor>, shared: &Shared, serve: impl FnOnce(Port) -> Router) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         let any_port = port == 0;
         let listener = {
@@ -55,18 +55,11 @@ impl Server {
             reserve(port, any_port).and_then(|socket| socket.listen(1024)).expect("the port is free")
         };
         let port = listener.local_addr().expect("a bound port").port();
+        let scheme_and_host = if tls.is_some() { "https://localhost" } else { "http://127.0.0.1" };
         shared.lock().url = format!("{scheme_and_host}:{port}");
 
         let (commands, inbox) = mpsc::unbounded_channel();
-        let router = access::routes()
-            .merge(oidc::routes())
-            .merge(platform::routes())
-            .merge(files::routes())
-            .merge(control::routes())
-            .fallback(platform::not_found)
-            .method_not_allowed_fallback(platform::not_found)
-            .layer(Extension(Port::new(&commands)))
-            .with_state(shared.clone());
+        let router = serve(Port::new(&commands));
         let shared = shared.clone();
         let thread = std::thread::spawn(move || {
             // Dropping the runtime afterwards closes every connection, even a pooled or stalled one.

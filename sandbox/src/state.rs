@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     Issued, Recorded, faults,
+    providers::Providers,
     tokens::{self, Audience, Claims},
 };
 
@@ -38,6 +39,7 @@ impl Shared {
             tokens: Vec::new(),
             faults: faults::Queue::default(),
             requests: Vec::new(),
+            providers: Providers::default(),
         })))
     }
 
@@ -52,6 +54,7 @@ pub(crate) struct State {
     pub tokens: Vec<Token>,
     pub faults: faults::Queue,
     pub requests: Vec<Recorded>,
+    pub providers: Providers,
 }
 
 /// The properties of a token to issue.

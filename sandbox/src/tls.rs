@@ -21,8 +21,12 @@ pub enum Tls {
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The CA's certificate as PEM, and the acceptor for connections.
-pub(crate) fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
+/// The CA's certificate as PEM, and the acceptor for connections; neither for plain HTTP.
+pub(crate) fn of(tls: Option<Tls>) -> (String, Option<TlsAcceptor>) {
+    tls.map(acceptor).map_or_else(Default::default, |(ca_pem, acceptor)| (ca_pem, Some(acceptor)))
+}
+
+fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
     let now = SystemTime::now();
     let named = |name: &str, sans: Vec<String>| {
         let mut params = CertificateParams::new(sans).expect("host names");

@@ -8,13 +8,11 @@ use base64::{
 };
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_RSA_SHA256};
-use ring::{
-    rand::SystemRandom,
-    signature::{RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_SHA256, UnparsedPublicKey},
-};
-use rsa::{RsaPrivateKey, pkcs8::EncodePrivateKey};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+use crate::jwt::{self, Compact};
 
 /// The claims of an access token, in Access's order.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -92,13 +90,12 @@ struct Key {
 fn key() -> &'static Key {
     static KEY: OnceLock<Key> = OnceLock::new();
     KEY.get_or_init(|| {
-        let private = RsaPrivateKey::new(&mut OsRng, 2048).expect("RSA key");
-        let pkcs8 = private.to_pkcs8_der().expect("PKCS#8");
+        let pkcs8 = jwt::new_rsa_key();
         let pair = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_bytes()), &PKCS_RSA_SHA256)
             .expect("RSA key for the root certificate");
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, "JFrog Token Issuer");
-        let kid = URL_SAFE_NO_PAD.encode(OsRng.r#gen::<[u8; 32]>());
+        let kid = jwt::new_kid();
         Key {
             signing: ring::rsa::KeyPair::from_pkcs8(pkcs8.as_bytes()).expect("RSA key for ring"),
             header: URL_SAFE_NO_PAD.encode(format!(r#"{{"ver":"2","typ":"JWT","alg":"RS256","kid":"{kid}"}}"#)),
@@ -123,20 +120,16 @@ pub(crate) fn sign(claims: &impl Serialize) -> String {
     let claims = serde_json::to_string(claims).expect("claims are JSON").replace('/', "\\/");
     let key = key();
     let message = format!("{}.{}", key.header, URL_SAFE_NO_PAD.encode(claims));
-    let mut signature = vec![0; key.signing.public().modulus_len()];
-    key.signing.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut signature).expect("RS256");
+    let signature = jwt::rs256(&key.signing, &message);
     format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// Checks only the format and the signature; the error is the word after "Invalid token, ".
 pub(crate) fn verify(token: &str) -> Result<Claims, &'static str> {
-    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| "parse");
-    let (message, signature) = token.rsplit_once('.').ok_or("parse")?;
-    let (header, claims) = message.split_once('.').ok_or("parse")?;
-    let header: serde_json::Value = serde_json::from_slice(&decode(header)?).map_err(|_| "parse")?;
-    let claims = serde_json::from_slice(&decode(claims)?).map_err(|_| "parse")?;
+    let token = Compact::parse(token).ok_or("parse")?;
+    let claims = serde_json::from_value(token.claims).map_err(|_| "parse")?;
     let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key().signing.public());
-    if header["alg"] != "RS256" || public.verify(message.as_bytes(), &decode(signature)?).is_err() {
+    if token.header["alg"] != "RS256" || public.verify(token.message.as_bytes(), &token.signature).is_err() {
         return Err("signature");
     }
     Ok(claims)
@@ -155,7 +148,7 @@ pub(crate) fn reference(exp: Option<i64>) -> String {
     STANDARD.encode(format!("reftkn:01:{:010}:{}", exp.unwrap_or(0), random_text(27)))
 }
 
-fn random_text(len: usize) -> String {
+pub(crate) fn random_text(len: usize) -> String {
     OsRng.sample_iter(Alphanumeric).take(len).map(char::from).collect()
 }
 

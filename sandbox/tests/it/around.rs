@@ -1,55 +1,13 @@
 //! The sandbox's endpoints besides the token API.
 
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use sandbox::Sandbox;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{
     client::{Answer, call, call_with},
     tokens::create,
 };
-
-fn exchange(sandbox: &Sandbox, more: &Value) -> Answer {
-    let mut body = json!({
-        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-        "subject_token_type": "urn:ietf:params:oauth:token-type:id_token",
-        "subject_token": "a.b.c", "provider_name": "github", "job_id": "1",
-    });
-    body.as_object_mut().unwrap().append(&mut more.as_object().unwrap().clone());
-    call_with(sandbox, "POST", "/access/api/v1/oidc/token", "Content-Type: application/json\r\n", &body.to_string())
-}
-
-#[test]
-fn an_identity_token_is_exchanged() {
-    let sandbox = Sandbox::start();
-    let answer = exchange(&sandbox, &json!({})).json();
-    assert_eq!((&answer["username"], &answer["expires_in"]), (&json!("github/default"), &json!(60)));
-    assert_eq!(answer.get("refresh_token"), None);
-    assert_eq!(create(&sandbox, answer["access_token"].as_str().unwrap(), &json!({})).status, 200);
-    assert_eq!(exchange(&sandbox, &json!({"subject_token": "nonsense"})).status, 401);
-}
-
-#[test]
-fn the_audience_of_an_exchange_does_not_become_the_tokens() {
-    let sandbox = Sandbox::start();
-    for audience in ["github-jfrog", "jfrt@*"] {
-        let answer = exchange(&sandbox, &json!({"audience": audience}));
-        assert_eq!(answer.status, 200, "{audience}: {answer:?}");
-        assert_eq!(claims(answer.json()["access_token"].as_str().unwrap())["aud"], "*@*", "{audience}");
-    }
-}
-
-fn claims(token: &str) -> Value {
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap()
-}
-
-#[test]
-fn an_exchange_ignores_unknown_fields() {
-    assert_eq!(exchange(&Sandbox::start(), &json!({"colour": "blue"})).status, 200);
-}
 
 #[test]
 fn pings_the_root_certificate_and_unknown_paths_are_answered() {

@@ -37,8 +37,12 @@ pub fn call_with(sandbox: &Sandbox, method: &str, path: &str, headers: &str, bod
 
 /// Reads until the server closes the connection; an error is the socket's.
 pub fn try_call(sandbox: &Sandbox, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
-    let mut stream = TcpStream::connect(("127.0.0.1", sandbox.port()))?;
-    stream.set_read_timeout(Some(Duration::from_millis(500)))?;
+    send(sandbox.port(), Duration::from_millis(500), method, path, headers, body)
+}
+
+pub fn send(port: u16, patience: Duration, method: &str, path: &str, headers: &str, body: &str) -> io::Result<Answer> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(patience))?;
     write!(stream, "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;

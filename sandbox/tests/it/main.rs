@@ -4,4 +4,7 @@
 mod around;
 mod client;
 mod faults;
+mod identity;
+mod oidc;
+mod providers;
 mod tokens;

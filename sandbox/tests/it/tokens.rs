@@ -21,7 +21,7 @@ fn delete(sandbox: &Sandbox, id: &str, token: &str) -> Answer {
     call(sandbox, "DELETE", &format!("/access/api/v1/tokens/{id}"), token, "")
 }
 
-fn message(answer: &Answer) -> String {
+pub fn message(answer: &Answer) -> String {
     answer.json()["errors"][0]["message"].as_str().unwrap().to_owned()
 }
 
