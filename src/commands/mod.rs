@@ -1,6 +1,7 @@
 //! One file per command: how it looks on the command line, what it asks of `lifecycle`, and what it prints.
 
 mod create;
+mod exchange;
 mod exec;
 mod get;
 mod inspect;
@@ -24,7 +25,7 @@ pub struct CommandSpec {
 }
 
 /// Every command, in the order of `--help`. If none is given, the first one runs.
-pub const ALL: [&CommandSpec; 8] = [
+pub const ALL: [&CommandSpec; 9] = [
     &create::COMMAND,
     &get::COMMAND,
     &exec::COMMAND,
@@ -33,6 +34,7 @@ pub const ALL: [&CommandSpec; 8] = [
     &redact::COMMAND,
     &revoke::COMMAND,
     &inspect::COMMAND,
+    &exchange::COMMAND,
 ];
 
 /// How every command looks on the command line.

@@ -14,12 +14,10 @@ use crate::api::{Claims, PlatformUrl, claims};
 use crate::ci::IdToken;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
-use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
-use crate::options::{InputValue, shown};
+use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
+use crate::options::{self, InputValue, shown};
 use crate::os;
 
-/// The variable in which jf's tools pass an identity token on from an earlier step. It lives for minutes.
-const OF_JF: &str = "JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID";
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much the clocks of a CI and of this machine may differ.
@@ -58,8 +56,11 @@ impl Source {
     /// Fails if it was named and can't be read.
     pub fn find(place: &mut Place, audience: Option<&str>) -> Result<Self> {
         let options = &place.options.credential;
-        let named = [&OIDC_TOKEN_FILE, &OIDC_TOKEN_STDIN, &OIDC_TOKEN_COMMAND, &OIDC_TOKEN_VAR];
+        let named = [&OIDC_TOKEN_ID, &OIDC_TOKEN_FILE, &OIDC_TOKEN_STDIN, &OIDC_TOKEN_COMMAND, &OIDC_TOKEN_VAR];
         let named = named.into_iter().filter_map(|option| Some((option, options.get(option)?)));
+        // jf's tools pass one on in a variable, where it may be left from an earlier step.
+        let named =
+            named.filter(|(option, given)| option.name != OIDC_TOKEN_ID.name || !matches!(given.source, options::Source::Variable(_)));
         let Some((option, given)) = named.min_by_key(|(_, given)| given.source.rank()) else {
             return Ok(Self::of_the_ci(place, audience));
         };
@@ -75,6 +76,7 @@ impl Source {
                 source.read_file().map(|_| source)
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
+            name if name == OIDC_TOKEN_ID.name => once(given.source.to_string(), None, &given.text),
             name if name == OIDC_TOKEN_COMMAND.name => Ok(Self::Command(given.clone())),
             _ => {
                 let what = format!("the variable {} is not set, or empty", shown(&given.text));
@@ -86,11 +88,12 @@ impl Source {
 
     /// The CI's own way, else what jf's tools left.
     pub fn of_the_ci(place: &Place, audience: Option<&str>) -> Self {
-        let of_jf = || place.environment.get(OF_JF).ok().flatten().and_then(|text| Secret::new(text).ok());
+        let left = place.options.credential.get(&OIDC_TOKEN_ID).filter(|given| matches!(given.source, options::Source::Variable(_)));
+        let left = || left.and_then(|given| Some((given.source.to_string(), Secret::new(&given.text).ok()?)));
         match place.ci.id_token(audience) {
             IdToken::Variable { name, token, audience } => Self::Once { place: name.clone(), variable: Some(name), token, audience },
-            IdToken::Unavailable(why) => match of_jf() {
-                Some(token) => Self::Once { place: OF_JF.into(), variable: Some(OF_JF.into()), token, audience: BY_WHOEVER },
+            IdToken::Unavailable(why) => match left() {
+                Some((name, token)) => Self::Once { place: name.clone(), variable: Some(name), token, audience: BY_WHOEVER },
                 None => Self::Ci(IdToken::Unavailable(why)),
             },
             found => Self::Ci(found),
@@ -177,7 +180,7 @@ impl Source {
 fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
     let wrong = |why: &str, help: &str| Error::new(Kind::NoCredential, format!("the CI's address for identity tokens {why}"), help);
     let url = Url::parse(url).map_err(|_| wrong("is not a URL", ""))?;
-    let given = InputValue { text: url.origin().ascii_serialization(), source: crate::options::Source::Variable("the CI".into()) };
+    let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Variable("the CI".into()) };
     PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
 }
 
@@ -238,7 +241,9 @@ impl IdentityToken {
     }
 
     fn time(&self, name: &str) -> Option<Timestamp> {
-        self.claims.get(name)?.as_f64().map(|seconds| Timestamp::from_secs(seconds.max(0.0) as u64))
+        let value = self.claims.get(name)?;
+        let seconds = value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))?;
+        Some(Timestamp::from_secs(seconds))
     }
 
     fn audiences(&self) -> Vec<&str> {

@@ -231,7 +231,8 @@ impl Credential {
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
-        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || option.name == table::ACCESS_TOKEN.name;
+        let values = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name];
+        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || values.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
         let asked_with = self.hidden_variables().into_iter().filter_map(|name| Some((name.into(), environment.os(name)?)));

@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::options::table::{
     APPLICATION_KEY, OIDC_AUDIENCE, OIDC_IDENTITY_MAPPING, OIDC_PROVIDER, OIDC_PROVIDER_TYPE, OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE,
-    OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR, Opt,
+    OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR, Opt, REPOSITORY,
 };
 use crate::options::{self, InputValue, shown};
 
@@ -29,6 +29,8 @@ pub const KIND: KindOfCredential = KindOfCredential {
         &OIDC_TOKEN_STDIN,
         &OIDC_TOKEN_COMMAND,
         &OIDC_TOKEN_VAR,
+        &OIDC_TOKEN_ID,
+        &REPOSITORY,
         &APPLICATION_KEY,
     ],
     find,
@@ -62,12 +64,13 @@ fn find(place: &mut Place) -> Result<Credential> {
     let context = place.ci.job_context();
     let request = ExchangeRequest {
         provider_name: name(provider)?,
-        project_key: token.project.as_ref().map(crate::api::project_key).transpose()?,
+        project_key: project(token.project.as_ref(), of_jf("JFROG_CLI_BUILD_PROJECT"))?,
         application_key: text(&APPLICATION_KEY).or_else(|| of_jf("JFROG_CLI_APPLICATION_KEY")),
         provider_type: text(&OIDC_PROVIDER_TYPE).or_else(|| of_jf("JFROG_CLI_OIDC_PROVIDER_TYPE")),
         audience: text(&OIDC_AUDIENCE),
         identity_mapping_name: text(&OIDC_IDENTITY_MAPPING),
         include_reference_token: token.reference && !mints,
+        repo: text(&REPOSITORY).or_else(|| of_jf("JFROG_CLI_CI_VCS_URL")).or_else(|| context.repository.clone()),
         ..of_the_job(context, &of_jf)
     };
     let source = provider.source.clone();
@@ -75,12 +78,17 @@ fn find(place: &mut Place) -> Result<Credential> {
     Ok(Credential { from: Box::new(oidc), kind: &KIND, source })
 }
 
+/// The project of the token, else jf's own variable for it.
+fn project(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
+    let of_jf = of_jf.map(|text| InputValue { text, source: options::Source::Variable("JFROG_CLI_BUILD_PROJECT".into()) });
+    given.cloned().or(of_jf).as_ref().map(crate::api::project_key).transpose()
+}
+
 /// jf's variables for the job override what the CI says.
 fn of_the_job(context: JobContext, of_jf: &dyn Fn(&str) -> Option<String>) -> ExchangeRequest {
     ExchangeRequest {
         job_id: of_jf("JFROG_CLI_CI_JOB_ID").or(context.job),
         run_id: of_jf("JFROG_CLI_CI_RUN_ID").or(context.run),
-        repo: of_jf("JFROG_CLI_CI_VCS_URL").or(context.repository),
         revision: of_jf("JFROG_CLI_CI_VCS_REVISION").or(context.revision),
         branch: of_jf("JFROG_CLI_CI_BRANCH").or(context.branch),
         ..ExchangeRequest::default()
@@ -150,7 +158,8 @@ impl Oidc {
             self.request.identity_mapping_name.as_deref().map(|name| format!(", and its identity mapping '{}' exists", shown(name)));
         let help = match (error.status(), error.refusal().is_some()) {
             (Some(404), true) => format!(
-                "The platform has no OIDC provider '{provider}': its admins list them under Administration, Manage Integrations, OpenID Connect."
+                "The platform has no OIDC provider '{provider}'{}: its admins list them under Administration, Manage Integrations, OpenID Connect.",
+                mapping.map(|name| format!(", or that has no identity mapping '{name}'")).unwrap_or_default()
             ),
             (Some(404 | 405), false) => {
                 "Nothing there exchanges identity tokens: is the URL that of a JFrog platform, of version 7.77.3 (cloud 7.73.1) or later, whose plan has OpenID Connect?".into()
@@ -161,8 +170,8 @@ impl Oidc {
             _ if words.contains("expired") => "The identity token is meant to be used at once: take a fresh one. If it is fresh, compare the clocks.".into(),
             (Some(402), _) => "The platform's plan may not have OpenID Connect.".into(),
             _ => format!(
-                "Check that the provider '{provider}' is for the issuer below{}, and that the claims of an identity mapping match; jf-token identity --mapping NAME writes one that would.",
-                mapping.unwrap_or_default()
+                "Check that the provider '{provider}' is for the issuer below, and that the claims of {} match; jf-token identity --mapping NAME writes one that would.",
+                mapping.map_or_else(|| "an identity mapping".into(), |name| format!("its identity mapping '{name}'"))
             ),
         };
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

@@ -19,7 +19,8 @@ use crate::session::{Content, StoredToken, WrittenFile};
 pub use format::{FAILURE_FOR_A_SHELL, print, table};
 pub use summary::{Place, for_people, for_the_step};
 
-/// Where the token goes. All of it is checked, and the files are begun, before there is a token.
+/// Where the token goes; by default nowhere. All of it is checked, and the files are begun, before there is a token.
+#[derive(Default)]
 pub struct Targets {
     /// What to print to standard output.
     pub format: Option<Format>,

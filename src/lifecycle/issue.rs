@@ -145,10 +145,14 @@ const LONG: Duration = Duration::from_secs(86400);
 /// Warns if the token's life is not what was asked for.
 fn warn_of_its_life(cx: &Context, stored: &StoredToken) {
     let token = &stored.token;
-    // Without a request, the identity mapping decides.
-    let Some(request) = stored.issuing.request() else { return };
     let words = |life: Option<Duration>| life.map_or_else(|| "for ever".into(), |life| format!("for {} s", life.as_secs()));
     let lives = words(token.expires_in);
+    let Some(request) = stored.issuing.request() else {
+        if cx.ci.is_ci() && token.expires_in.is_none_or(|life| life > LONG) {
+            cx.console.warn(&format!("the identity mapping gave a token that lives {lives}: set its expires_in"));
+        }
+        return;
+    };
     match &cx.options.token.expiry {
         Some(given) if request.expires_in.is_some_and(|asked| asked != token.expires_in.unwrap_or_default()) => {
             let asked = words(request.expires_in.filter(|asked| !asked.is_zero()));

@@ -6,8 +6,8 @@ use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::inputs::Flags;
-use super::table::{ALL, ENV_FILE, FORMAT, OUTPUT_FILE, Opt, USERNAME, Value};
+use super::inputs::{Flags, OPERANDS};
+use super::table::{ALL, ENV_FILE, FORMAT, OUTPUT_FILE, Opt, Value};
 use super::value::{meant, near};
 use super::{Format, OPERAND, Operands, Syntax, shown};
 use crate::error::{Error, Result};
@@ -66,6 +66,11 @@ fn with_options(sub: Command, syntax: &Syntax) -> Command {
     match syntax.operands {
         Operands::Program => sub.arg(program()),
         Operands::Username => sub.arg(Arg::new(OPERAND).help("The same as --username").value_parser(OsStringValueParser::new())),
+        Operands::Exchange => {
+            let operand = |name: &'static str| Arg::new(name).value_parser(OsStringValueParser::new());
+            sub.arg(operand("PROVIDER").help("The same as --oidc-provider"))
+                .arg(operand("TOKEN").help("The identity token; without it the CI's own"))
+        }
         Operands::None | Operands::Output => sub,
     }
 }
@@ -224,18 +229,24 @@ fn known_option(value: &str) -> Option<&str> {
 
 fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
     let mut flags = Flags::new();
-    let operand = (syntax.operands == Operands::Username).then_some(OPERAND);
-    for name in syntax.known().map(|option| option.name).chain(operand) {
+    let operands = match syntax.operands {
+        Operands::Username => &OPERANDS[..1],
+        Operands::Exchange => &OPERANDS[1..],
+        _ => &[],
+    };
+    let is_operand = |name: &str| operands.iter().any(|(operand, _)| *operand == name);
+    for name in syntax.known().map(|option| option.name).chain(operands.iter().map(|(name, _)| *name)) {
         if let Some(value) = found.get_one::<OsString>(name) {
             let Some(text) = value.to_str() else {
-                let name = if name == OPERAND { name.to_owned() } else { format!("--{name}") };
+                let name = if is_operand(name) { name.to_owned() } else { format!("--{name}") };
                 return Err(Error::input(format!("{name} is not UTF-8 text"), "Give plain text."));
             };
             flags.push((name, text.to_owned()));
         }
     }
-    if [USERNAME.name, OPERAND].iter().all(|name| flags.iter().any(|(given, _)| given == name)) {
-        return Err(Error::input(format!("{OPERAND}: --{} gives a user name too", USERNAME.name), "Give one of them."));
+    let is_given = |name: &str| flags.iter().any(|(given, _)| *given == name);
+    if let Some((operand, option)) = operands.iter().find(|(operand, option)| is_given(operand) && is_given(option.name)) {
+        return Err(Error::input(format!("{operand}: --{} gives it too", option.name), "Give one of them."));
     }
     Ok(flags)
 }
@@ -278,7 +289,7 @@ fn not_an_option(argument: &str, command: &Syntax) -> Error {
             format!("{} does not start a program", command.name),
             format!("Write PROGRAM 2>&1 | jf-token {}, or jf-token exec -- PROGRAM.", command.name),
         ),
-        Operands::None | Operands::Username => Error::input(
+        Operands::None | Operands::Username | Operands::Exchange => Error::input(
             "too many arguments",
             "Only create takes an argument without a flag: the user name. Quote values that hold spaces.",
         ),

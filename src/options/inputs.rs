@@ -12,6 +12,9 @@ pub type Flags = Vec<(&'static str, String)>;
 
 /// The user name as an argument without a flag.
 pub const OPERAND: &str = "USERNAME";
+/// Arguments without a flag, and the options that they are.
+pub const OPERANDS: [(&str, &Opt); 3] =
+    [(OPERAND, &table::USERNAME), ("PROVIDER", &table::OIDC_PROVIDER), ("TOKEN", &table::OIDC_TOKEN_ID)];
 
 /// Where values come from. A flag beats the action's input, which beats the variable. An empty value counts as unset.
 pub struct Inputs<'a> {
@@ -32,7 +35,8 @@ impl Inputs<'_> {
     /// Fails if the variable that decides is not UTF-8, or if a flag that limits the token is empty.
     pub fn text(&self, option: &Opt) -> Result<Option<InputValue>> {
         if let Some((word, text)) = self.flag(option) {
-            let source = Source::Flag(if *word == OPERAND { word.to_string() } else { format!("--{word}") });
+            let is_operand = OPERANDS.iter().any(|(name, _)| name == word);
+            let source = Source::Flag(if is_operand { word.to_string() } else { format!("--{word}") });
             if !text.is_empty() {
                 return Ok(Some(InputValue { text: text.clone(), source }));
             }
@@ -52,7 +56,7 @@ impl Inputs<'_> {
     }
 
     fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {
-        let is_operand = |name: &str| name == OPERAND && option.name == table::USERNAME.name;
+        let is_operand = |name: &str| OPERANDS.iter().any(|(operand, own)| *operand == name && own.name == option.name);
         self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name))
     }
 

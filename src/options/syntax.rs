@@ -29,6 +29,8 @@ pub enum Operands {
     None,
     /// A user name.
     Username,
+    /// The name of an OIDC provider, and an identity token.
+    Exchange,
     /// A program and its arguments, after `--`. The command ends with the program's exit code.
     Program,
     /// The output of a program, on standard input.

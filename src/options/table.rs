@@ -93,6 +93,8 @@ options! {
     OIDC_TOKEN_STDIN "oidc-token-stdin" "JF_TOKEN_OIDC_TOKEN_STDIN" Switch, Credential, false, "Read the identity token from standard input";
     OIDC_TOKEN_COMMAND "oidc-token-command" "JF_TOKEN_OIDC_TOKEN_COMMAND" Text("COMMAND"), Credential, true, "Run this shell command for an identity token, again at each renewal";
     OIDC_TOKEN_VAR "oidc-token-var" "JF_TOKEN_OIDC_TOKEN_VAR" Text("NAME"), Credential, true, "Take the identity token from this variable";
+    OIDC_TOKEN_ID "oidc-token-id" "JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID" Secret("TOKEN"), Credential, true, "As in jf: the identity token itself; as a variable it comes last, for it may be left from an earlier step";
+    REPOSITORY "repository" "JF_TOKEN_REPOSITORY" Text("REPOSITORY"), Credential, true, "As in jf: the repository that the exchange is for (default: the CI's)";
     APPLICATION_KEY "application-key" "JF_TOKEN_APPLICATION_KEY" Text("KEY"), Credential, true, "Application that the exchange is for";
     SERVER_ID "server-id" "JF_TOKEN_SERVER_ID" Text("ID"), Credential, true, "The credential and the URL: this server of jf's configuration";
     SSH_KEY_PATH "ssh-key-path" "JF_TOKEN_SSH_KEY_PATH" Text("FILE"), Credential, true, "The credential: this SSH key, with ssh://HOST:PORT as the URL";

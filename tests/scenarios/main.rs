@@ -28,6 +28,7 @@ mod keeping;
 mod life;
 mod masks;
 mod minting;
+mod oidc;
 mod printing;
 mod redact_command;
 mod redactor;

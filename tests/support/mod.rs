@@ -73,6 +73,9 @@ pub struct Scene {
     is_action: bool,
     /// Whether a run within this process prints to a terminal.
     is_terminal: bool,
+    /// The identity tokens that were exchanged, and what asks for them.
+    identities: Mutex<HashSet<String>>,
+    last_subject: Mutex<String>,
 }
 
 pub struct Ran {
@@ -105,6 +108,8 @@ impl Scene {
             twice: Vec::new(),
             is_action: false,
             is_terminal: false,
+            identities: Mutex::default(),
+            last_subject: Mutex::default(),
         };
         let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
         scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
@@ -156,12 +161,44 @@ impl Scene {
         self
     }
 
+    /// From now on the action's main step.
+    pub fn be_action(&mut self, inputs: &[(&str, &str)]) -> &mut Self {
+        self.is_action = true;
+        self.inputs(inputs)
+    }
+
+    /// A secret besides those of the sandbox, which nothing may show.
+    pub fn identity(&self, token: &str) {
+        self.identities.lock().unwrap().insert(token.to_owned());
+    }
+
+    /// The value of a variable of the scene.
+    pub fn variable(&self, name: &str) -> String {
+        self.environment[name].clone()
+    }
+
+    /// Whom the identity token is about that was exchanged last.
+    pub fn last_subject(&self) -> String {
+        self.last_subject.lock().unwrap().clone()
+    }
+
     /// The action's post step. The state that the main step saved is in its variables.
     pub fn post(&mut self) -> Ran {
         for (name, value) in self.blocks("state") {
             self.set(&format!("STATE_{name}"), &value);
         }
         self.run(&["revoke"])
+    }
+
+    /// No stored secret: GitHub's job is vouched for by this issuer, which the platform's provider `github` trusts.
+    pub fn vouched_for(&mut self, issuer: &sandbox::Issuer, token_spec: serde_json::Value) -> &mut Self {
+        self.sandbox.trust("github", issuer, token_spec);
+        self.unset("JF_ACCESS_TOKEN");
+        for (name, value) in issuer.github_env() {
+            self.set(name, &value);
+        }
+        self.identities.lock().unwrap().insert(issuer.bearer().to_owned());
+        self
     }
 
     /// In a GitLab job.
@@ -329,6 +366,11 @@ impl Scene {
     pub fn ran(&self, arguments: &[&str], output: std::process::Output) -> Ran {
         let text = |bytes| String::from_utf8(bytes).expect("the output is text");
         let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+        let exchanged: Vec<_> = self.sandbox.requests().iter().filter_map(|request| identity_in(&request.body)).collect();
+        if let Some(token) = exchanged.last() {
+            *self.last_subject.lock().unwrap() = subject(token);
+        }
+        self.identities.lock().unwrap().extend(exchanged);
         self.search_for_leaks(arguments, &stdout, &stderr);
         // A process that a signal ended has no code.
         let code = output.status.code().unwrap_or(1000);
@@ -391,6 +433,7 @@ impl Scene {
 
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = vec![self.sandbox.admin_token().to_owned(), self.sandbox.user_token().to_owned()];
+        secrets.extend(self.identities.lock().unwrap().iter().cloned());
         for issued in self.sandbox.issued() {
             secrets.push(issued.access_token);
             secrets.extend(issued.refresh_token);
@@ -408,7 +451,7 @@ impl Scene {
                 arguments.windows(2).any(|pair| pair == ["--format", *format])
                     || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
             }) && arguments.first() != Some(&"inspect");
-        let as_jf = matches!(arguments.first(), Some(&("atc" | "access-token-create")));
+        let as_jf = matches!(arguments.first(), Some(&("atc" | "access-token-create" | "eot" | "exchange-oidc-token")));
         let outside = as_jf || !self.environment.contains_key("CI") && matches!(arguments.first(), None | Some(&"create"));
         let secrets = self.secrets();
         let pieces: HashSet<&[u8]> = secrets.iter().flat_map(|secret| secret.as_bytes().windows(16)).collect();
@@ -440,6 +483,9 @@ impl Scene {
                 }
             }
         }
+        for identity in self.identities.lock().unwrap().iter() {
+            story = story.replace(identity, "<identity token>");
+        }
         story = story.replace(self.sandbox.admin_token(), "<admin's token>").replace(self.sandbox.user_token(), "<alice's token>");
         story = story.replace(&self.sandbox.url(), "<url>").replace(&self.sandbox.port().to_string(), "<port>");
         story = story.replace(self.folder.path().to_str().unwrap(), "<folder>");
@@ -458,6 +504,7 @@ impl Scene {
             (r"jf-token-[0-9a-f]{16}", "<delimiter>"),
             (r"jf-token-\d+/[0-9a-f]{16}/", "jf-token-<user>/<here>/"),
             (r"again in \d+\.\d s", "again in <pause>"),
+            (r"https?://(127\.0\.0\.1|localhost):\d{4,5}", "<issuer>"),
             (r"\(\d+ ms\)", "(<n> ms)"),
             (r"jfac@[0-9a-z]+", "jfac@<instance>"),
         ] {
@@ -465,6 +512,20 @@ impl Scene {
         }
         story
     }
+}
+
+/// The claim `sub` of a token.
+fn subject(token: &str) -> String {
+    use base64::Engine;
+    let claims = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap_or_default()).unwrap_or_default();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap_or_default();
+    claims["sub"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The identity token in the body of an exchange.
+fn identity_in(body: &str) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    body["subject_token"].as_str().map(str::to_owned)
 }
 
 pub fn leaks(text: &str, secret: &str) -> bool {

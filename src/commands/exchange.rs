@@ -1,0 +1,70 @@
+//! `exchange-oidc-token`: exchanges an identity token as jf does, and prints what jf prints.
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::CommandSpec;
+use crate::api::TokenRequest;
+use crate::credential::Issuing;
+use crate::deliver::Targets;
+use crate::error::Error;
+use crate::lifecycle::{Context, LOCK, NewToken, issue};
+use crate::options::table::{OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
+use crate::options::{Group, Operands, Syntax};
+use crate::session::StoredToken;
+
+pub const COMMAND: CommandSpec = CommandSpec {
+    syntax: Syntax {
+        name: "exchange-oidc-token",
+        aliases: &["eot"],
+        usage: "jf-token exchange-oidc-token [OPTIONS] PROVIDER [TOKEN]",
+        about: "Exchange an identity token for an access token, and print it with its user as jf does",
+        operands: Operands::Exchange,
+        groups: &[Group::Connection, Group::Credential],
+        options: &[&PROJECT, &SESSION, &REVOKE, &VERBOSE],
+        formats: &[],
+    },
+    run,
+};
+
+/// jf's output (seen in jf 2.121).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Printed<'a> {
+    access_token: &'a str,
+    username: String,
+}
+
+fn run(cx: &Context) -> anyhow::Result<u8> {
+    if cx.options.credential.get(&OIDC_PROVIDER).is_none() {
+        let help = "Name the platform's OIDC provider: jf-token exchange-oidc-token PROVIDER [TOKEN].";
+        return Err(Error::input("there is no provider", help).into());
+    }
+    let mut targets = Targets::default();
+    // In a CI the job's end ends it too, if it still lives then.
+    let session = if cx.ci.is_ci() || cx.options.session.name.is_some() { Some(cx.session_for_new_token()?) } else { None };
+    let mut new = NewToken::new(cx, TokenRequest::default())?;
+    // What the environment says of a token to mint is for other commands.
+    new.issuing = match new.issuing {
+        Issuing::ExchangeAndMint { exchange, .. } => Issuing::Exchange(exchange),
+        other => other,
+    };
+    let mut guard = session.as_ref().map(|session| session.lock(LOCK)).transpose()?;
+    cx.block_on(async {
+        let rollback = issue(cx, guard.as_mut(), &new, &mut targets).await?;
+        match cx.token_data(&printed(&rollback.stored)) {
+            Ok(()) => {
+                rollback.commit();
+                Ok(())
+            }
+            Err(error) => Err(rollback.undo(error).await),
+        }
+    })?;
+    Ok(0)
+}
+
+fn printed(stored: &StoredToken) -> Zeroizing<String> {
+    let username = stored.token.username().unwrap_or_default();
+    let printed = Printed { access_token: stored.token.access_token.expose(), username };
+    Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
+}

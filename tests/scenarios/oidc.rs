@@ -1,0 +1,395 @@
+//! The CI's identity token as the credential.
+
+use sandbox::{Fault, Issuer, Sandbox};
+use serde_json::{Value, json};
+
+use crate::support::{Ran, Scene};
+use crate::tells;
+
+/// A job of GitHub whose identity tokens the platform's provider `github` accepts, and no stored secret.
+fn job(token_spec: Value) -> (Scene, Issuer) {
+    let issuer = Issuer::start();
+    let mut scene = Scene::github();
+    scene.vouched_for(&issuer, token_spec);
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github");
+    (scene, issuer)
+}
+
+/// How often the CI was asked for an identity token.
+fn asked(issuer: &Issuer) -> usize {
+    issuer.requests().iter().filter(|request| request.path.starts_with("/github/id")).count()
+}
+
+/// The requests to the platform: method and path.
+fn sent(ran: &Ran) -> Vec<&str> {
+    ran.story.lines().filter_map(|line| line.strip_prefix("--- request ")).collect()
+}
+
+const EXCHANGE: &str = "POST /access/api/v1/oidc/token";
+const MINT: &str = "POST /access/api/v1/tokens";
+const REVOKE_ME: &str = "DELETE /access/api/v1/tokens/me";
+
+#[test]
+fn a_job_gets_a_token_without_any_stored_secret() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    scene.unset("JF_TOKEN_OIDC_PROVIDER");
+    let ran = scene.run(&["create", "--oidc-provider", "github"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert_eq!((asked(&issuer), issuer.requests()[0].path.as_str()), (1, "/github/id?api-version=2.0"));
+    tells!(ran);
+    assert!(scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn what_only_a_mint_can_give_is_minted_with_the_exchanged_token_and_a_default_never_mints() {
+    let (scene, _issuer) = job(json!({"username": "deployer"}));
+    // The action's own life of an hour is a default.
+    let (action, issuer) = job(json!({"username": "deployer"}));
+    let mut action = action;
+    action.be_action(&[("oidc-provider", "github")]);
+    let ran = action.run(&["create"]);
+    assert!(ran.code == 0 && sent(&ran) == [EXCHANGE], "{}", ran.story);
+    assert_eq!(asked(&issuer), 1);
+    for arguments in
+        [&["--expiry", "default"][..], &["--max-life", "1h"], &["--force-revocable=false"], &["--project", "p1"], &["--reference"]]
+    {
+        let ran = scene.run(&[&["create"], arguments].concat());
+        assert!(ran.code == 0 && sent(&ran) == [EXCHANGE], "{arguments:?}: {}", ran.story);
+    }
+    for arguments in [
+        &["deployer"][..],
+        &["--scope", "applied-permissions/user"],
+        &["--expiry", "1h"],
+        &["--refreshable"],
+        &["--description", "d"],
+        &["--audience", "jfrt@*"],
+        &["--force-revocable"],
+    ] {
+        let ran = scene.run(&[&["create"], arguments].concat());
+        assert!(ran.code == 0 && sent(&ran) == [EXCHANGE, MINT], "{arguments:?}: {}", ran.story);
+    }
+    let (scene, _issuer) = job(json!({"username": "deployer"}));
+    tells!("exchange_then_mint", scene.run(&["create", "--expiry", "1h", "--force-revocable"]));
+}
+
+#[test]
+fn an_exchanged_token_that_would_live_on_after_the_mint_is_revoked() {
+    let (scene, _issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    let ran = scene.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    assert!(ran.code == 0 && sent(&ran) == [EXCHANGE, MINT, REVOKE_ME], "{}", ran.story);
+    assert_eq!(scene.sandbox.issued().iter().map(|token| token.live).collect::<Vec<_>>(), [false, true]);
+    // Also when nothing came of it.
+    let ran = scene.run(&["create", "--grant-admin"]);
+    assert!(ran.code == 4 && sent(&ran) == [EXCHANGE, MINT, REVOKE_ME], "{}", ran.story);
+    assert!(!scene.sandbox.issued().last().unwrap().live);
+}
+
+#[test]
+fn an_exchanged_token_is_renewed_by_another_exchange_with_a_new_identity_token() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    // Even if the later step names neither the provider nor the platform: the session remembers both.
+    scene.unset("JF_TOKEN_OIDC_PROVIDER");
+    for number in 2..5 {
+        let ran = scene.run_at((number - 1) * 61_000, &["get"]);
+        assert!(ran.code == 0 && sent(&ran) == [EXCHANGE], "{}", ran.story);
+        assert_eq!(asked(&issuer), usize::try_from(number).unwrap());
+        assert_eq!(ran.stdout.trim(), scene.sandbox.issued().last().unwrap().access_token);
+    }
+    let ran = scene.run(&["refresh"]);
+    assert!(ran.code == 0 && sent(&ran) == [EXCHANGE], "{}", ran.story);
+}
+
+#[test]
+fn a_minted_token_of_an_exchange_is_renewed_by_both() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create", "--expiry", "1h", "--force-revocable"]).code, 0);
+    scene.unset("JF_TOKEN_OIDC_PROVIDER");
+    let ran = scene.run(&["refresh"]);
+    assert!(ran.code == 0 && sent(&ran) == [EXCHANGE, MINT], "{}", ran.story);
+    assert_eq!(asked(&issuer), 2);
+}
+
+#[test]
+fn the_end_of_the_job_asks_nobody_for_an_identity_token() {
+    let (scene, issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let ran = scene.run(&["revoke"]);
+    assert!(ran.code == 0 && sent(&ran) == [REVOKE_ME] && asked(&issuer) == 1, "{}", ran.story);
+    assert!(!scene.sandbox.issued()[0].live);
+}
+
+#[test]
+fn exec_works_by_exchange_and_its_program_gets_neither_the_provider_nor_the_right_to_ask() {
+    let (scene, issuer) = job(json!({"username": "deployer"}));
+    let ran = scene.run(&["exec", "--", "env"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    for name in ["ACTIONS_ID_TOKEN_REQUEST", "OIDC"] {
+        assert!(!ran.stdout.contains(name), "{}", ran.stdout);
+    }
+    assert!(!ran.stdout.contains(issuer.bearer()) && ran.stdout.contains("JF_ACCESS_TOKEN=***"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_named_provider_that_fails_is_a_failure_though_another_credential_is_there() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    issuer.refuse(403, 9);
+    let ran = scene.run(&["create", "--oidc-provider", "github", "--retry-for", "0"]);
+    assert!(ran.code == 4 && sent(&ran).is_empty(), "{}", ran.story);
+    // Two variables that give different kinds: neither is used.
+    let ran = scene.run(&["create"]);
+    assert_eq!((ran.code, sent(&ran).len()), (2, 0), "{}", ran.story);
+    assert!(ran.stderr.contains("JF_ACCESS_TOKEN") && ran.stderr.contains("JF_TOKEN_OIDC_PROVIDER"), "{}", ran.stderr);
+    // A flag decides.
+    scene.write("work/credential", &token);
+    scene.asks_for("work/credential");
+    let ran = scene.run(&["create", "--access-token-file", "credential"]);
+    assert!(ran.code == 0 && sent(&ran) == [MINT], "{}", ran.story);
+}
+
+#[test]
+fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let token = |who: &str| issuer.sign(json!({"sub": who, "aud": "a"}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("MY_ID", &token("var")).set("JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID", &token("left"));
+    scene.set("OTHER", &token("command")).write("work/id", &format!("\u{feff}{}\r\n", token("file")));
+    scene.asks_for("work/id").stdin(&token("stdin"));
+    let last = |scene: &Scene, arguments: &[&str]| {
+        let before = scene.sandbox.issued().len();
+        let ran = scene.run(&[&["create", "--verbose"], arguments].concat());
+        assert_eq!((ran.code, scene.sandbox.issued().len()), (0, before + 1), "{}", ran.story);
+        scene.last_subject()
+    };
+    // Outside a CI nothing vouches for the job but what an earlier step of jf's tools left.
+    assert_eq!(last(&scene, &[]), "left");
+    let all: [&[&str]; 4] =
+        [&["--oidc-token-file", "id"], &["--oidc-token-stdin"], &["--oidc-token-command", "echo $OTHER"], &["--oidc-token-var", "MY_ID"]];
+    for (at, name) in ["file", "stdin", "command", "var"].into_iter().enumerate() {
+        assert_eq!(last(&scene, all[at]), name);
+        assert_eq!(last(&scene, &all[at..].concat()), name);
+    }
+}
+
+#[test]
+fn a_file_is_read_and_a_command_run_again_at_each_renewal() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("JF_TOKEN_SESSION", "s").asks_for("work/id");
+    let token = |who: &str| issuer.sign(json!({"sub": who, "aud": "a"}));
+    let file = scene.path("work/id").display().to_string();
+    for (option, value) in [("--oidc-token-file", &file), ("--oidc-token-command", &format!("cat {file}"))] {
+        scene.write("work/id", &token("first"));
+        assert_eq!(scene.run(&["create", option, value]).code, 0);
+        scene.write("work/id", &token("second"));
+        let ran = scene.run_at(61_000, &["get", option, value]);
+        assert!(ran.code == 0 && scene.last_subject() == "second", "{}", ran.story);
+    }
+}
+
+#[test]
+fn the_command_gets_no_credential_and_what_it_prints_is_hidden() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let admin = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &admin).set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    scene.identity(&scene.variable("ID"));
+    let create = |command: &str| scene.run(&["create", "--oidc-provider", "github", "--oidc-token-command", command]);
+    let ran = create("test -z \"$JF_ACCESS_TOKEN\" && echo $ID");
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    for (command, says) in [
+        ("echo failing with $ID >&2; exit 3", "failing with ***"),
+        ("echo $ID; echo $ID", "printed no identity token"),
+        ("true", "is empty"),
+        ("no-such-program", "not found"),
+        ("head -c 10000000 /dev/zero", "failed"),
+    ] {
+        let ran = create(command);
+        assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains(says), "{command}: {}", ran.story);
+    }
+}
+
+/// What the platform and jf-token say to each identity token that is no good.
+#[test]
+fn every_bad_identity_token_gets_its_own_message() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let claims = json!({"sub": "repo:o/r:ref:refs/heads/main", "aud": "a", "repository": "o/r", "ref": "refs/heads/main"});
+    let signed = |more: Value| {
+        let mut claims = claims.clone();
+        claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        issuer.sign(claims)
+    };
+    let other = Issuer::start();
+    let good = signed(json!({}));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let mut told = String::new();
+    let none = issuer.sign_with(sandbox::Signature::Unsigned, claims.clone());
+    for (what, text) in [
+        ("empty", String::new()),
+        ("blank", " \n".into()),
+        ("no JWT", "hello".into()),
+        ("two parts", good.rsplit_once('.').unwrap().0.to_owned()),
+        ("two tokens", format!("{good}\n{good}")),
+        ("a variable's name", "$ID_TOKEN".into()),
+        ("not signed", none),
+        ("another key", issuer.sign_with(sandbox::Signature::Foreign, claims.clone())),
+        ("another issuer", other.sign(claims.clone())),
+        ("expired", signed(json!({"exp": now - 3600}))),
+        ("not yet valid", signed(json!({"nbf": now + 3600}))),
+        ("the platform's own token", scene.sandbox.user_token().to_owned()),
+        ("huge", "x".repeat(10 << 20)),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &text).unwrap();
+        scene.set("FILE", file.path().to_str().unwrap());
+        let ran = scene.run(&["create", "--oidc-provider", "github", "--oidc-token-file", &scene.variable("FILE")]);
+        assert!(ran.code != 0 && ran.stdout.is_empty(), "{what}: {}", ran.story);
+        let sent = sent(&ran).len();
+        let stderr = ran.stderr.replace(&scene.variable("FILE"), "id");
+        told += &scene.tidy(&format!("== {what}: exit code {}, {sent} requests\n{stderr}", ran.code));
+    }
+    for path in ["nothing", "."] {
+        let ran = scene.run(&["create", "--oidc-provider", "github", "--oidc-token-file", path]);
+        told += &scene.tidy(&format!("== {path}: exit code {}\n{}", ran.code, ran.stderr));
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
+}
+
+#[test]
+fn the_platforms_refusal_says_what_to_mend_and_shows_the_claims() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::github();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let provider = |name: &str, more: Value| {
+        let mut provider = json!({"name": name, "issuer_url": issuer.url()});
+        provider.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        scene.sandbox.add_provider(provider);
+    };
+    provider("audience", json!({"audience": "jfrog"}));
+    provider(
+        "unmapped",
+        json!({"identity_mappings": [{"name": "m", "priority": 1, "claims": {"repository": "other/repo"}, "token_spec": {"username": "x"}}]}),
+    );
+    provider(
+        "nobody",
+        json!({"identity_mappings": [{"name": "m", "priority": 1, "claims": {}, "token_spec": {"scope": "applied-permissions/user"}}]}),
+    );
+    let mut told = String::new();
+    let mut tell = |scene: &Scene, what: &str, arguments: &[&str]| {
+        let ran = scene.run(&[&["create", "--retry-for", "0", "--oidc-provider"], arguments].concat());
+        assert_ne!(ran.code, 0, "{}", ran.story);
+        told += &scene.tidy(&format!("== {what}: exit code {}\n{}\n", ran.code, ran.stderr));
+    };
+    tell(&scene, "an unknown provider", &["nope"]);
+    tell(&scene, "another audience", &["audience"]);
+    tell(&scene, "no mapping", &["unmapped"]);
+    tell(&scene, "an unknown mapping", &["github", "--oidc-identity-mapping", "nope"]);
+    tell(&scene, "a mapping without a user, and a mint", &["nobody", "--expiry", "1h"]);
+    tell(&scene, "more than the mapping's user may", &["github", "--grant-admin"]);
+    for (status, what) in [(404, "an old platform"), (405, "an old platform behind a proxy"), (402, "a plan without it")] {
+        scene.sandbox.fault(Fault::Html(status));
+        tell(&scene, what, &["github"]);
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
+}
+
+#[test]
+fn a_job_that_gets_no_identity_token_is_told_why() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::github();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let create = |scene: &Scene| scene.run(&["create", "--retry-for", "0", "--oidc-provider", "github"]);
+    issuer.refuse(401, 1);
+    tells!("the_ci_refuses", create(&scene));
+    issuer.fault_for("/id", Fault::Body("{}".into()), 1);
+    tells!("the_ci_answers_without_a_token", create(&scene));
+    issuer.fault_for("/id", Fault::Html(200), 1);
+    tells!("the_ci_answers_with_a_page", create(&scene));
+    scene.unset("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    let ran = create(&scene);
+    assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("id-token: write"), "{}", ran.story);
+}
+
+#[test]
+fn an_exchange_whose_answer_was_lost_is_repeated_and_an_identity_token_asked_for_again() {
+    let (scene, issuer) = job(json!({"username": "deployer"}));
+    scene.sandbox.fault_for("oidc/token", Fault::ResetAfter, 1);
+    issuer.fault_for("/id", Fault::ResetBefore, 1);
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 0 && sent(&ran) == [EXCHANGE, EXCHANGE], "{}", ran.story);
+    assert!(!ran.stderr.contains("list of tokens"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_audience_is_the_identity_tokens_and_the_providers() {
+    let (scene, issuer) = job(json!({"username": "deployer"}));
+    let ran = scene.run(&["create", "--oidc-audience", "jfrog & co", "--oidc-provider-type", "GitHub", "--oidc-identity-mapping", "any"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert!(issuer.requests()[0].path.ends_with("&audience=jfrog+%26+co"), "{}", issuer.requests()[0].path);
+    for part in [r#""audience":"jfrog & co""#, r#""provider_type":"GitHub""#, r#""identity_mapping_name":"any""#] {
+        assert!(ran.story.contains(part), "{}", ran.story);
+    }
+    // Where it can't be chosen, the identity token must have it.
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.set("ID", &issuer.sign(json!({"aud": ["x", "jfrog"]})));
+    scene.identity(&scene.variable("ID"));
+    let create =
+        |audience: &str| scene.run(&["create", "--oidc-provider", "github", "--oidc-token-var", "ID", "--oidc-audience", audience]);
+    assert_eq!(create("jfrog").code, 0);
+    let ran = create("y");
+    assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("'x jfrog'") && ran.stderr.contains("set it"), "{}", ran.story);
+}
+
+#[test]
+fn eot_takes_jfs_arguments_and_prints_what_jf_prints() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    let url = scene.sandbox.url();
+    for (name, value) in
+        [("JOB_ID", "job1"), ("RUN_ID", "run1"), ("VCS_URL", "https://x/y.git"), ("VCS_REVISION", "rev1"), ("VCS_BRANCH", "main")]
+    {
+        scene.set(&format!("JFROG_CLI_CI_{name}"), value);
+    }
+    scene.unset("JF_URL").set("JF_TOKEN_EXPIRY", "1h").set("JF_TOKEN_OUTPUT_FILE", "out");
+    let token = issuer.sign(json!({"sub": "me", "aud": "a"}));
+    let ran = scene.run(&["eot", "github", &token, "--url", &url, "--oidc-provider-type", "GitHub", "--oidc-audience", "a"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let story = ran.story.replace(&token, "<identity token>");
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!("eot", story) });
+    // As jf, it takes the token from its variable too.
+    scene.set("JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID", &token);
+    let ran = scene.run(&["exchange-oidc-token", "github", "--url", &url]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let ran = scene.run(&["eot"]);
+    assert!(ran.code == 2 && ran.stderr.contains("PROVIDER"), "{}", ran.story);
+}
+
+#[test]
+fn a_slow_or_lost_exchange_that_is_interrupted_is_named_at_the_end() {
+    let (scene, _issuer) = job(json!({"username": "deployer"}));
+    scene.sandbox.fault_for("oidc/token", Fault::ResetAfter, 9);
+    let ran = scene.run(&["create", "--retry-for", "0"]);
+    assert_eq!(ran.code, 5, "{}", ran.story);
+    let ran = scene.run(&["revoke"]);
+    assert!(ran.code == 0, "{}", ran.story);
+}
+
+#[test]
+fn the_platform_may_be_another_sandbox_with_its_own_ca() {
+    let issuer = Issuer::builder().tls(sandbox::Tls::Valid).start();
+    let mut scene = Scene::with(Sandbox::builder().tls(sandbox::Tls::Valid));
+    scene.in_github().vouched_for(&issuer, json!({"username": "deployer"}));
+    let both = format!("{}\n{}", scene.sandbox.ca_pem(), issuer.ca_pem());
+    scene.write("tmp/ca.pem", &both);
+    let ran = scene.run(&["create", "--oidc-provider", "github"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+}
