@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
+use crate::credential::Issuing;
 use crate::deliver::{Place, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
@@ -35,11 +36,24 @@ const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 fn run(cx: &Context) -> anyhow::Result<u8> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
-        cx.platform()?;
-        cx.console.data(&format!("{}\n", request.body()))?;
-        return Ok(0);
+        return Ok(rehearse(cx, request).map(|()| 0)?);
     }
     Ok(create(cx, request).map(|()| 0)?)
+}
+
+/// Says what would be asked, by which credential and why, and prints the bodies of the requests.
+fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
+    let platform = cx.platform()?;
+    let credential = cx.credential()?;
+    let issuing = match credential {
+        Some(credential) => credential.issuing(request),
+        None => Issuing::Mint(request),
+    };
+    cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
+    let whom = platform.map_or_else(|| "no platform, for no URL is given".into(), |platform| platform.as_str().to_owned());
+    let by = credential.map_or_else(|| "no credential, for none is given".into(), |credential| credential.because(&cx.options.credential));
+    cx.console.say(&format!("would ask {whom}, by {by}"));
+    Ok(())
 }
 
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {

@@ -9,6 +9,7 @@ mod keep;
 mod redact;
 mod refresh;
 mod revoke;
+mod status;
 
 use crate::deliver;
 use crate::error::Result;
@@ -25,7 +26,7 @@ pub struct CommandSpec {
 }
 
 /// Every command, in the order of `--help`. If none is given, the first one runs.
-pub const ALL: [&CommandSpec; 9] = [
+pub const ALL: [&CommandSpec; 10] = [
     &create::COMMAND,
     &get::COMMAND,
     &exec::COMMAND,
@@ -33,6 +34,7 @@ pub const ALL: [&CommandSpec; 9] = [
     &refresh::COMMAND,
     &redact::COMMAND,
     &revoke::COMMAND,
+    &status::COMMAND,
     &inspect::COMMAND,
     &exchange::COMMAND,
 ];

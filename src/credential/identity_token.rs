@@ -24,6 +24,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 const SKEW: Duration = Duration::from_secs(60);
 /// How much of a claim is shown, in characters.
 const LONGEST_CLAIM: usize = 200;
+const EXPIRED: &str = "has expired";
 const WHAT: &str = "identity token";
 
 /// Where the identity token comes from.
@@ -172,7 +173,12 @@ impl Source {
             }
             Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
         };
-        IdentityToken::new(token, &self.place(), wanted, fixed, (asking.now)().into())
+        IdentityToken::new(token, &self.place(), wanted, fixed, (asking.now)().into()).map_err(|error| match self {
+            Self::Once { .. } if error.to_string().contains(EXPIRED) => error.with_advice(
+                "It can't be asked for again here: a token that must outlive it needs an --expiry of its own, or a refresh token (--refreshable).",
+            ),
+            _ => error,
+        })
     }
 }
 
@@ -222,7 +228,7 @@ impl IdentityToken {
         }
         if let Some(end) = this.time("exp").filter(|end| end.after(SKEW) < now) {
             let help = "Take a fresh one: it is meant to be used at once. If it is fresh, set this machine's clock.";
-            return bad(format!("has expired {} ago", in_words(now.since(end))), help);
+            return bad(format!("{EXPIRED} {} ago", in_words(now.since(end))), help);
         }
         if let Some(start) = this.time("nbf").filter(|start| now.after(SKEW) < *start) {
             return bad(format!("is not valid for another {}", in_words(start.since(now))), "Set this machine's clock, or the issuer's.");

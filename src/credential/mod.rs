@@ -10,7 +10,7 @@ use std::io::Read;
 use std::pin::Pin;
 use std::time::SystemTime;
 
-use redact::Secret;
+use redact::{HIDDEN, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -214,6 +214,16 @@ impl Credential {
         issued.map_err(|error| self.from.explain(error, issuing))
     }
 
+    /// What it is, what gave it, and what else was given that comes after it.
+    #[must_use]
+    pub fn because(&self, options: &CredentialOptions) -> String {
+        let named = in_order(options);
+        let others: Vec<_> =
+            named.iter().filter(|(kind, _)| kind.name != self.kind.name).map(|(_, given)| given.source.to_string()).collect();
+        let before = if others.is_empty() { String::new() } else { format!(", which comes before {}", others.join(" and ")) };
+        format!("{} that {} gives{before}", self.kind.name, self.source)
+    }
+
     /// Until when it can be used again, if that is known, and where it is.
     #[must_use]
     pub fn ends(&self) -> Option<(String, Timestamp)> {
@@ -269,6 +279,13 @@ impl Issuing {
         }
     }
 
+    /// The bodies of the requests, in their order, without secrets.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<String> {
+        let exchange = self.exchange().map(|exchange| exchange.body(HIDDEN).to_string());
+        exchange.into_iter().chain(self.request().map(TokenRequest::body)).collect()
+    }
+
     /// The request for the token; `None` if nothing but an identity mapping says what it is.
     #[must_use]
     pub fn request(&self) -> Option<&TokenRequest> {
@@ -300,9 +317,7 @@ impl Issuing {
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
 pub fn find(place: &mut Place) -> Result<Option<Credential>> {
-    let options = &place.options.credential;
-    let mut named: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?))).collect();
-    named.sort_by_key(|(_, given)| given.source.rank());
+    let named = in_order(&place.options.credential);
     let Some((kind, first)) = named.first() else { return Ok(None) };
     if let Some((other, second)) = named.get(1).filter(|(_, second)| second.source.rank() == first.source.rank()) {
         let what =
@@ -310,6 +325,13 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
         return Err(Error::input(what, "Give one of them, or name the one that is meant by a flag."));
     }
     (kind.find)(place).map(Some)
+}
+
+/// The kinds that the options name, the one of the highest precedence first.
+fn in_order(options: &CredentialOptions) -> Vec<(&'static KindOfCredential, &InputValue)> {
+    let mut named: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?))).collect();
+    named.sort_by_key(|(_, given)| given.source.rank());
+    named
 }
 
 /// The credential by which a token of this session was issued, where the options name none: it can be asked for again if the CI itself vouches

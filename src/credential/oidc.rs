@@ -154,8 +154,7 @@ impl Oidc {
         }
         let provider = shown(&self.request.provider_name);
         let words = error.to_string().to_lowercase();
-        let mapping =
-            self.request.identity_mapping_name.as_deref().map(|name| format!(", and its identity mapping '{}' exists", shown(name)));
+        let mapping = self.request.identity_mapping_name.as_deref().map(shown);
         let help = match (error.status(), error.refusal().is_some()) {
             (Some(404), true) => format!(
                 "The platform has no OIDC provider '{provider}'{}: its admins list them under Administration, Manage Integrations, OpenID Connect.",

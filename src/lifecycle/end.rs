@@ -100,7 +100,10 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
     result
 }
 
-/// Revokes the tokens of a session and removes what was written for them. `quiet`: reports only what went wrong.
+/// A token that ends this soon by itself counts as ended, even where a failure to end one is to fail the job.
+const SOON: Duration = Duration::from_secs(600);
+
+/// Revokes the tokens of a session and removes what was written for them.
 ///
 /// # Errors
 /// Fails if a token may still be valid, or a file still exists.
@@ -122,7 +125,8 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
         cx.console.warn(&format!("the token ended {} before the job: set expiry or keep-fresh", in_words(since)));
     }
-    let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, started };
+    let strict = revoke == Revoke::Strict;
+    let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, strict, started };
     let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files);
     ending.failures.extend(files.filter_map(|file| {
         remove_drafts(&file.path);
@@ -197,6 +201,8 @@ struct Ending<'t> {
     /// How many replaced tokens were revoked.
     earlier: usize,
     quiet: bool,
+    /// A token that lives on is a failure.
+    strict: bool,
     started: Instant,
 }
 
@@ -216,6 +222,7 @@ impl Ending<'_> {
 
     fn tell(&mut self, stored: StoredToken, replaced: bool, ended: Result<Revoked>) {
         let (cx, name) = (self.cx, stored.token.name());
+        let ends_soon = stored.token.expires_at().is_some_and(|end| end < cx.now().after(SOON));
         match ended {
             Ok(Revoked::Done) if replaced => self.earlier += 1,
             Ok(Revoked::NotFound) if replaced => {}
@@ -223,19 +230,26 @@ impl Ending<'_> {
             Ok(Revoked::Done | Revoked::NotFound) if self.quiet => {}
             Ok(Revoked::Done) => cx.console.say(&format!("revoked {name}")),
             Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
-            Ok(Revoked::NotRevocable) => cx.console.say(&format!(
-                "{name} {}; by itself it {}",
-                if stored.issuing.request().is_some_and(|request| request.force_revocable) {
-                    "is not revocable for the platform, though force-revocable was asked for"
+            Ok(Revoked::NotRevocable) => {
+                let why = match stored.issuing.request() {
+                    Some(request) if request.force_revocable => "is not revocable for the platform, though force-revocable was asked for",
+                    Some(_) => "is too short-lived for the platform to revoke (force-revocable makes such a token revocable)",
+                    None => "is too short-lived for the platform to revoke",
+                };
+                let what = format!("{name} {why}; by itself it {}", cx.end_of(&stored));
+                if self.strict && !ends_soon {
+                    self.failures.push(Error::new(Kind::Refused, what, ""));
                 } else {
-                    "is too short-lived for the platform to revoke (force-revocable makes such a token revocable)"
-                },
-                cx.end_of(&stored)
-            )),
+                    cx.console.say(&what);
+                }
+            }
             Err(error) if is_over(cx, &stored) => {
                 if !replaced && !self.quiet {
                     cx.console.say(&format!("{name} {} by itself (revoking it was tried: {error})", cx.end_of(&stored)));
                 }
+            }
+            Err(error) if self.strict && ends_soon && cx.action.is_some() => {
+                cx.console.warn(&format!("{name} could not be revoked; by itself it {} ({error})", cx.end_of(&stored)));
             }
             Err(error) => {
                 self.failures.push(error.about(&format!("{name} could not be revoked, and {}", cx.end_of(&stored))));

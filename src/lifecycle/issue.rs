@@ -12,7 +12,7 @@ use crate::api::{Auth, Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, Re
 use crate::credential::{Asking, Credential, Issuing};
 use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
-use crate::io::clock::{Timestamp, in_words};
+use crate::io::clock::{self, Timestamp, in_words};
 use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke};
 use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
@@ -72,6 +72,9 @@ pub async fn issue<'t>(
     new: &NewToken<'_>,
     targets: &mut Targets,
 ) -> Result<Rollback<'t>> {
+    if session.is_some() && new.issuing.exchange().is_some() {
+        say_until_when(cx, new);
+    }
     let mut transaction = Transaction::begin(cx, session)?;
     if let Some(session) = &mut transaction.session
         && session.state.is_empty()
@@ -137,6 +140,15 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
             ))),
         (Err(error), _) => Err(error),
     }
+}
+
+/// Says until when a token can be renewed by an identity token that can't be asked for again.
+fn say_until_when(cx: &Context, new: &NewToken) {
+    let Some((place, end)) = new.credential.ends() else { return };
+    let zone = clock::zone(&cx.environment);
+    let end = clock::local_and_relative(end, cx.now(), &zone);
+    let then = if new.issuing.request().is_some_and(|request| request.refreshable) { ", and after that by its refresh token" } else { "" };
+    cx.console.say(&format!("the identity token in {place} ends {end}: until then the access token can be renewed{then}"));
 }
 
 /// In a CI, a longer life that nobody asked for gets a warning.

@@ -71,6 +71,12 @@ impl RenewBy {
         }
     }
 
+    /// Whether a refresh token would be used.
+    #[must_use]
+    pub fn allows_refresh(self) -> bool {
+        self != RenewBy::Mint
+    }
+
     /// Whether it is the default.
     #[must_use]
     pub fn is_auto(&self) -> bool {

@@ -17,7 +17,7 @@ fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
 }
 
-fn wait_until(what: &str, here: impl Fn() -> bool) {
+pub fn wait_until(what: &str, here: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !here() {
         assert!(Instant::now() < deadline, "timed out waiting for {what}");

@@ -393,3 +393,100 @@ fn the_platform_may_be_another_sandbox_with_its_own_ca() {
     let ran = scene.run(&["create", "--oidc-provider", "github"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
 }
+
+/// A job whose identity token is in a variable and can't be asked for again, as GitLab's.
+fn gitlab(token_spec: Value, life: i64) -> (Scene, Issuer) {
+    let issuer = Issuer::start();
+    let mut scene = Scene::gitlab();
+    scene.vouched_for(&issuer, token_spec);
+    scene.unset("ACTIONS_ID_TOKEN_REQUEST_URL").unset("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    issuer.set_life(life);
+    let token = issuer.gitlab_token("jfrog");
+    scene.identity(&token);
+    scene.set("JF_ID_TOKEN", &token).set("JF_TOKEN_OIDC_PROVIDER", "github").set("JF_TOKEN_OIDC_TOKEN_VAR", "JF_ID_TOKEN");
+    (scene, issuer)
+}
+
+#[test]
+fn where_the_ci_gives_one_identity_token_only_it_says_until_when_renewal_works() {
+    let (scene, _issuer) = gitlab(json!({"username": "deployer"}), 600);
+    let ran = scene.run(&["create", "--verbose"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert!(ran.stderr.contains("the identity token in JF_ID_TOKEN ends") && ran.stderr.contains("until then"), "{}", ran.stderr);
+    assert_eq!(scene.run_at(61_000, &["get"]).code, 0);
+    let ran = scene.run_at(700_000, &["get"]);
+    assert!(ran.code != 0 && sent(&ran).is_empty(), "{}", ran.story);
+    assert!(ran.stderr.contains("can't be asked for again") && ran.stderr.contains("--refreshable"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_refresh_token_outlives_the_identity_token() {
+    let (scene, _issuer) = gitlab(json!({"username": "deployer"}), 600);
+    let ran = scene.run(&["create", "--expiry", "10m", "--refreshable"]);
+    assert!(ran.code == 0 && ran.stderr.contains("after that by its refresh token"), "{}", ran.story);
+    let ran = scene.run_at(700_000, &["get"]);
+    assert!(ran.code == 0 && sent(&ran) == [MINT] && ran.story.contains(r#""grant_type":"refresh_token""#), "{}", ran.story);
+}
+
+#[test]
+fn a_program_in_the_job_does_not_get_the_variable_with_the_identity_token() {
+    let (scene, _issuer) = gitlab(json!({"username": "deployer"}), 600);
+    let ran = scene.run(&["exec", "--", "env"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("JF_ID_TOKEN"), "{}", ran.stdout);
+}
+
+#[test]
+fn strict_counts_a_token_that_ends_within_ten_minutes_as_ended() {
+    for (life, code) in [(60, 0), (500, 0), (1200, 4)] {
+        let (scene, _issuer) = job(json!({"username": "deployer", "expires_in": life}));
+        assert_eq!(scene.run(&["create"]).code, 0);
+        let ran = scene.run(&["revoke", "--revoke", "strict"]);
+        assert_eq!(ran.code, code, "{life}: {}", ran.story);
+        assert!(
+            ran.stderr.contains("too short-lived for the platform to revoke") && !ran.stderr.contains("force-revocable"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_dry_run_says_which_credential_it_would_be_and_why_and_sends_nothing() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    tells!("dry_run_of_an_exchange", scene.run(&["create", "--dry-run"]));
+    tells!("dry_run_of_an_exchange_and_a_mint", scene.run(&["create", "--dry-run", "--expiry", "1h"]));
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    let ran = scene.run(&["create", "--dry-run", "--oidc-provider", "github"]);
+    assert!(ran.stderr.contains("--oidc-provider gives, which comes before JF_ACCESS_TOKEN"), "{}", ran.story);
+    assert_eq!(asked(&issuer), 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_keeper_exchanges_again_and_again() {
+    let (mut scene, issuer) = job(json!({"username": "deployer", "expires_in": 2}));
+    scene.asks_for("work/token");
+    let ran = scene.run(&["create", "--keep-fresh", "--token-file", "token", "--until-pid", &std::process::id().to_string()]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let first = scene.read("work/token");
+    crate::keeping::wait_until("the token is renewed", || scene.sandbox.issued().len() >= 4 && scene.read("work/token") != first);
+    let ran = scene.run(&["revoke"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    assert!(asked(&issuer) >= 4 && scene.keepers() == 0);
+}
+
+#[test]
+fn status_shows_how_the_token_was_issued_and_is_renewed() {
+    let (scene, _issuer) = job(json!({"username": "deployer"}));
+    let ran = scene.run(&["status"]);
+    assert!(ran.code == 3 && ran.stderr.contains("holds no token"), "{}", ran.story);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let ran = scene.run(&["status"]);
+    assert!(ran.stdout.contains("issued by   ") && ran.stdout.contains("an exchange at the OIDC provider 'github'"), "{}", ran.stdout);
+    assert_eq!(scene.run(&["create", "--expiry", "1h", "--force-revocable", "--refreshable"]).code, 0);
+    let ran = scene.run(&["status", "--format", "json"]);
+    let status: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(status["issued_by"], "a mint with the token of an exchange at the OIDC provider 'github'");
+    assert_eq!((status["renewed_by"].as_str(), status["earlier_tokens"].as_str()), (Some("its refresh token"), Some("1")));
+}
