@@ -55,7 +55,7 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
         let mut shown: Vec<_> = command
             .get_arguments()
             .map(|argument| argument.get_id().as_str())
-            .filter(|name| !matches!(*name, "help" | "program" | "USERNAME"))
+            .filter(|name| !matches!(*name, "help" | "program" | "USERNAME" | "PROVIDER" | "TOKEN"))
             .collect();
         let mut known: Vec<_> = ALL.iter().filter(|option| knows(command.get_name(), option)).collect();
         shown.sort_unstable();

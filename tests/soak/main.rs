@@ -15,7 +15,7 @@ use std::thread::{scope, sleep};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
-use sandbox::Fault;
+use sandbox::{Fault, Issuer};
 use support::{BINARY, Scene, leaks};
 
 const RENEWALS: usize = 60;
@@ -37,17 +37,36 @@ struct Met {
 struct Job {
     scene: Scene,
     met: Met,
+    /// What `exec` is asked for.
+    exec: &'static str,
+    /// Vouches for the job, if it has no stored secret.
+    issuer: Option<Issuer>,
 }
 
 impl Job {
     fn new(more: &[&str]) -> Self {
         let mut scene = Scene::new();
+        Self::create(&mut scene, &[&["--expiry", "2", "--force-revocable"], more].concat());
+        Self { scene, met: Met::default(), exec: "--expiry 2 --force-revocable", issuer: None }
+    }
+
+    /// A job without a stored secret: a command asks for an identity token at each renewal, and the mapping gives two seconds.
+    fn vouched_for() -> Self {
+        let (mut scene, issuer) = (Scene::new(), Issuer::start());
+        scene.vouched_for(&issuer, serde_json::json!({"username": "deployer", "expires_in": 2})).set("JF_TOKEN_OIDC_PROVIDER", "github");
+        let command = "curl -sf -H \"Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \"$ACTIONS_ID_TOKEN_REQUEST_URL\" | sed -n 's/.*\"value\" : \"\\(.*\\)\".*/\\1/p'";
+        let path = std::env::var("PATH").unwrap();
+        scene.set("JF_TOKEN_OIDC_TOKEN_COMMAND", command).set("PATH", &path);
+        Self::create(&mut scene, &[]);
+        Self { scene, met: Met::default(), exec: "", issuer: Some(issuer) }
+    }
+
+    fn create(scene: &mut Scene, more: &[&str]) {
         scene.asks_for("work/token").asks_for("work/of-exec");
         let pid = std::process::id().to_string();
-        let arguments = ["create", "--session", "s", "--expiry", "2", "--force-revocable", "--format", "none", "--token-file", "token"];
+        let arguments = ["create", "--session", "s", "--format", "none", "--token-file", "token"];
         let created = scene.run(&[&arguments[..], &["--keep-fresh", "--until-pid", &pid], more].concat());
         assert_eq!(created.code, 0, "{}", created.stderr);
-        Self { scene, met: Met::default() }
     }
 
     fn renewals(&self) -> usize {
@@ -102,10 +121,8 @@ impl Job {
     fn under_exec(&self) -> (String, String) {
         let script = "while [ ! -e over ]; do printf 'Authorization: Bearer %s' \"$(cat of-exec)\" | \
                       curl -s -o /dev/null -w '%{http_code}\\n' -H @- \"$JF_URL/artifactory/generic/app\"; cat of-exec; echo; sleep 0.1; done";
-        let output = self.scene.shell(&format!(
-            "exec \"$JF\" exec --expiry 2 --force-revocable --token-file of-exec -- sh -c '{}'",
-            script.replace('\'', r"'\''")
-        ));
+        let output =
+            self.scene.shell(&format!("exec \"$JF\" exec {} --token-file of-exec -- sh -c '{}'", self.exec, script.replace('\'', r"'\''")));
         let (stdout, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert!(output.status.success(), "{stderr}");
         assert!(self.scene.secrets().iter().all(|secret| !leaks(&stdout, secret) && !leaks(&stderr, secret)), "{stdout}{stderr}");
@@ -138,8 +155,13 @@ impl Job {
         assert!(self.scene.secrets().iter().all(|secret| !leaks(&log, secret)), "{log}");
         let revoked = self.scene.run(&["revoke", "--session", "s"]);
         assert_eq!(revoked.code, 0, "{}", revoked.stderr);
-        assert!(self.scene.sandbox.issued().iter().all(|issued| !issued.live));
         let started = Instant::now();
+        // What lives for seconds only can't be revoked.
+        while self.issuer.is_some() && self.scene.sandbox.issued().iter().any(|issued| issued.live) {
+            assert!(started.elapsed() < Duration::from_secs(3), "a token lives on");
+            sleep(Duration::from_millis(10));
+        }
+        assert!(self.scene.sandbox.issued().iter().all(|issued| !issued.live));
         while keeper.is_some_and(is_alive) {
             assert!(started.elapsed() < Duration::from_secs(5), "the keeper did not end");
             sleep(Duration::from_millis(10));
@@ -186,6 +208,16 @@ fn renewed_by_minting_no_request_ever_meets_a_dead_token() {
     let job = Job::new(&[]);
     went_well(&runs(&job, false, |_| {}));
     assert_eq!((job.met.refused.load(Ordering::Relaxed), job.met.without.load(Ordering::Relaxed)), (0, 0));
+    job.end();
+}
+
+#[test]
+fn renewed_by_exchange_no_request_ever_meets_a_dead_token_and_each_has_an_identity_token_of_its_own() {
+    let job = Job::vouched_for();
+    went_well(&runs(&job, false, |_| {}));
+    assert_eq!((job.met.refused.load(Ordering::Relaxed), job.met.without.load(Ordering::Relaxed)), (0, 0));
+    let asked = job.issuer.iter().flat_map(Issuer::requests).filter(|request| request.path.starts_with("/github/id")).count();
+    assert!(asked > RENEWALS, "{asked}");
     job.end();
 }
 
