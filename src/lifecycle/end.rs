@@ -230,6 +230,8 @@ impl Ending<'_> {
             Ok(Revoked::Done | Revoked::NotFound) if self.quiet => {}
             Ok(Revoked::Done) => cx.console.say(&format!("revoked {name}")),
             Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
+            // The life that a mapping gives is nothing that the job could change.
+            Ok(Revoked::NotRevocable) if self.quiet && ends_soon && stored.issuing.request().is_none() => {}
             Ok(Revoked::NotRevocable) => {
                 let why = match stored.issuing.request() {
                     Some(request) if request.force_revocable => "is not revocable for the platform, though force-revocable was asked for",
