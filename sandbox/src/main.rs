@@ -112,16 +112,12 @@ fn number<T: std::str::FromStr>(option: &str, value: Option<String>) -> io::Resu
 
 fn print_environment(sandbox: &Sandbox, issuer: Option<&Issuer>, ca: Option<&CaFile>, quiet: bool) -> io::Result<()> {
     let url = sandbox.url();
-    let mut out = io::stdout().lock();
-    writeln!(out, "export JF_URL='{url}'")?;
-    writeln!(out, "export JF_ACCESS_TOKEN='{}'", sandbox.admin_token())?;
-    if let Some(CaFile(path)) = ca {
-        writeln!(out, "export SSL_CERT_FILE='{}'", path.display())?;
-    }
-    for (name, value) in issuer.iter().flat_map(|issuer| issuer.github_env()) {
-        writeln!(out, "export {name}='{value}'")?;
-    }
-    out.flush()?;
+    let mut variables = vec![("JF_URL", url.clone()), ("JF_ACCESS_TOKEN", sandbox.admin_token().to_owned())];
+    variables.extend(ca.map(|CaFile(path)| ("SSL_CERT_FILE", path.display().to_string())));
+    variables.extend(issuer.into_iter().flat_map(Issuer::github_env));
+    let lines: Vec<_> = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    // At once: a script may read the file as soon as it finds one of them.
+    io::stdout().write_all(lines.concat().as_bytes())?;
     if quiet {
         return Ok(());
     }
@@ -138,7 +134,7 @@ fn print_environment(sandbox: &Sandbox, issuer: Option<&Issuer>, ca: Option<&CaF
         let url = issuer.url();
         writeln!(
             io::stderr(),
-            "To exchange an identity token from {url}: name the provider {PROVIDER}\n\
+            "Identity tokens come from {url}; the provider that trusts them is named {PROVIDER}.\n\
              To make the next request for one fail: curl -d '{{\"fault\":\"html\",\"status\":503,\"for\":\"/id\"}}' {url}/sandbox/faults"
         )?;
     }
