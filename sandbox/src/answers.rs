@@ -1,6 +1,6 @@
 //! Answers in the platform's wording and layout.
 
-use std::io;
+use std::{fmt, io};
 
 use axum::{
     body::Body,
@@ -37,6 +37,12 @@ impl ApiError {
     pub(crate) fn not_admin(username: &str) -> Self {
         let message = format!("Logged in '{username}' is not an admin.");
         Self::new(StatusCode::FORBIDDEN, message)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.detail.as_ref().unwrap_or(&self.message))
     }
 }
 

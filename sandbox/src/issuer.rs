@@ -25,7 +25,9 @@ use crate::{
 };
 
 /// What GitHub's endpoint says when it refuses. guess: the wording; the fields are those of the Azure DevOps code behind it.
-const REFUSAL: &str = r#"{"$id":"1","innerException":null,"message":"The user is not authorized to access this resource.","typeName":"Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException, Microsoft.TeamFoundation.Framework.Server","typeKey":"UnauthorizedRequestException","errorCode":0,"eventId":3000}"#;
+const REFUSAL: &str = r#"{"$id":"1","innerException":null,"message":"The user is not authorized to access this resource.",
+"typeName":"Microsoft.TeamFoundation.Framework.Server.UnauthorizedRequestException","typeKey":"UnauthorizedRequestException",
+"errorCode":0,"eventId":3000}"#;
 
 /// A running issuer of identity tokens. Dropping it closes the port and every connection.
 pub struct Issuer {
@@ -140,8 +142,8 @@ impl Issuer {
         self.desk.token(Platform::GitLab, Some(audience.into()))
     }
 
-    /// Signs these claims (an object) with the RSA key. `iss`, `jti`, `iat`, `nbf` and `exp` (in 5 minutes) are added; null leaves a claim out.
-    /// `{"exp": 1}` makes an expired token, `{"nbf": 9999999999}` one that is not valid yet.
+    /// Signs these claims (an object) with the RSA key. `iss`, `jti`, `iat`, `nbf` and `exp` (in 5 minutes) are added; null leaves a claim
+    /// out. `{"exp": 1}` makes an expired token, `{"nbf": 9999999999}` one that is not valid yet.
     pub fn sign(&self, claims: Value) -> String {
         self.sign_with(Signature::Rs256, claims)
     }

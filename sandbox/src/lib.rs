@@ -169,12 +169,22 @@ impl Sandbox {
     }
 
     /// Creates or replaces an OIDC provider, given as to the REST API. Its identity mappings may be in `identity_mappings`.
-    pub fn add_provider(&self, mut provider: Value) {
-        let mappings = provider["identity_mappings"].take();
-        let name = self.shared.lock().providers.put(provider).expect("a provider").name;
-        for mapping in mappings.as_array().into_iter().flatten() {
-            self.add_mapping(&name, mapping.clone());
+    pub fn add_provider(&self, provider: Value) {
+        self.try_add_provider(provider).expect("a provider");
+    }
+
+    /// The same for a provider that may be wrong; the error says how.
+    ///
+    /// # Errors
+    /// If the provider or one of its mappings is refused.
+    pub fn try_add_provider(&self, mut provider: Value) -> Result<(), String> {
+        let mappings = provider.get_mut("identity_mappings").map(Value::take);
+        let providers = &mut self.shared.lock().providers;
+        let name = providers.put(provider).map_err(|e| e.to_string())?.name;
+        for mapping in mappings.as_ref().and_then(Value::as_array).into_iter().flatten() {
+            providers.put_mapping(&name, mapping.clone()).map_err(|e| e.to_string())?;
         }
+        Ok(())
     }
 
     /// Creates or replaces an identity mapping of this provider, given as to the REST API.

@@ -7,7 +7,8 @@ use std::{
     process::{ExitCode, id},
 };
 
-use sandbox::{Builder, Sandbox, Tls};
+use sandbox::{Builder, Issuer, Sandbox, Tls};
+use serde_json::{Value, json};
 
 const HELP: &str = "\
 Runs a stand-in JFrog Access server on 127.0.0.1 until Ctrl-C.
@@ -17,6 +18,9 @@ Runs a stand-in JFrog Access server on 127.0.0.1 until Ctrl-C.
   --default-expiry S       default lifetime of a token (default: 31536000)
   --revocable-threshold S  tokens with a shorter lifetime cannot be revoked (default: 21600)
   --keep-old-on-refresh    a refresh does not end the old access token
+  --identity               give identity tokens as GitHub does, and trust them: provider `sandbox`, user alice
+  --provider FILE          add an OIDC provider, or a list of them, as JSON; its `identity_mappings` too
+  --issuer-ca FILE         trust the CAs in this PEM file for the issuers of providers, instead of the system's
   --print-env              print only the export lines, nothing on standard error
 ";
 
@@ -44,6 +48,17 @@ fn run() -> io::Result<()> {
             "--default-expiry" => builder.default_expiry(number(&arg, args.next())?),
             "--revocable-threshold" => builder.revocable_threshold(number(&arg, args.next())?),
             "--keep-old-on-refresh" => builder.refresh_kills_old(false),
+            "--issuer-ca" => builder.issuer_ca(&read(&arg, args.next())?),
+            "--provider" => {
+                let text = read(&arg, args.next())?;
+                let json = serde_json::from_str(&text).map_err(|e| io::Error::other(format!("{arg}: {e}")))?;
+                options.providers.extend(if let Value::Array(list) = json { list } else { vec![json] });
+                builder
+            }
+            "--identity" => {
+                options.identity = true;
+                builder
+            }
             "--tls" => {
                 options.tls = true;
                 builder.tls(Tls::Valid)
@@ -60,8 +75,16 @@ fn run() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let stopped = runtime.block_on(async { stop_signal() })?;
     let sandbox = options.builder.start();
+    for provider in options.providers {
+        sandbox.try_add_provider(provider).map_err(|e| io::Error::other(format!("--provider: {e}")))?;
+    }
+    let issuer = options.identity.then(|| {
+        let issuer = Issuer::start();
+        sandbox.trust(PROVIDER, &issuer, json!({"username": "alice", "expires_in": 300}));
+        issuer
+    });
     let ca = options.tls.then(|| CaFile::write(&sandbox)).transpose()?;
-    print_environment(&sandbox, ca.as_ref(), options.quiet)?;
+    print_environment(&sandbox, issuer.as_ref(), ca.as_ref(), options.quiet)?;
     runtime.block_on(stopped);
     Ok(())
 }
@@ -71,21 +94,30 @@ struct Options {
     builder: Builder,
     tls: bool,
     quiet: bool,
+    identity: bool,
+    providers: Vec<Value>,
+}
+
+/// The name of the provider of `--identity`.
+const PROVIDER: &str = "sandbox";
+
+fn read(option: &str, path: Option<String>) -> io::Result<String> {
+    let path = path.ok_or_else(|| io::Error::other(format!("{option} needs a file")))?;
+    fs::read_to_string(&path).map_err(|e| io::Error::other(format!("{option}: {path}: {e}")))
 }
 
 fn number<T: std::str::FromStr>(option: &str, value: Option<String>) -> io::Result<T> {
     value.and_then(|v| v.parse().ok()).ok_or_else(|| io::Error::other(format!("{option} needs a number")))
 }
 
-fn print_environment(sandbox: &Sandbox, ca: Option<&CaFile>, quiet: bool) -> io::Result<()> {
+fn print_environment(sandbox: &Sandbox, issuer: Option<&Issuer>, ca: Option<&CaFile>, quiet: bool) -> io::Result<()> {
     let url = sandbox.url();
-    let mut out = io::stdout().lock();
-    writeln!(out, "export JF_URL='{url}'")?;
-    writeln!(out, "export JF_ACCESS_TOKEN='{}'", sandbox.admin_token())?;
-    if let Some(CaFile(path)) = ca {
-        writeln!(out, "export SSL_CERT_FILE='{}'", path.display())?;
-    }
-    out.flush()?;
+    let mut variables = vec![("JF_URL", url.clone()), ("JF_ACCESS_TOKEN", sandbox.admin_token().to_owned())];
+    variables.extend(ca.map(|CaFile(path)| ("SSL_CERT_FILE", path.display().to_string())));
+    variables.extend(issuer.into_iter().flat_map(Issuer::github_env));
+    let lines: Vec<_> = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+    // At once: a script may read the file as soon as it finds one of them.
+    io::stdout().write_all(lines.concat().as_bytes())?;
     if quiet {
         return Ok(());
     }
@@ -97,7 +129,16 @@ fn print_environment(sandbox: &Sandbox, ca: Option<&CaFile>, quiet: bool) -> io:
          To make the next request fail: {curl} -d '{{\"fault\":\"status\",\"status\":503,\"retry_after\":\"2\"}}' {url}/sandbox/faults\n\
          To list the requests and the issued tokens: {curl} {url}/sandbox/requests; {curl} {url}/sandbox/issued",
         sandbox.user_token()
-    )
+    )?;
+    if let Some(issuer) = issuer {
+        let url = issuer.url();
+        writeln!(
+            io::stderr(),
+            "Identity tokens come from {url}; the provider that trusts them is named {PROVIDER}.\n\
+             To make the next request for one fail: curl -d '{{\"fault\":\"html\",\"status\":503,\"for\":\"/id\"}}' {url}/sandbox/faults"
+        )?;
+    }
+    Ok(())
 }
 
 /// A file with the CA's certificate, removed on drop.

@@ -68,7 +68,7 @@ pub(crate) struct Providers {
 }
 
 impl Provider {
-    /// That an organization is required, and a token issuer refused, is in the Terraform provider. guess: the messages, and all other checks.
+    /// That GitHub's needs an organization and allows no token issuer is in the Terraform provider. guess: the messages, and the other checks.
     fn check(&self) -> Result<(), ApiError> {
         let bad = |detail: String| Err(ApiError::bad_request(detail));
         check_name(&self.name)?;

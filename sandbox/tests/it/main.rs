@@ -6,5 +6,6 @@ mod client;
 mod faults;
 mod identity;
 mod oidc;
+mod program;
 mod providers;
 mod tokens;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sandbox::{Issuer, Sandbox, Signature, Tls};
+use sandbox::{Builder, Issuer, Sandbox, Signature, Tls};
 use serde_json::{Value, json};
 
 use crate::{
@@ -153,8 +153,9 @@ fn an_issuer_may_have_tls_if_its_ca_is_trusted() {
     let issuer = Issuer::builder().tls(Tls::Valid).start();
     assert_eq!(exchange(&trusting(&issuer), &issuer.sign(json!({})), &json!({})).status, 200);
     let other_ca = Sandbox::builder().tls(Tls::Valid).start();
-    for (ca, status) in [(issuer.ca_pem(), 200), (other_ca.ca_pem(), 500)] {
-        let sandbox = Sandbox::builder().issuer_ca(ca).start();
+    // Without a CA, the system's are trusted.
+    for (ca, status) in [(Some(issuer.ca_pem()), 200), (Some(other_ca.ca_pem()), 500), (None, 500)] {
+        let sandbox = ca.into_iter().fold(Sandbox::builder(), Builder::issuer_ca).start();
         sandbox.add_provider(json!({
             "name": "github", "issuer_url": issuer.url(),
             "identity_mappings": [{"name": "any", "claims": {}, "token_spec": {"username": "alice"}}],
@@ -191,9 +192,9 @@ fn the_first_mapping_by_priority_that_matches_is_taken_or_the_named_one() {
     let add = |name: &str, priority: Option<u64>, claims: Value| {
         sandbox.add_mapping("github", json!({"name": name, "priority": priority, "claims": claims, "token_spec": {"username": name}}));
     };
+    add("main", Some(1), json!({"ref": "refs/heads/main", "repository": ["octo/lib", "octo/app"]}));
     add("rest", None, json!({}));
     add("branches", Some(2), json!({"ref": "refs/heads/*"}));
-    add("main", Some(1), json!({"ref": "refs/heads/main", "repository": ["octo/lib", "octo/app"]}));
     let user = |claims: &Value, more: &Value| {
         let answer = exchange(&sandbox, &issuer.sign(claims.clone()), more);
         if answer.status == 200 { answer.json()["username"].clone() } else { json!(refusal(&answer)) }
@@ -212,12 +213,22 @@ fn the_first_mapping_by_priority_that_matches_is_taken_or_the_named_one() {
 fn a_projects_mapping_comes_first_and_only_for_its_project() {
     let issuer = Issuer::start();
     let sandbox = Sandbox::start();
-    sandbox.trust("github", &issuer, json!({"username": "alice"}));
+    sandbox.add_provider(json!({"name": "github", "issuer_url": issuer.url()}));
+    sandbox.add_mapping("github", json!({"name": "all", "priority": 1, "claims": {}, "token_spec": {"username": "alice"}}));
     let spec = json!({"username": "bob", "scope": "applied-permissions/roles:p1:Developer"});
     sandbox.add_mapping("github", json!({"name": "p1", "priority": 9, "project_key": "p1", "claims": {}, "token_spec": spec}));
     let user = |project: &Value| exchange(&sandbox, &issuer.sign(json!({})), &json!({"project_key": project})).json()["username"].clone();
     assert_eq!([user(&json!("p1")), user(&json!("proj-1")), user(&Value::Null)], ["bob", "alice", "alice"]);
     assert_eq!(exchange(&sandbox, &issuer.sign(json!({})), &json!({"project_key": "nowhere"})).status, 400);
+}
+
+#[test]
+fn a_projects_provider_serves_only_its_project() {
+    let issuer = Issuer::start();
+    let sandbox = trusting(&issuer);
+    sandbox.add_provider(json!({"name": "github", "issuer_url": issuer.url(), "project_key": "p1"}));
+    let status = |project: &Value| exchange(&sandbox, &issuer.sign(json!({})), &json!({"project_key": project})).status;
+    assert_eq!([status(&json!("p1")), status(&json!("proj-1")), status(&Value::Null)], [200, 404, 404]);
 }
 
 #[test]

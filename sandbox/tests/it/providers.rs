@@ -87,10 +87,18 @@ fn a_projects_own_are_listed_by_its_key() {
 fn only_an_admin_may_see_and_change_them() {
     let sandbox = Sandbox::start();
     sandbox.add_provider(provider());
-    for (method, path) in [("GET", ""), ("POST", ""), ("GET", "/github"), ("POST", "/github/identity_mappings")] {
-        assert_eq!(call(&sandbox, method, &format!("{OIDC}{path}"), sandbox.user_token(), "{}").status, 403, "{method} {path}");
-        assert_eq!(call(&sandbox, method, &format!("{OIDC}{path}"), "x", "{}").status, 401, "{method} {path}");
+    sandbox.add_mapping("github", mapping());
+    let mappings = "/github/identity_mappings";
+    let one = "/github/identity_mappings/main";
+    for (path, methods) in
+        [("", &["GET", "POST"][..]), ("/github", &["GET", "PUT", "DELETE"]), (mappings, &["GET", "POST"]), (one, &["GET", "PUT", "DELETE"])]
+    {
+        for method in methods {
+            let ask = |token| call(&sandbox, method, &format!("{OIDC}{path}"), token, "{}").status;
+            assert_eq!([ask(sandbox.user_token()), ask("x")], [403, 401], "{method} {path}");
+        }
     }
+    assert_eq!(admin(&sandbox, "GET", one, &json!({})).json()["priority"], 1);
 }
 
 /// `base` with one field replaced.
@@ -125,6 +133,7 @@ fn wrong_providers_and_mappings_are_refused() {
         ("/token_spec/scope", json!("applied-permissions/groups:nobody")),
         ("/token_spec/audience", json!("all")),
         ("/token_spec/expires_in", json!(0)),
+        ("/token_spec/expires_in", json!(86_401)),
         ("/token_spec", json!({})),
         ("/token_spec", json!({"scope": "applied-permissions/roles:p1:Developer"})),
         ("/token_spec", json!({"groups_pattern": "group"})),
