@@ -115,7 +115,8 @@ fn parse(
         let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
         console.warn(&format!("unknown variable {name}{hint}"));
     }
-    if asked.command.is_none() && inputs.text(&options::table::URL)?.is_none() {
+    let says_where = inputs.text(&options::table::URL)?.or(inputs.text(&options::table::SERVER_ID)?).is_some();
+    if asked.command.is_none() && !says_where && environment.names(options::table::EXPORTED).all(|name| environment.is_blank(name)) {
         return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
     }
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))

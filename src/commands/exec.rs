@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::CommandSpec;
-use crate::api::{TokenRequest, max_life};
+use crate::api::max_life;
 use crate::credential::Credential;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
@@ -54,7 +54,7 @@ fn exec(cx: &Context) -> Result<u8> {
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.options.credential, Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
@@ -96,7 +96,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
     let same = || {
-        let (wanted, most) = (TokenRequest::new(&cx.options.token, Some(LIFE))?, max_life(&cx.options.token)?);
+        let (wanted, most) = (cx.wanted(Some(LIFE))?, max_life(&cx.options.token)?);
         Ok(state.owner == Owner::Exec && current.issuing.request() == Some(&wanted) && most == current.max_life)
     };
     if let Some((name, _)) = given

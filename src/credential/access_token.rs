@@ -8,8 +8,14 @@ use crate::error::Result;
 use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE, ACCESS_TOKEN_STDIN, OURS};
 use crate::options::{InputValue, Source};
 
-pub const KIND: KindOfCredential =
-    KindOfCredential { name: "an access token", named_by: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &ACCESS_TOKEN_STDIN], details: &[], find };
+pub const KIND: KindOfCredential = KindOfCredential {
+    name: "an access token",
+    named_by: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &ACCESS_TOKEN_STDIN],
+    details: &[],
+    unnamed: super::never,
+    brings_platform: false,
+    find,
+};
 
 struct AccessToken(Secret);
 
@@ -41,7 +47,7 @@ fn find(place: &mut Place) -> Result<Credential> {
     // Among variables, ours was meant for us.
     let is_ours = |given: &InputValue| matches!(&given.source, Source::Variable(name) if !name.starts_with(OURS));
     given.sort_by_key(|(given, _)| (given.source.rank(), is_ours(given)));
-    let Some((first, option)) = given.first() else { return Err(super::missing(options)) };
+    let Some((first, option)) = given.first() else { return Err(super::none(options)) };
     if let Some((second, _)) = given.get(1)
         && second.source.rank() == first.source.rank()
         && is_ours(second) == is_ours(first)

@@ -3,10 +3,12 @@
 mod access_token;
 mod command;
 mod identity_token;
+mod jf_configuration;
 mod oidc;
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -29,6 +31,8 @@ pub struct Place<'p> {
     pub environment: &'p Environment,
     /// The CI.
     pub ci: &'p dyn Ci,
+    /// Whether this is a CI's job, or our GitHub Action.
+    pub in_job: bool,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
 }
@@ -70,12 +74,21 @@ struct KindOfCredential {
     named_by: &'static [&'static table::Opt],
     /// The options that say more about it.
     details: &'static [&'static table::Opt],
+    /// Where one is that no option names. It counts only if no option names a credential.
+    unnamed: fn(&Place) -> Option<Source>,
+    /// Whether it brings the platform's address.
+    brings_platform: bool,
     /// Reads it.
     find: fn(&mut Place) -> Result<Credential>,
 }
 
 /// Every kind of credential.
-const KINDS: [&KindOfCredential; 2] = [&access_token::KIND, &oidc::KIND];
+const KINDS: [&KindOfCredential; 3] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND];
+
+/// For kinds that count only if an option names one.
+fn never(_place: &Place) -> Option<Source> {
+    None
+}
 
 impl KindOfCredential {
     /// The option that names this kind, the one of the highest precedence.
@@ -107,6 +120,21 @@ trait CredentialSource: Send + Sync {
 
     /// The access token at hand, if it is one.
     fn token(&self) -> Option<&Secret> {
+        None
+    }
+
+    /// The platform to ask, if this kind brings its address and that is known by now. It takes the place of the address that was given.
+    fn platform(&self) -> Option<PlatformUrl> {
+        None
+    }
+
+    /// The user that a token is for where none was asked for; `None`: the platform decides.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+
+    /// The files of a client certificate and its key that come with it.
+    fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
         None
     }
 
@@ -161,6 +189,24 @@ impl Credential {
     #[must_use]
     pub fn token(&self) -> Option<&Secret> {
         self.from.token()
+    }
+
+    /// The platform to ask, if the credential brings its address and that is known by now.
+    #[must_use]
+    pub fn platform(&self) -> Option<PlatformUrl> {
+        self.from.platform()
+    }
+
+    /// The user that a token is for where none was asked for; `None`: the platform decides.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.from.user()
+    }
+
+    /// The files of a client certificate and its key that come with it.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        self.from.client_certificate()
     }
 
     /// The variables besides the options' own that a started program must not inherit.
@@ -241,8 +287,8 @@ impl Credential {
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
-        let values = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name];
-        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || values.contains(&option.name);
+        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name];
+        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
         let asked_with = self.hidden_variables().into_iter().filter_map(|name| Some((name.into(), environment.os(name)?)));
@@ -311,20 +357,59 @@ impl Issuing {
     }
 }
 
-/// The credential that the options give, if any. A flag beats an input, which beats a variable; one that was named and is wrong is an error,
-/// and the next is not tried.
+/// The kinds that are given with the highest precedence, each with its source. More than one is a conflict.
+fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
+    let named = |kind: &'static KindOfCredential| Some((kind, kind.named(&place.options.credential)?.source.clone()));
+    let mut given: Vec<_> = KINDS.into_iter().filter_map(named).collect();
+    if given.is_empty() {
+        given = KINDS.into_iter().filter_map(|kind| Some((kind, (kind.unnamed)(place)?))).collect();
+    }
+    let highest = given.iter().map(|(_, source)| source.rank()).min();
+    given.retain(|(_, source)| Some(source.rank()) == highest);
+    given
+}
+
+/// Whether the credential that is given is of a kind that brings the platform's address. Reads no credential.
+#[must_use]
+pub fn brings_platform(place: &Place) -> bool {
+    given(place).iter().any(|(kind, _)| kind.brings_platform)
+}
+
+/// The credential that is given, if any. A flag beats an input, which beats a variable; one that was named and is wrong is an error, and the
+/// next is not tried. jf's configuration that nobody named is none if it is wrong.
 ///
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
 pub fn find(place: &mut Place) -> Result<Option<Credential>> {
-    let named = in_order(&place.options.credential);
-    let Some((kind, first)) = named.first() else { return Ok(None) };
-    if let Some((other, second)) = named.get(1).filter(|(_, second)| second.source.rank() == first.source.rank()) {
-        let what =
-            format!("{} gives {}, and {} gives {}: which one is the credential?", first.source, kind.name, second.source, other.name);
+    let given = given(place);
+    let Some((kind, first)) = given.first() else { return Ok(None) };
+    if let Some((other, second)) = given.get(1) {
+        let what = format!("{first} gives {}, and {second} gives {}: which one is the credential?", kind.name, other.name);
         return Err(Error::input(what, "Give one of them, or name the one that is meant by a flag."));
     }
-    (kind.find)(place).map(Some)
+    match (kind.find)(place) {
+        Err(_) if *first == Source::Configuration => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Why there is no credential: jf's configuration that nobody named may be wrong.
+#[must_use]
+pub fn missing(place: &mut Place) -> Error {
+    unusable(place).unwrap_or_else(|| none(&place.options.credential))
+}
+
+/// Why jf's configuration that nobody named does not count; `None` if it does, or there is none.
+#[must_use]
+pub fn unusable(place: &mut Place) -> Option<Error> {
+    let given = given(place);
+    let (kind, _) = given.first().filter(|(_, source)| *source == Source::Configuration)?;
+    (kind.find)(place).err()
+}
+
+/// The files that may hold the credential.
+pub fn files(options: &CredentialOptions, environment: &Environment) -> impl Iterator<Item = PathBuf> {
+    options.files().map(|given| PathBuf::from(&given.text)).chain(jf_configuration::files(environment))
 }
 
 /// The kinds that the options name, the one of the highest precedence first.
@@ -341,16 +426,16 @@ pub fn remembered(issuing: &Issuing, place: &mut Place) -> Option<Credential> {
     oidc::remembered(issuing.exchange()?, place)
 }
 
+const INSTEAD: &str = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
+
 /// The error for a missing credential, and what to do. A user and a password are refused with jf's own reason.
-#[must_use]
-pub fn missing(options: &CredentialOptions) -> Error {
-    let instead = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
+fn none(options: &CredentialOptions) -> Error {
     match options.password.as_ref().or(options.user.as_ref()) {
         Some(given) => {
             let what = format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source);
-            Error::new(Kind::NoCredential, what, instead)
+            Error::new(Kind::NoCredential, what, INSTEAD)
         }
-        None => Error::new(Kind::NoCredential, "there is no credential", instead),
+        None => Error::new(Kind::NoCredential, "there is no credential", INSTEAD),
     }
 }
 

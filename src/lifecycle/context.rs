@@ -97,11 +97,16 @@ impl Context {
         ci::report(&failure.into(), self.ci.as_ref(), &self.console)
     }
 
-    /// The platform's address, if it was given.
+    /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
     ///
     /// # Errors
-    /// Fails if it is wrong.
+    /// Fails if it is wrong, or the credential that would bring it is.
     pub fn platform(&self) -> Result<Option<PlatformUrl>> {
+        if self.credential_brings_platform()
+            && let Some(brought) = self.credential()?.and_then(Credential::platform)
+        {
+            return Ok(Some(brought));
+        }
         let connection = &self.options.connection;
         connection.url.as_ref().map(|given| PlatformUrl::new(given, connection.insecure_http)).transpose()
     }
@@ -112,20 +117,38 @@ impl Context {
     /// Fails if it was not given, or is wrong.
     pub fn platform_or_fail(&self) -> Result<PlatformUrl> {
         self.platform()?.ok_or_else(|| {
-            Error::input(
-                "the platform's URL is missing",
-                "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
-            )
+            credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
+                Error::input(
+                    "the platform's URL is missing",
+                    "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
+                )
+            })
         })
     }
 
-    /// What token to ask for; `own_life` is as in `TokenRequest::new`. Warns of parts of the scope that are unknown here.
+    fn credential_brings_platform(&self) -> bool {
+        credential::brings_platform(&self.place_of_credential(&mut std::io::empty()))
+    }
+
+    /// The token that is asked for; `own_life` is as in `TokenRequest::new`. As in jf, a configured server says for whom, where nobody else does.
+    ///
+    /// # Errors
+    /// Fails on the first option that is wrong.
+    pub fn wanted(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
+        let mut request = TokenRequest::new(&self.options.token, own_life)?;
+        if request.username.is_none() && self.credential_brings_platform() {
+            request.username = self.credential()?.and_then(Credential::user).map(str::to_owned);
+        }
+        Ok(request)
+    }
+
+    /// What token to ask for, as `wanted`. Warns of parts of the scope that are unknown here.
     ///
     /// # Errors
     /// Fails on the first option that is wrong.
     pub fn token_request(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
         let options = &self.options.token;
-        let request = TokenRequest::new(options, own_life)?;
+        let request = self.wanted(own_life)?;
         for entry in request.unknown_scopes() {
             let source = options.scope.as_ref().map(|given| format!("{}: ", given.source)).unwrap_or_default();
             self.console.warn(&format!("{source}'{}' is unknown here; it is sent as it is", shown(entry)));
@@ -146,7 +169,18 @@ impl Context {
     }
 
     fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place { options: &self.options, environment: &self.environment, ci: self.ci.as_ref(), stdin }
+        credential::Place {
+            options: &self.options,
+            environment: &self.environment,
+            ci: self.ci.as_ref(),
+            in_job: self.ci.is_ci() || self.action.is_some(),
+            stdin,
+        }
+    }
+
+    /// The files that may hold the credential.
+    pub fn files_of_credential(&self) -> Vec<PathBuf> {
+        credential::files(&self.options.credential, &self.environment).collect()
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -161,7 +195,7 @@ impl Context {
     /// # Errors
     /// Fails if none was given, or it is wrong.
     pub fn credential_or_fail(&self) -> Result<&Credential> {
-        self.credential()?.ok_or_else(|| credential::missing(&self.options.credential))
+        self.credential()?.ok_or_else(|| credential::missing(&mut self.place_of_credential(&mut std::io::empty())))
     }
 
     /// What decides which session is meant.
@@ -316,14 +350,15 @@ impl Context {
         credential: Option<&'e Credential>,
         secrets: &'e [Secret],
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
-        let mut names: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
-        names.extend(credential.into_iter().flat_map(Credential::hidden_variables).map(str::to_owned));
+        let names: Vec<&str> = credential.into_iter().flat_map(Credential::hidden_variables).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
         };
         self.environment.iter().filter(move |(name, value)| {
-            !names.iter().any(|secret| *name == OsStr::new(secret)) && !secrets.iter().any(|secret| holds(value, secret))
+            !table::is_hidden(name)
+                && !names.iter().any(|secret| *name == OsStr::new(secret))
+                && !secrets.iter().any(|secret| holds(value, secret))
         })
     }
 

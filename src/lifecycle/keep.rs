@@ -359,7 +359,10 @@ impl Launch {
         keeper.env_clear().envs(cx.environment_without(credential, &secrets)).env(HOME, session.home());
         // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
-        keeper.envs(connection.url.iter().map(|given| (table::URL.variable, &given.text)));
+        // The credential may bring the address, but the keeper gets no more than its token.
+        let url = cx.platform().ok().flatten().map(|platform| platform.as_str().to_owned());
+        let url = url.or_else(|| connection.url.as_ref().map(|given| given.text.clone()));
+        keeper.envs(url.map(|url| (table::URL.variable, url)));
         keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
         keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
         let given = [

@@ -1,5 +1,7 @@
 //! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
 
+use std::ffi::OsStr;
+
 /// The kind of value that an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -175,7 +177,17 @@ pub const SYNONYMS: [(&str, &str); 15] = [
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
 
+/// The prefix of variables that hold an exported server of jf's each, with its token.
+pub const EXPORTED: &str = "JF_ENV_";
+
+/// Whether a started program must not inherit this variable.
+#[must_use]
+pub fn is_hidden(variable: &OsStr) -> bool {
+    variable.as_encoded_bytes().starts_with(EXPORTED.as_bytes())
+        || hidden().any(|option| variable == option.variable || variable == option.input_variable().as_str())
+}
+
 /// Options whose variables a started program must not inherit: they hold a secret, or are part of the credential.
-pub fn hidden() -> impl Iterator<Item = &'static Opt> {
+fn hidden() -> impl Iterator<Item = &'static Opt> {
     ALL.iter().copied().filter(move |option| matches!(option.value, Secret(_)) || option.group == Group::Credential)
 }

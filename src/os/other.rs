@@ -8,6 +8,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The variable that names the user's own folder.
+pub const HOME: &str = "USERPROFILE";
+
 /// Does nothing on this system.
 pub fn harden() {}
 

@@ -18,6 +18,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use terminal::{Outputs, Screens};
 
+/// The variable that names the user's own folder.
+pub const HOME: &str = "HOME";
+
 /// Keeps this process's memory, which holds tokens, out of core dumps and, on Linux, away from other processes of the same user.
 pub fn harden() {
     #[cfg(target_os = "linux")]
