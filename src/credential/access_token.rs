@@ -47,7 +47,7 @@ fn find(place: &mut Place) -> Result<Credential> {
     // Among variables, ours was meant for us.
     let is_ours = |given: &InputValue| matches!(&given.source, Source::Variable(name) if !name.starts_with(OURS));
     given.sort_by_key(|(given, _)| (given.source.rank(), is_ours(given)));
-    let Some((first, option)) = given.first() else { return Err(super::none(options)) };
+    let Some((first, option)) = given.first() else { return Err(super::report::none(place)) };
     if let Some((second, _)) = given.get(1)
         && second.source.rank() == first.source.rank()
         && is_ours(second) == is_ours(first)

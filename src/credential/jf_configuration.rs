@@ -107,9 +107,30 @@ fn find(place: &mut Place) -> Result<Credential> {
     let (found, source) = match (named, exported(environment).next()) {
         (Some(given), _) => (named_server(environment, given)?, given.source.clone()),
         (None, Some(variable)) => (Found::exported(environment, &variable)?, Source::Export(variable)),
-        (None, None) => (default_server(environment)?, Source::Configuration),
+        (None, None) => (default_server(place)?, Source::Configuration),
     };
     Ok(Credential { from: Box::new(found.server(place)?), kind: &KIND, source })
+}
+
+/// The exported servers, for a message that lists what was looked for.
+pub fn exports_looked_for(environment: &Environment) -> String {
+    let names: Vec<_> = exported(environment).map(|name| shown(&name)).collect();
+    if names.is_empty() { "no JF_ENV_… variable".into() } else { names.join(", ") }
+}
+
+/// jf's default server, for a message that lists what was looked for.
+pub fn looked_for(place: &Place) -> String {
+    if place.in_job {
+        return "not looked at in a job, whose machine may have anybody's; --server-id names a server".into();
+    }
+    match home(place.environment) {
+        None => format!("neither {HOME_OF_JF} nor {} says where", os::HOME),
+        Some(home) => {
+            let file = home.join(FILES[0]);
+            let found = if file.exists() { "it has none to use" } else { "there is no such file" };
+            format!("{}: {found}", shown_path(&file))
+        }
+    }
 }
 
 /// jf's files that may hold the credential.
@@ -173,9 +194,10 @@ fn no_such(given: &InputValue, why: &str, others: &[Found]) -> Error {
 }
 
 /// The default server; with only one server, that one.
-fn default_server(environment: &Environment) -> Result<Found> {
+fn default_server(place: &Place) -> Result<Found> {
+    let environment = place.environment;
     let by = Source::Configuration.to_string();
-    let none = || Error::new(Kind::NoCredential, "there is no credential", super::INSTEAD);
+    let none = || super::report::none(place);
     let home = home(environment).ok_or_else(none)?;
     let (file, mut entries) = read_file(environment, &home, &by)?.ok_or_else(none)?;
     if entries.len() == 1 {

@@ -5,6 +5,7 @@ mod command;
 mod identity_token;
 mod jf_configuration;
 mod oidc;
+mod report;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -33,6 +34,8 @@ pub struct Place<'p> {
     pub ci: &'p dyn Ci,
     /// Whether this is a CI's job, or our GitHub Action.
     pub in_job: bool,
+    /// Whether this is a step of our own action.
+    pub in_action: bool,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
 }
@@ -385,7 +388,8 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
     let Some((kind, first)) = given.first() else { return Ok(None) };
     if let Some((other, second)) = given.get(1) {
         let what = format!("{first} gives {}, and {second} gives {}: which one is the credential?", kind.name, other.name);
-        return Err(Error::input(what, "Give one of them, or name the one that is meant by a flag."));
+        let help = format!("Give one of them, or name the one that is meant by a flag. {}", report::looked_for(place));
+        return Err(Error::input(what, help));
     }
     match (kind.find)(place) {
         Err(_) if *first == Source::Configuration => Ok(None),
@@ -396,7 +400,7 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
 /// Why there is no credential: jf's configuration that nobody named may be wrong.
 #[must_use]
 pub fn missing(place: &mut Place) -> Error {
-    unusable(place).unwrap_or_else(|| none(&place.options.credential))
+    unusable(place).unwrap_or_else(|| report::none(place))
 }
 
 /// Why jf's configuration that nobody named does not count; `None` if it does, or there is none.
@@ -424,19 +428,6 @@ fn in_order(options: &CredentialOptions) -> Vec<(&'static KindOfCredential, &Inp
 #[must_use]
 pub fn remembered(issuing: &Issuing, place: &mut Place) -> Option<Credential> {
     oidc::remembered(issuing.exchange()?, place)
-}
-
-const INSTEAD: &str = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
-
-/// The error for a missing credential, and what to do. A user and a password are refused with jf's own reason.
-fn none(options: &CredentialOptions) -> Error {
-    match options.password.as_ref().or(options.user.as_ref()) {
-        Some(given) => {
-            let what = format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source);
-            Error::new(Kind::NoCredential, what, INSTEAD)
-        }
-        None => Error::new(Kind::NoCredential, "there is no credential", INSTEAD),
-    }
 }
 
 /// Longer than any token, in bytes.

@@ -58,7 +58,7 @@ struct Oidc {
 
 fn find(place: &mut Place) -> Result<Credential> {
     let options = &place.options.credential;
-    let Some(provider) = options.get(&OIDC_PROVIDER) else { return Err(super::none(options)) };
+    let Some(provider) = options.get(&OIDC_PROVIDER) else { return Err(super::report::none(place)) };
     let text = |option: &Opt| options.get(option).map(|given| given.text.clone());
     let of_jf = |name: &str| place.environment.get(name).ok().flatten().map(str::to_owned);
     let token = &place.options.token;

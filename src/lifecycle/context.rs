@@ -174,6 +174,7 @@ impl Context {
             environment: &self.environment,
             ci: self.ci.as_ref(),
             in_job: self.ci.is_ci() || self.action.is_some(),
+            in_action: self.action.is_some(),
             stdin,
         }
     }
