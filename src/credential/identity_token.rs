@@ -11,15 +11,13 @@ use zeroize::Zeroizing;
 
 use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
 use crate::api::{Claims, PlatformUrl, claims};
-use crate::ci::IdToken;
+use crate::ci::{IdToken, OF_JF};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
 use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
 use crate::options::{InputValue, shown};
 use crate::os;
 
-/// The variable in which jf's tools pass an identity token on from an earlier step. It lives for minutes.
-const OF_JF: &str = "JFROG_CLI_OIDC_EXCHANGE_TOKEN_ID";
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much the clocks of a CI and of this machine may differ.
@@ -157,13 +155,13 @@ impl Source {
         let token = match self {
             Self::File(_) => self.read_file()?,
             Self::Once { token, .. } => token.clone(),
-            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string()).await?,
-            Self::Ci(IdToken::Run(words)) => {
+            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string(), "").await?,
+            Self::Ci(IdToken::Run { command: words, help }) => {
                 let mut words = words.iter();
                 let program = words.next().map(String::as_str).unwrap_or_default();
                 let mut command = std::process::Command::new(program);
                 command.args(words);
-                printed(asking, command, program).await?
+                printed(asking, command, program, help).await?
             }
             Self::Ci(IdToken::Fetch(request)) => {
                 let origin = origin(&request.url, asking.insecure_http)?;
@@ -184,9 +182,13 @@ fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
     PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
 }
 
-async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str) -> Result<Secret> {
+/// The identity token that a command prints. `hint`: what else to do where it fails.
+async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str, hint: &str) -> Result<Secret> {
     let printed = command::run(asking, command, name, LIMIT).await?;
-    let fail = |why: String| Error::new(Kind::NoCredential, format!("{name} {why}"), format!("It must print one {WHAT} and nothing else."));
+    let fail = |why: String| {
+        let help = format!("It must print one {WHAT} and nothing else. {hint}");
+        Error::new(Kind::NoCredential, format!("{name} {why}"), help.trim_end())
+    };
     if !printed.status.success() {
         return Err(fail(printed.failure(&[])));
     }
