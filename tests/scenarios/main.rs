@@ -24,6 +24,7 @@ mod failures;
 mod github;
 mod gitlab;
 mod handover;
+mod identities;
 mod jf_configuration;
 mod keeping;
 mod life;
