@@ -9,4 +9,5 @@ mod act;
 mod gitlab;
 mod peers;
 mod proxy;
+mod ssh;
 mod terminal;
