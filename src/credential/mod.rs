@@ -185,7 +185,7 @@ trait CredentialSource: Send + Sync {
     }
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
         None
     }
 }
@@ -304,7 +304,7 @@ impl Credential {
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
     #[must_use]
-    pub fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    pub fn for_keeper(&self) -> Option<(&'static str, &str)> {
         self.from.for_keeper()
     }
 
@@ -313,7 +313,7 @@ impl Credential {
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
-        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name];
+        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name, table::SSH_PASSPHRASE.name];
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));

@@ -84,6 +84,8 @@ struct Key {
 struct Passphrase {
     text: Zeroizing<String>,
     source: Source,
+    /// Whether it is in a file, which a keeper can read too.
+    in_file: bool,
     /// The same where it can be hidden in what a program prints.
     secret: Option<Secret>,
 }
@@ -139,7 +141,7 @@ fn passphrase(value: Option<&InputValue>, file: Option<&InputValue>) -> Result<O
         return Err(given.wrong("has a line break inside", "A passphrase is one line."));
     }
     let secret = Secret::new(&text).ok().filter(|secret| secret.expose().len() >= SHORTEST_SECRET);
-    Ok(Some(Passphrase { text, source: given.source.clone(), secret }))
+    Ok(Some(Passphrase { text, source: given.source.clone(), in_file: file.is_some(), secret }))
 }
 
 impl Server {
@@ -161,7 +163,8 @@ impl Server {
         if !is_plain(host, if place.starts_with('[') { &[':', '.'] } else { &['.', '-', '_'] }) {
             return Err(wrong("holds no plain host name"));
         }
-        let port = port.map_or(Some(PORT), |port| port.parse().ok().filter(|port| *port > 0)).ok_or_else(|| wrong("holds no right port"))?;
+        let port =
+            port.map_or(Some(PORT), |port| port.parse().ok().filter(|port| *port > 0)).ok_or_else(|| wrong("holds no right port"))?;
         Ok(Self { user: user.into(), host: host.into(), port })
     }
 }
@@ -314,7 +317,7 @@ impl Ssh {
             let what = format!("{COMMAND} {}", printed.failure(&[]));
             return self.fail(Kind::Unusable, &what, help).with_outcome(Outcome::NotSent);
         }
-        if said("HOST IDENTIFICATION HAS CHANGED") {
+        if said("HOST IDENTIFICATION HAS CHANGED") || said("REVOKED HOST KEY") {
             let help = format!(
                 "Someone may be in between. If the server's key really was changed, take the old one out of known_hosts (ssh-keygen -R '[{host}]:{port}'), and put in the new one that the platform's admins name."
             );
@@ -441,6 +444,11 @@ impl CredentialSource for Ssh {
         self.passphrase.iter().filter_map(|passphrase| passphrase.secret.as_ref()).collect()
     }
 
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
+        let passphrase = self.passphrase.as_ref().filter(|passphrase| !passphrase.in_file)?;
+        Some(("--ssh-passphrase-file=/dev/stdin", &passphrase.text))
+    }
+
     fn platform(&self) -> Option<PlatformUrl> {
         self.last().map(|login| login.platform)
     }
@@ -458,5 +466,79 @@ impl CredentialSource for Ssh {
             let what = format!("this is the way in to {}, and the token is one of {}", login.platform.as_str(), platform.as_str());
             Err(self.fail(Kind::NoCredential, &what, "Give the URL and the credential that it was issued with."))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::sink;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::api::{Clients, Limits, RetryBudget};
+    use crate::ci::{self, Ci};
+    use crate::io::Console;
+
+    thread_local!(static NOW: Cell<u64> = const { Cell::new(0) });
+
+    fn url(text: &str) -> InputValue {
+        InputValue { text: text.into(), source: Source::Flag("--url".into()) }
+    }
+
+    /// Whether a login of the second 1000 is used at this time, where no other is possible: there is no `ssh`.
+    fn is_used_at(now: u64) -> bool {
+        NOW.set(now);
+        let environment: Environment = [("PATH", "/nowhere")].into_iter().collect();
+        let console = Console::new(Box::new(sink()), Box::new(sink()), Arc::<dyn Ci>::from(ci::detect(&environment)));
+        let asking = Asking {
+            environment: &environment,
+            console: &console,
+            clients: &Clients::default(),
+            now: || SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.get()),
+            limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
+            verbose: false,
+            insecure_http: false,
+        };
+        let platform = PlatformUrl::new(&url("https://x.example"), false).unwrap();
+        let login = Login { platform: platform.clone(), headers: Vec::new(), at: Timestamp::from_secs(1000) };
+        let server = Server::read(&url("ssh://x.example")).unwrap();
+        let ssh = Ssh { server, key: None, passphrase: None, accept_new: false, login: Mutex::new(Some(login)) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(ssh.authenticate(&platform, &asking)).is_ok()
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_login_serves_for_a_minute() {
+        assert!(is_used_at(1000) && is_used_at(1059));
+        assert!(!is_used_at(1060) && !is_used_at(999) && !is_used_at(100_000));
+    }
+
+    #[test]
+    fn versions_are_read() {
+        for (said, version) in [
+            ("OpenSSH_9.2p1 Debian-2+deb12u10, OpenSSL 3.0.19", Some((9, 2))),
+            ("OpenSSH_for_Windows_8.6p1, LibreSSL 3.4.3", Some((8, 6))),
+            ("OpenSSH_10.0, OpenSSL", Some((10, 0))),
+            ("OpenSSH_8.3p1", Some((8, 3))),
+            ("Dropbear v2022.83", None),
+            ("OpenSSH", None),
+            ("", None),
+        ] {
+            assert_eq!(version_of(said), version, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_server_is_shown_as_it_is_written() {
+        for (text, shown) in [
+            ("ssh://x.example", "ssh://admin@x.example:1339"),
+            ("ssh://bob@x.example:22/", "ssh://bob@x.example:22"),
+            ("ssh://[::1]:22", "ssh://admin@[::1]:22"),
+            ("ssh://[::1]", "ssh://admin@[::1]:1339"),
+        ] {
+            assert_eq!(Server::read(&url(text)).unwrap().to_string(), shown);
+        }
     }
 }

@@ -89,7 +89,8 @@ fn key_user_and_port_are_those_that_were_given() {
 
 #[test]
 fn a_url_that_could_be_an_option_or_a_command_is_refused() {
-    let bad = ["-oProxyCommand=x", "a b", "$(x)", "host;x", "user:some-password@host", "-l@host", "host:0", "host:99999", "host:x", "", "a@"];
+    let bad =
+        ["-oProxyCommand=x", "a b", "$(x)", "host;x", "user:some-password@host", "-l@host", "host:0", "host:99999", "host:x", "", "a@"];
     for rest in [&bad[..], &["[::1", "host/path", "h%h", "host?x"]].concat() {
         let mut scene = answered("");
         let ran = scene.set("JF_URL", &format!("ssh://{rest}")).run(&["create"]);
@@ -150,7 +151,8 @@ fn an_openssh_that_would_ask_the_terminal_is_told_no_passphrase() {
 #[test]
 fn each_failure_of_ssh_has_a_message_of_its_own() {
     let changed = "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.";
-    let unknown = "No ED25519 host key is known for [ssh.example]:1339 and you have requested strict checking.\nHost key verification failed.";
+    let unknown =
+        "No ED25519 host key is known for [ssh.example]:1339 and you have requested strict checking.\nHost key verification failed.";
     let denied = "admin@ssh.example: Permission denied (publickey).";
     let cases = [
         (255, changed.to_owned(), 5, "is not the one that is known", "ssh-keygen -R '[ssh.example]:1339'"),
@@ -241,7 +243,8 @@ fn without_ssh_or_the_key_the_message_says_what_is_missing() {
 
 #[test]
 fn what_does_not_fit_together_is_an_error_before_ssh_runs() {
-    let cases: [(&[(&str, &str)], &[&str], &str); 6] = [
+    type Case<'c> = (&'c [(&'c str, &'c str)], &'c [&'c str], &'c str);
+    let cases: [Case; 6] = [
         (&[("JF_TOKEN_SSH_PASSPHRASE", "x"), ("JF_TOKEN_SSH_PASSPHRASE_FILE", "y")], &[], "JF_TOKEN_SSH_PASSPHRASE gives a passphrase too"),
         (&[("JF_TOKEN_SSH_PASSPHRASE", "x\ny")], &[], "has a line break inside"),
         (&[("JF_URL", "https://x.example")], &["--ssh-key-path", "key"], "is no ssh:// URL"),
@@ -252,7 +255,9 @@ fn what_does_not_fit_together_is_an_error_before_ssh_runs() {
     for (variables, flags, what) in cases {
         let mut scene = answered("");
         scene.write("work/key", "x");
-        variables.iter().for_each(|(name, value)| _ = scene.set(name, value));
+        for (name, value) in variables {
+            scene.set(name, value);
+        }
         let ran = scene.run(&[&["create"], flags].concat());
         assert!(ran.code == 2 && ran.stderr.contains(what), "{what}: {}", ran.story);
         assert!(calls(&scene).is_empty());
@@ -345,6 +350,14 @@ fn the_program_of_exec_learns_nothing_of_the_login() {
     }
 }
 
+/// The arguments and, where that can be read, the environments of this scene's processes.
+fn processes(scene: &Scene) -> String {
+    let folder = scene.path("").display().to_string();
+    let read = |path: std::path::PathBuf| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
+    let told = |process: fs::DirEntry| read(process.path().join("cmdline")) + &read(process.path().join("environ"));
+    fs::read_dir("/proc").unwrap().flatten().map(told).filter(|told| told.contains(&folder)).collect()
+}
+
 #[test]
 fn a_keeper_logs_in_by_itself() {
     let mut scene = answered(ASKS);
@@ -353,6 +366,8 @@ fn a_keeper_logs_in_by_itself() {
     assert_eq!(ran.code, 0, "{}", ran.story);
     fs::remove_file(scene.path("bin/passphrase")).unwrap();
     wait_until("nothing was renewed", || scene.sandbox.issued().len() > 2);
+    let told = processes(&scene);
+    assert!(told.contains("keep\0--foreground") && !told.contains("opens"), "{told}");
     assert_eq!(scene.read("bin/passphrase"), format!("{PASSPHRASE}\n"));
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     // One login of the keeper's serves all that it asks for within a minute.
