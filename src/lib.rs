@@ -151,9 +151,13 @@ pub mod fuzzing {
 #[must_use]
 pub fn main() -> ExitCode {
     os::harden();
+    let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
+    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
+        return if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     run(World {
-        args: std::env::args_os().collect(),
-        environment: std::env::vars_os().collect(),
+        args,
+        environment,
         folder: std::env::current_dir().unwrap_or_default(),
         stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),

@@ -84,6 +84,10 @@ fn parse(text: &str) -> std::result::Result<Url, Wrong> {
         return Err(Wrong("has a host name with other characters than ASCII's".into(), "Write the host as the DNS has it: xn--….example."));
     }
     let url = Url::parse(text).map_err(|error| Wrong(format!("is not a URL ({error})"), RIGHT))?;
+    if url.scheme() == "ssh" {
+        let right = "Leave the other credential out, or give the platform's https:// URL with it.";
+        return Err(Wrong("names a login by SSH, and another credential is given".into(), right));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Wrong(format!("the scheme '{}' is not known", url.scheme()), RIGHT));
     }

@@ -27,7 +27,7 @@ use request::{ApiRequest, ApiResponse, Operation};
 use retry::{InFlight, RetryPolicy};
 
 pub use address::PlatformUrl;
-pub use auth::Auth;
+pub use auth::{Auth, SecretHeader};
 pub use exchange::ExchangeRequest;
 pub use http::{Clients, Http};
 pub use retry::{LEFT_BEHIND, RetryBudget};

@@ -50,7 +50,11 @@ fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
         None => Issuing::Mint(request),
     };
     cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
-    let whom = platform.map_or_else(|| "no platform, for no URL is given".into(), |platform| platform.as_str().to_owned());
+    let whom = match (platform, &cx.options.connection.url) {
+        (Some(platform), _) => platform.as_str().to_owned(),
+        (None, Some(url)) => format!("the platform that {} leads to", url.source),
+        (None, None) => "no platform, for no URL is given".into(),
+    };
     let by = credential.map_or_else(|| "no credential, for none is given".into(), |credential| credential.because(&cx.options.credential));
     cx.console.say(&format!("would ask {whom}, by {by}"));
     Ok(())

@@ -32,8 +32,8 @@ impl CredentialSource for AccessToken {
         Box::pin(std::future::ready(Ok(Auth::Bearer(self.0.clone()))))
     }
 
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
-        Some(("--access-token-stdin", &self.0))
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
+        Some(("--access-token-stdin", self.0.expose()))
     }
 }
 

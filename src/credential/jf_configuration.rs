@@ -80,8 +80,8 @@ impl CredentialSource for Server {
         error
     }
 
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
-        Some(("--access-token-stdin", &self.token))
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
+        Some(("--access-token-stdin", self.token.expose()))
     }
 }
 

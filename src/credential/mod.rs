@@ -6,6 +6,7 @@ mod identity_token;
 mod jf_configuration;
 mod oidc;
 mod report;
+mod ssh;
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -86,7 +87,9 @@ struct KindOfCredential {
 }
 
 /// Every kind of credential.
-const KINDS: [&KindOfCredential; 3] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND];
+const KINDS: [&KindOfCredential; 4] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND, &ssh::KIND];
+
+pub use ssh::answer_ssh;
 
 /// For kinds that count only if an option names one.
 fn never(_place: &Place) -> Option<Source> {
@@ -146,7 +149,13 @@ trait CredentialSource: Send + Sync {
         Ok(())
     }
 
-    /// What requests to this platform prove themselves with. Some kinds have to ask for it first.
+    /// Asks for that platform, if nothing but this knows it.
+    fn locate<'a>(&'a self, asking: &'a Asking<'a>) -> Asked<'a, ()> {
+        let _ = asking;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What requests to this platform prove themselves with. Some kinds have to ask for it first; one that can name a platform refuses another.
     fn authenticate<'a>(&'a self, platform: &'a PlatformUrl, asking: &'a Asking<'a>) -> Asked<'a, Auth>;
 
     /// What an exchange proves itself with.
@@ -176,7 +185,7 @@ trait CredentialSource: Send + Sync {
     }
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
         None
     }
 }
@@ -224,6 +233,20 @@ impl Credential {
     /// Fails if it can't.
     pub fn check(&self, asking: &Asking<'_>) -> Result<()> {
         self.from.check(asking)
+    }
+
+    /// Whether this option can name its kind.
+    #[must_use]
+    pub fn is_named_by(&self, option: &table::Opt) -> bool {
+        self.kind.named_by.iter().any(|own| own.name == option.name)
+    }
+
+    /// Asks for that platform, if nothing but this credential knows it.
+    ///
+    /// # Errors
+    /// Fails if there is no answer.
+    pub async fn locate(&self, asking: &Asking<'_>) -> Result<()> {
+        self.from.locate(asking).await
     }
 
     /// What requests to this platform prove themselves with. It may be a token that has to be asked for: then only for what can't be done
@@ -281,7 +304,7 @@ impl Credential {
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
     #[must_use]
-    pub fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    pub fn for_keeper(&self) -> Option<(&'static str, &str)> {
         self.from.for_keeper()
     }
 
@@ -290,7 +313,7 @@ impl Credential {
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
-        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name];
+        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name, table::SSH_PASSPHRASE.name];
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));

@@ -236,9 +236,9 @@ impl CredentialSource for Oidc {
         }
     }
 
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
         match &self.source {
-            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token)),
+            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token.expose())),
             _ => None,
         }
     }

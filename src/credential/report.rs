@@ -6,7 +6,7 @@ use super::{KINDS, Place, jf_configuration};
 use crate::ci::IdToken;
 use crate::error::{Error, Kind};
 use crate::options::table::{INPUT, Opt};
-use crate::options::{CredentialOptions, Source};
+use crate::options::{CredentialOptions, Group, Source};
 
 /// The error for a missing credential. A user and a password are refused with jf's own reason.
 pub fn none(place: &Place) -> Error {
@@ -21,7 +21,8 @@ pub fn none(place: &Place) -> Error {
 /// Each place in its order, with what was found there.
 pub fn looked_for(place: &Place) -> String {
     let options = &place.options.credential;
-    let names = || KINDS.into_iter().flat_map(|kind| kind.named_by).copied();
+    // The URL names one only if it is that of an SSH server.
+    let names = || KINDS.into_iter().flat_map(|kind| kind.named_by).copied().filter(|option| option.group == Group::Credential);
     let list = |name: &dyn Fn(&Opt) -> Option<String>| names().filter_map(name).collect::<Vec<_>>().join(", ");
     let flags = list(&|option| Some(marked(format!("--{}", option.name), options, option, |source| matches!(source, Source::Flag(_)))));
     let inputs =

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use redact::Secret;
 use tokio::runtime::Runtime;
 
+use super::Stop;
 use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
@@ -102,6 +103,9 @@ impl Context {
     /// # Errors
     /// Fails if it is wrong, or the credential that would bring it is.
     pub fn platform(&self) -> Result<Option<PlatformUrl>> {
+        if let Some(guide) = self.guide()? {
+            return Ok(guide.platform());
+        }
         if self.credential_brings_platform()
             && let Some(brought) = self.credential()?.and_then(Credential::platform)
         {
@@ -111,11 +115,46 @@ impl Context {
         connection.url.as_ref().map(|given| PlatformUrl::new(given, connection.insecure_http)).transpose()
     }
 
-    /// The platform's address.
+    /// The credential, if nothing but that knows the platform.
+    fn guide(&self) -> Result<Option<&Credential>> {
+        if self.options.credential.get(&table::URL).is_none() {
+            return Ok(None);
+        }
+        Ok(self.credential()?.filter(|credential| credential.is_named_by(&table::URL)))
+    }
+
+    /// Whether the credential may be sent to this platform. One that has yet to be asked for its own checks that itself.
     ///
     /// # Errors
-    /// Fails if it was not given, or is wrong.
+    /// Fails if the platform that was given is wrong.
+    pub fn is_for(&self, platform: &PlatformUrl) -> Result<bool> {
+        match self.guide()? {
+            Some(guide) => Ok(guide.platform().is_none_or(|own| own == *platform)),
+            None => Ok(self.platform()?.as_ref() == Some(platform)),
+        }
+    }
+
+    /// Asks for the platform's address, if nothing but the credential knows it.
+    ///
+    /// # Errors
+    /// Fails if there is no answer.
+    pub async fn locate(&self) -> Result<()> {
+        let Some(guide) = self.guide()? else { return Ok(()) };
+        let asking = self.asking(self.limits());
+        tokio::select! {
+            located = guide.locate(&asking) => located,
+            signal = Stop::Signal.requested() => Err(Error::new(Kind::Interrupted(signal), "stopped while logging in", "")),
+        }
+    }
+
+    /// The platform's address. Not for use in async code.
+    ///
+    /// # Errors
+    /// Fails if it was not given, or is wrong, or is not told.
     pub fn platform_or_fail(&self) -> Result<PlatformUrl> {
+        if self.guide()?.is_some() {
+            self.block_on(self.locate())?;
+        }
         self.platform()?.ok_or_else(|| {
             credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
                 Error::input(

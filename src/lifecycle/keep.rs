@@ -387,7 +387,7 @@ impl Launch {
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;
         if let (Some((_, secret)), Some(mut stdin)) = (by_stdin, started.stdin.take())
-            && let Err(error) = stdin.write_all(secret.expose().as_bytes())
+            && let Err(error) = stdin.write_all(secret.as_bytes())
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             return Err(error);

@@ -371,7 +371,7 @@ impl<'t> TokenSource<'t> {
         let issue = match given {
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and must not be sent to another.
-            Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
+            Some(_) if !self.cx.is_for(&stored.platform)? => {
                 Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
             // In a later step, JF_ACCESS_TOKEN may be the very token that was minted.

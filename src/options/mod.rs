@@ -66,7 +66,7 @@ pub struct Connection {
 
 /// The credential (what proves who the job is), as it was given.
 pub struct CredentialOptions {
-    /// Every option of the group that was given; a switch, that is on.
+    /// Every option of the group that was given; a switch, that is on. Also the URL, if it says how to prove who the job is: by SSH.
     pub given: Vec<(&'static table::Opt, InputValue)>,
     /// A user. Without an access token, a user and a password can't mint.
     pub user: Option<InputValue>,
@@ -200,16 +200,22 @@ impl Options {
         let text = |option| inputs.text(option);
         let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
         inputs.check_action()?;
+        let url = text(&t::URL)?;
+        let login = url.clone().filter(|url| url.after_ssh().is_some()).map(|url| (&t::URL, url));
         Ok(Self {
             connection: Connection {
-                url: text(&t::URL)?,
+                url,
                 insecure_http: switch(&t::INSECURE_HTTP)?,
                 retry_for: span(&t::RETRY_FOR)?.unwrap_or(Duration::from_secs(30)),
                 ca_file: text(&t::CA_FILE)?,
                 insecure_tls: inputs.switched_on(&t::INSECURE_TLS)?,
                 headers: text(&t::HEADER)?,
             },
-            credential: CredentialOptions { given: inputs.given(Group::Credential)?, user: text(&t::USER)?, password: text(&t::PASSWORD)? },
+            credential: CredentialOptions {
+                given: inputs.given(Group::Credential)?.into_iter().chain(login).collect(),
+                user: text(&t::USER)?,
+                password: text(&t::PASSWORD)?,
+            },
             token: TokenOptions {
                 username: inputs.username()?,
                 scope: text(&t::SCOPE)?,

@@ -54,6 +54,13 @@ pub struct InputValue {
 }
 
 impl InputValue {
+    /// What follows `ssh://`, if this is such a URL.
+    #[must_use]
+    pub fn after_ssh(&self) -> Option<&str> {
+        let (scheme, rest) = self.text.trim().split_once("://")?;
+        scheme.eq_ignore_ascii_case("ssh").then_some(rest)
+    }
+
     /// The error for this value being wrong, with the reason and what would be right.
     #[must_use]
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {

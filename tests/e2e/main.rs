@@ -1,4 +1,4 @@
-//! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy and a terminal.
+//! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy, an SSH server and a terminal.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::format_collect, reason = "a failed step ends the test")]
 
@@ -9,4 +9,5 @@ mod act;
 mod gitlab;
 mod peers;
 mod proxy;
+mod ssh;
 mod terminal;

@@ -38,4 +38,5 @@ mod renewing;
 mod sessions;
 mod signals;
 mod slips;
+mod ssh;
 mod state_file;

@@ -1,3 +1,4 @@
+mod offer;
 mod terminal;
 
 use std::ffi::OsStr;
@@ -16,6 +17,7 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use offer::{Offer, accept};
 pub use terminal::{Outputs, Screens};
 
 /// The variable that names the user's own folder.
