@@ -297,8 +297,12 @@ fn an_exported_server_counts_in_a_ci_too_and_the_first_is_the_default() {
     let mut scene = configured();
     let of = |scene: &Scene, id: &str| but(server(scene, id), json!({ "user": id }));
     let (first, second) = (export(of(&scene, "first")), export(of(&scene, "second")));
-    scene.set("CI", "true").set("JF_ENV_2", &second).set("JF_ENV_1", &first);
-    scene.set("JF_ENV_0", "");
+    scene.set("CI", "true").set("JF_ENV_2", &second).set("JF_ENV_0", "");
+    // Whatever order the environment has them in: this one comes last.
+    scene.set_twice("JF_ENV_1", &first);
+    let ran = scene.run_at(0, &["create", "--expiry", "1h", "--dry-run"]);
+    assert!(ran.stdout.contains("\"username\":\"first\""), "{}", ran.story);
+    scene.set("JF_ENV_1", &first);
     let dry = |scene: &Scene, more: &[&str]| scene.run(&[&["create", "--expiry", "1h", "--dry-run"], more].concat());
     for (more, user) in [(&[][..], "first"), (&["--server-id", "second"], "second"), (&["--server-id", "other"], "alice")] {
         let ran = dry(&scene, more);
