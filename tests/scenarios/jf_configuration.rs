@@ -37,6 +37,7 @@ fn server(scene: &Scene, id: &str) -> Value {
 }
 
 /// One with more, or with other, values; null takes a value away.
+#[expect(clippy::needless_pass_by_value, reason = "callers pass json!(…)")]
 fn but(mut server: Value, changes: Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         server[name] = value.clone();
@@ -498,7 +499,7 @@ fn every_wrong_configuration_gets_its_own_clear_message_and_nothing_is_sent() {
     let (acme, other) = (server(&scene, "acme"), server(&scene, "other"));
     let of = |servers: &[Value]| Some(file_of(servers));
     let without_token = |changes: Value| of(&[but(but(acme.clone(), json!({ "accessToken": null })), changes)]);
-    let whole = file_of(&[acme.clone()]);
+    let whole = file_of(std::slice::from_ref(&acme));
     let encrypted_file = {
         let token = encrypted(scene.sandbox.admin_token(), KEY);
         json!({ "servers": [but(acme.clone(), json!({ "accessToken": token }))], "version": "6", "enc": true }).to_string()
@@ -509,7 +510,7 @@ fn every_wrong_configuration_gets_its_own_clear_message_and_nothing_is_sent() {
         wrong("no server", of(&[])),
         wrong("no servers", Some(r#"{"servers": null, "version": "6"}"#.into())),
         named("no file, and a server named", None),
-        named("an unknown server", of(&[other.clone()])),
+        named("an unknown server", of(std::slice::from_ref(&other))),
         named("an unknown server among many", of(&many)),
         named("two servers of one name", of(&[acme.clone(), but(acme.clone(), json!({ "user": "bob" }))])),
         wrong("no default", of(&[acme.clone(), other.clone()])),
@@ -541,7 +542,7 @@ fn every_wrong_configuration_gets_its_own_clear_message_and_nothing_is_sent() {
         with_export("an export of another version", STANDARD.encode(r#"{"version": 3}"#)),
         with_export("an export with a password", export(but(acme.clone(), json!({ "accessToken": null, "password": "hunter2-of-bob" })))),
         Wrong { arguments: &["create", "--server-id", "acme"], ..with_export("another export is broken", "{}".into()) },
-        Wrong { variables: vec![("JF_URL", "https://elsewhere.example".into())], ..wrong("JF_URL is another", of(&[acme.clone()])) },
+        Wrong { variables: vec![("JF_URL", "https://elsewhere.example".into())], ..wrong("JF_URL is another", of(std::slice::from_ref(&acme))) },
         Wrong { variables: vec![("HOME", String::new())], ..named("no home", None) },
     ];
     let (mut story, token) = (String::new(), scene.sandbox.admin_token().to_owned());
