@@ -37,6 +37,7 @@ pub struct Sandbox {
     server: Server,
     shared: Shared,
     ca_pem: String,
+    client: (String, String),
     admin_token: String,
     user_token: String,
 }
@@ -107,6 +108,11 @@ impl Sandbox {
     /// The certificate of the temporary CA as PEM; empty without TLS.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// A client certificate of the temporary CA, and its key, as PEM; empty without TLS.
+    pub fn client_certificate(&self) -> (&str, &str) {
+        (&self.client.0, &self.client.1)
     }
 
     /// The access token of user `admin`.
@@ -218,17 +224,11 @@ impl Builder {
 
     /// Starts the server. When this returns, it accepts connections.
     pub fn start(self) -> Sandbox {
-        let (ca_pem, acceptor) = match self.tls {
-            Some(tls) => {
-                let (ca_pem, acceptor) = tls::acceptor(tls);
-                (ca_pem, Some(acceptor))
-            }
-            None => Default::default(),
-        };
+        let tls::Pki { ca_pem, client, acceptor } = self.tls.map(tls::pki).unwrap_or_default();
         let shared = Shared::new(self.settings);
         let scheme_and_host = if acceptor.is_some() { "https://localhost" } else { "http://127.0.0.1" };
         let (admin_token, user_token) = shared.lock().seed();
         let server = Server::start(self.port, acceptor, &shared, scheme_and_host);
-        Sandbox { server, shared, ca_pem, admin_token, user_token }
+        Sandbox { server, shared, ca_pem, client, admin_token, user_token }
     }
 }

@@ -1,6 +1,7 @@
 //! The credential: what proves who the job is. One file per kind, one line in `KINDS`.
 
 mod access_token;
+mod certificate;
 mod command;
 mod identity_token;
 mod oidc;
@@ -14,7 +15,7 @@ use redact::Secret;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest};
+use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -31,6 +32,8 @@ pub struct Place<'p> {
     pub ci: &'p dyn Ci,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
+    /// How the platform is reached, or what is wrong with it.
+    pub transport: Result<&'p Transport>,
 }
 
 /// What a credential asks with that is not at hand.
@@ -39,6 +42,8 @@ pub struct Asking<'c> {
     pub environment: &'c Environment,
     /// Where to print.
     pub console: &'c Console,
+    /// How the platform is reached, or what is wrong with it.
+    pub transport: Result<&'c Transport>,
     /// The HTTP clients of the process.
     pub clients: &'c Clients,
     /// The clock.
@@ -52,12 +57,20 @@ pub struct Asking<'c> {
 }
 
 impl Asking<'_> {
+    /// How the platform is reached.
+    ///
+    /// # Errors
+    /// Fails if something that was given for that is wrong.
+    fn transport(&self) -> Result<&Transport> {
+        self.transport.as_ref().copied().map_err(Clone::clone)
+    }
+
     /// Runs `work` with a client for this platform, or another service.
     ///
     /// # Errors
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
-        let http = self.clients.http(platform, self.environment, self.now)?;
+        let http = self.clients.http(platform, self.transport()?, self.environment, self.console, self.now)?;
         work(&Client::new(&http, platform, self.limits, self.console, self.verbose)).await
     }
 }
@@ -74,7 +87,7 @@ struct KindOfCredential {
     find: fn(&mut Place) -> Result<Credential>,
 }
 
-/// Every kind of credential.
+/// Every kind of credential but the last resort.
 const KINDS: [&KindOfCredential; 2] = [&access_token::KIND, &oidc::KIND];
 
 impl KindOfCredential {
@@ -108,6 +121,11 @@ trait CredentialSource: Send + Sync {
     /// The access token at hand, if it is one.
     fn token(&self) -> Option<&Secret> {
         None
+    }
+
+    /// What requests prove themselves with, if nobody has to be asked for it.
+    fn at_hand(&self) -> Option<Auth> {
+        self.token().cloned().map(Auth::Bearer)
     }
 
     /// Checks, before anything is created, that it can be asked for.
@@ -189,7 +207,13 @@ impl Credential {
     /// What requests prove themselves with, if nobody has to be asked for it.
     #[must_use]
     pub fn at_hand(&self) -> Option<Auth> {
-        self.token().cloned().map(Auth::Bearer)
+        self.from.at_hand()
+    }
+
+    /// Whether it counts only where there is no other: the client certificate, which may be there for TLS alone.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.kind.name == certificate::KIND.name
     }
 
     /// How a token is issued by this credential, and issued again.
@@ -230,6 +254,10 @@ impl Credential {
     /// gets by its standard input.
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
+        if self.is_last_resort() {
+            // It gets the client certificate in any case.
+            return Vec::new();
+        }
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || option.name == table::ACCESS_TOKEN.name;
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
@@ -294,7 +322,7 @@ impl Issuing {
 }
 
 /// The credential that the options give, if any. A flag beats an input, which beats a variable; one that was named and is wrong is an error,
-/// and the next is not tried.
+/// and the next is not tried. A client certificate is the credential if there is no other.
 ///
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
@@ -302,7 +330,10 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
     let options = &place.options.credential;
     let mut named: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?))).collect();
     named.sort_by_key(|(_, given)| given.source.rank());
-    let Some((kind, first)) = named.first() else { return Ok(None) };
+    let Some((kind, first)) = named.first() else {
+        let is_given = certificate::KIND.named_by.iter().chain(certificate::KIND.details).any(|option| options.get(option).is_some());
+        return is_given.then(|| (certificate::KIND.find)(place)).transpose();
+    };
     if let Some((other, second)) = named.get(1).filter(|(_, second)| second.source.rank() == first.source.rank()) {
         let what =
             format!("{} gives {}, and {} gives {}: which one is the credential?", first.source, kind.name, second.source, other.name);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use redact::Secret;
 use tokio::runtime::Runtime;
 
-use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest};
+use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
@@ -34,6 +34,7 @@ pub struct Context {
     stdin: Mutex<Box<dyn Read + Send>>,
     credential: OnceLock<Result<Option<Credential>>>,
     remembered: OnceLock<Option<Credential>>,
+    transport: OnceLock<Result<Transport>>,
     clients: Clients,
     runtime: OnceLock<Runtime>,
     /// When this process first told the log to hide a new token.
@@ -74,6 +75,7 @@ impl Context {
             stdin: Mutex::new(outside.stdin),
             credential: OnceLock::new(),
             remembered: OnceLock::new(),
+            transport: OnceLock::new(),
             clients: Clients::default(),
             runtime: OnceLock::new(),
             masked: Mutex::default(),
@@ -133,6 +135,16 @@ impl Context {
         Ok(request)
     }
 
+    /// How the platform is reached. It is read once, when it is first needed.
+    ///
+    /// # Errors
+    /// Fails if something that was given for that is wrong.
+    pub fn transport(&self) -> Result<&Transport> {
+        let (connection, credential) = (&self.options.connection, &self.options.credential);
+        let read = self.transport.get_or_init(|| Transport::new(connection, credential, self.platform().ok().flatten()));
+        read.as_ref().map_err(Clone::clone)
+    }
+
     /// The credential, if one was given. It is looked for once, because a pipe can't be read again.
     ///
     /// # Errors
@@ -146,7 +158,13 @@ impl Context {
     }
 
     fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place { options: &self.options, environment: &self.environment, ci: self.ci.as_ref(), stdin }
+        credential::Place {
+            options: &self.options,
+            environment: &self.environment,
+            ci: self.ci.as_ref(),
+            stdin,
+            transport: self.transport(),
+        }
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -225,6 +243,7 @@ impl Context {
         Asking {
             environment: &self.environment,
             console: &self.console,
+            transport: self.transport(),
             clients: &self.clients,
             now: self.clock,
             limits,

@@ -53,8 +53,13 @@ impl<'c> NewToken<'c> {
             return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
         }
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
+        let transport = cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
+        if credential.is_last_resort() {
+            transport.check_shown(&platform)?;
+        }
+        cx.mask(transport.secrets_of_headers(), false)?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         let max_life = max_life(&cx.options.token)?;

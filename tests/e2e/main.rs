@@ -1,4 +1,5 @@
-//! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy and a terminal.
+//! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, a proxy and a terminal,
+//! web servers that speak TLS in their own ways, and the certificates that openssl makes.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::format_collect, reason = "a failed step ends the test")]
 
@@ -10,3 +11,4 @@ mod gitlab;
 mod peers;
 mod proxy;
 mod terminal;
+mod transport;

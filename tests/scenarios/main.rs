@@ -36,3 +36,4 @@ mod sessions;
 mod signals;
 mod slips;
 mod state_file;
+mod transport;

@@ -1,0 +1,44 @@
+//! The client certificate as the credential, where no other is given: it is shown by TLS, and requests have no `Authorization`. Whose rights
+//! that gives is up to the platform, or to what stands in front of it.
+
+use redact::Secret;
+
+use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place};
+use crate::api::{Auth, PlatformUrl};
+use crate::error::Result;
+use crate::options::Source;
+use crate::options::table::{CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_CERT_KEY_PATH, CLIENT_CERT_PATH};
+
+pub const KIND: KindOfCredential = KindOfCredential {
+    name: "a client certificate",
+    named_by: &[&CLIENT_CERT_PATH, &CLIENT_CERT],
+    details: &[&CLIENT_CERT_KEY_PATH, &CLIENT_CERT_KEY],
+    find,
+};
+
+struct Certificate {
+    /// The lines of the private key.
+    key: Vec<Secret>,
+}
+
+impl CredentialSource for Certificate {
+    fn secrets(&self) -> Vec<&Secret> {
+        self.key.iter().collect()
+    }
+
+    fn at_hand(&self) -> Option<Auth> {
+        Some(Auth::Certificate)
+    }
+
+    fn authenticate<'a>(&'a self, platform: &'a PlatformUrl, asking: &'a Asking<'a>) -> Asked<'a, Auth> {
+        let shown = asking.transport().and_then(|transport| transport.check_shown(platform));
+        Box::pin(std::future::ready(shown.map(|()| Auth::Certificate)))
+    }
+}
+
+fn find(place: &mut Place) -> Result<Credential> {
+    let key = place.transport.clone()?.secrets_of_key().cloned().collect();
+    let given = KIND.named(&place.options.credential);
+    let source = given.map_or_else(|| Source::Variable(CLIENT_CERT_PATH.variable.into()), |given| given.source.clone());
+    Ok(Credential { from: Box::new(Certificate { key }), kind: &KIND, source })
+}
