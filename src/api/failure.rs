@@ -119,7 +119,7 @@ pub(super) fn status(request: &ApiRequest, asked: Option<RetryAfter>, response: 
         &if repeats_the_status { format!("{status}{later}") } else { format!("{status}, {said}{later}") },
         help,
     );
-    if words.is_none() {
+    if words.is_none() && request.way.proxy.is_some() {
         error = error.with_advice(request.way.may_be_the_proxys().trim_start());
     }
     error.answered(status.as_u16(), from_platform.then_some(refusal))

@@ -3,9 +3,9 @@
 
 use redact::Secret;
 
-use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place};
+use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
 use crate::api::{Auth, PlatformUrl};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::options::Source;
 use crate::options::table::{CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_CERT_KEY_PATH, CLIENT_CERT_PATH};
 
@@ -33,6 +33,13 @@ impl CredentialSource for Certificate {
     fn authenticate<'a>(&'a self, platform: &'a PlatformUrl, asking: &'a Asking<'a>) -> Asked<'a, Auth> {
         let shown = asking.transport().and_then(|transport| transport.check_shown(platform));
         Box::pin(std::future::ready(shown.map(|()| Auth::Certificate)))
+    }
+
+    fn explain(&self, error: Error, _issuing: &Issuing) -> Error {
+        if error.status() != Some(401) {
+            return error;
+        }
+        error.with_help("The client certificate alone stands for no user here: give an access token too, or ask the platform's admins for which user it should stand.")
     }
 }
 

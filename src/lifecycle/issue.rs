@@ -59,7 +59,9 @@ impl<'c> NewToken<'c> {
         if credential.is_last_resort() {
             transport.check_shown(&platform)?;
         }
-        cx.mask(transport.secrets_of_headers(), false)?;
+        if transport.secrets_of_headers().next().is_some() {
+            cx.mask(transport.secrets_of_headers(), false)?;
+        }
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         let max_life = max_life(&cx.options.token)?;

@@ -49,12 +49,12 @@ impl Parrot {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let mut head = Vec::new();
+                let mut request = Vec::new();
                 let mut byte = [0];
-                while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
-                    head.push(byte[0]);
+                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+                    request.push(byte[0]);
                 }
-                all.lock().unwrap().push(String::from_utf8_lossy(&head).into_owned());
+                all.lock().unwrap().push(String::from_utf8_lossy(&request).into_owned());
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
@@ -112,6 +112,7 @@ fn a_client_certificate_alone_is_a_credential_and_no_other_header_is_sent() {
     // The sandbox wants a token, so it refuses; but it was asked.
     let ran = with_certificate(&scene, &["create", "--retry-for", "0", "--verbose"]);
     assert!(ran.code == 4 && ran.story.contains("--- request POST /access/api/v1/tokens"), "{}", ran.story);
+    assert!(ran.stderr.contains("alone stands for no user here"), "{}", ran.story);
     assert!(!ran.story.contains("\nauthorization:") && !ran.stderr.contains("> authorization"), "{}", ran.story);
     // Over plain http it would prove nothing.
     let mut plain = Scene::new();
@@ -451,4 +452,14 @@ fn a_proxy_by_https_is_not_shown_the_client_certificate() {
     scene.leaves_the_machine().set("https_proxy", "https://127.0.0.1:1");
     let ran = with_certificate(&scene, &["create", "--retry-for", "0"]);
     assert!(ran.code == 2 && ran.stderr.contains("https_proxy names a proxy by https"), "{}", ran.story);
+}
+
+#[test]
+fn insecure_tls_is_not_for_a_proxy_that_is_spoken_to_by_https() {
+    let mut scene = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    let proxy = Sandbox::builder().tls(Tls::Valid).start();
+    scene.leaves_the_machine().set("https_proxy", &format!("https://localhost:{}", proxy.port()));
+    let ran = scene.run(&["create", "--retry-for", "0", "--insecure-tls"]);
+    assert!(ran.code == 5 && ran.stderr.contains("a CA that this machine does not know"), "{}", ran.story);
+    assert!(ran.stderr.contains("any TLS certificate of 0.0.0.0 is accepted"), "{}", ran.story);
 }
