@@ -52,6 +52,13 @@ impl PlatformUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The host's name or address, without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = Url::parse(&self.0).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.unwrap_or_default().trim_matches(['[', ']']).to_owned()
+    }
+
     /// Whether it is an https URL.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -104,6 +104,7 @@ impl Client<'_> {
             refresh_token: None,
             body: wanted.posts.then_some(""),
             body_type: JSON,
+            way: self.http.way(),
         };
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
         let fields: serde_json::Value = serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))?;

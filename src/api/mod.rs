@@ -5,13 +5,17 @@ mod auth;
 mod exchange;
 mod failure;
 pub mod fuzzing;
+mod handshake;
 mod http;
+mod pem;
 mod refusal;
 mod request;
 mod retry;
 mod scope;
+mod tls;
 mod token;
 mod token_request;
+mod transport;
 
 use std::time::Duration;
 
@@ -33,6 +37,7 @@ pub use http::{Clients, Http};
 pub use retry::{LEFT_BEHIND, RetryBudget};
 pub use token::{Claims, IssuedToken, claims, user_name};
 pub use token_request::{TokenRequest, max_life, project_key};
+pub use transport::{Transport, client_certificate};
 
 const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";
@@ -176,7 +181,7 @@ impl<'a> Client<'a> {
     }
 
     fn request<'b>(
-        &self,
+        &'b self,
         operation: Operation,
         method: Method,
         path: &str,
@@ -192,6 +197,7 @@ impl<'a> Client<'a> {
             body,
             body_type: body_type.unwrap_or_default(),
             refresh_token: None,
+            way: self.http.way(),
         }
     }
 }

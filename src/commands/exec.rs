@@ -53,6 +53,7 @@ fn exec(cx: &Context) -> Result<u8> {
     let name = cx.options.hand_over.env_var.as_ref().map(variable).transpose()?.unwrap_or(ACCESS_TOKEN.variable);
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;
+    cx.transport()?;
     let mut session = cx.session()?;
     targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
@@ -73,6 +74,7 @@ fn exec(cx: &Context) -> Result<u8> {
     // What is given as the credential may be the session's own token, which the program gets anyway.
     let state = session.read()?;
     let secrets = credential.map(Credential::secrets).unwrap_or_default().into_iter();
+    let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, secrets, signals })?;
     let mut failed = false;

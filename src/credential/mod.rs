@@ -1,6 +1,7 @@
 //! The credential: what proves who the job is. One file per kind, one line in `KINDS`.
 
 mod access_token;
+mod certificate;
 mod command;
 mod identity_token;
 mod jf_configuration;
@@ -18,7 +19,7 @@ use redact::{HIDDEN, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest};
+use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -39,6 +40,8 @@ pub struct Place<'p> {
     pub in_action: bool,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
+    /// How the platform is reached, or what is wrong with it.
+    pub transport: Result<&'p Transport>,
 }
 
 /// What a credential asks with that is not at hand.
@@ -47,6 +50,8 @@ pub struct Asking<'c> {
     pub environment: &'c Environment,
     /// Where to print.
     pub console: &'c Console,
+    /// How the platform is reached, or what is wrong with it.
+    pub transport: Result<&'c Transport>,
     /// The HTTP clients of the process.
     pub clients: &'c Clients,
     /// The clock.
@@ -60,12 +65,20 @@ pub struct Asking<'c> {
 }
 
 impl Asking<'_> {
+    /// How the platform is reached.
+    ///
+    /// # Errors
+    /// Fails if something that was given for that is wrong.
+    fn transport(&self) -> Result<&Transport> {
+        self.transport.as_ref().copied().map_err(Clone::clone)
+    }
+
     /// Runs `work` with a client for this platform, or another service.
     ///
     /// # Errors
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
-        let http = self.clients.http(platform, self.environment, self.now)?;
+        let http = self.clients.http(platform, self.transport()?, self.environment, self.console, self.now)?;
         work(&Client::new(&http, platform, self.limits, self.console, self.verbose)).await
     }
 }
@@ -86,7 +99,7 @@ struct KindOfCredential {
     find: fn(&mut Place) -> Result<Credential>,
 }
 
-/// Every kind of credential.
+/// Every kind of credential but the last resort.
 const KINDS: [&KindOfCredential; 4] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND, &ssh::KIND];
 
 pub use ssh::answer_ssh;
@@ -142,6 +155,11 @@ trait CredentialSource: Send + Sync {
     /// The files of a client certificate and its key that come with it.
     fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
         None
+    }
+
+    /// What requests prove themselves with, if nobody has to be asked for it.
+    fn at_hand(&self) -> Option<Auth> {
+        self.token().cloned().map(Auth::Bearer)
     }
 
     /// Checks, before anything is created, that it can be asked for.
@@ -261,7 +279,13 @@ impl Credential {
     /// What requests prove themselves with, if nobody has to be asked for it.
     #[must_use]
     pub fn at_hand(&self) -> Option<Auth> {
-        self.token().cloned().map(Auth::Bearer)
+        self.from.at_hand()
+    }
+
+    /// Whether it counts only where there is no other: the client certificate, which may be there for TLS alone.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.kind.name == certificate::KIND.name
     }
 
     /// How a token is issued by this credential, and issued again.
@@ -312,6 +336,10 @@ impl Credential {
     /// gets by its standard input.
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
+        if self.is_last_resort() {
+            // It gets the client certificate in any case.
+            return Vec::new();
+        }
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
         let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name, table::SSH_PASSPHRASE.name];
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
@@ -389,6 +417,12 @@ fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
     let mut given: Vec<_> = KINDS.into_iter().filter_map(named).collect();
     if given.is_empty() {
         given = KINDS.into_iter().filter_map(|kind| Some((kind, (kind.unnamed)(place)?))).collect();
+    }
+    let is_default = |(_, source): &(_, Source)| *source == Source::Configuration;
+    if given.iter().all(is_default)
+        && let Some(source) = certificate::given(&place.options.credential)
+    {
+        return vec![(&certificate::KIND, source)];
     }
     let highest = given.iter().map(|(_, source)| source.rank()).min();
     given.retain(|(_, source)| Some(source.rank()) == highest);

@@ -476,7 +476,7 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::api::{Clients, Limits, RetryBudget};
+    use crate::api::{Clients, Limits, RetryBudget, Transport};
     use crate::ci::{self, Ci};
     use crate::io::Console;
 
@@ -495,6 +495,7 @@ mod tests {
             environment: &environment,
             console: &console,
             clients: &Clients::default(),
+            transport: Ok(&Transport::default()),
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.get()),
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,

@@ -8,7 +8,7 @@ use redact::Secret;
 use tokio::runtime::Runtime;
 
 use super::Stop;
-use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest};
+use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
@@ -35,6 +35,7 @@ pub struct Context {
     stdin: Mutex<Box<dyn Read + Send>>,
     credential: OnceLock<Result<Option<Credential>>>,
     remembered: OnceLock<Option<Credential>>,
+    transport: OnceLock<Result<Transport>>,
     clients: Clients,
     runtime: OnceLock<Runtime>,
     /// When this process first told the log to hide a new token.
@@ -75,6 +76,7 @@ impl Context {
             stdin: Mutex::new(outside.stdin),
             credential: OnceLock::new(),
             remembered: OnceLock::new(),
+            transport: OnceLock::new(),
             clients: Clients::default(),
             runtime: OnceLock::new(),
             masked: Mutex::default(),
@@ -195,6 +197,16 @@ impl Context {
         Ok(request)
     }
 
+    /// How the platform is reached. It is read once, when it is first needed.
+    ///
+    /// # Errors
+    /// Fails if something that was given for that is wrong.
+    pub fn transport(&self) -> Result<&Transport> {
+        let (connection, credential) = (&self.options.connection, &self.options.credential);
+        let read = self.transport.get_or_init(|| Transport::new(connection, credential));
+        read.as_ref().map_err(Clone::clone)
+    }
+
     /// The credential, if one was given. It is looked for once, because a pipe can't be read again.
     ///
     /// # Errors
@@ -202,7 +214,11 @@ impl Context {
     pub fn credential(&self) -> Result<Option<&Credential>> {
         let found = self.credential.get_or_init(|| {
             let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
-            credential::find(&mut self.place_of_credential(&mut **stdin))
+            let found = credential::find(&mut self.place_of_credential(&mut **stdin))?;
+            if let Some((certificate, key)) = found.as_ref().and_then(Credential::client_certificate) {
+                self.transport()?.bring(&certificate, &key)?;
+            }
+            Ok(found)
         });
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
@@ -215,6 +231,7 @@ impl Context {
             in_job: self.ci.is_ci() || self.action.is_some(),
             in_action: self.action.is_some(),
             stdin,
+            transport: self.transport(),
         }
     }
 
@@ -296,9 +313,16 @@ impl Context {
     /// What a credential asks with that is not at hand.
     #[must_use]
     pub fn asking(&self, limits: Limits) -> Asking<'_> {
+        if let Ok(transport) = self.transport()
+            && !transport.has_platform()
+            && let Ok(Some(platform)) = self.platform()
+        {
+            transport.is_to(platform);
+        }
         Asking {
             environment: &self.environment,
             console: &self.console,
+            transport: self.transport(),
             clients: &self.clients,
             now: self.clock,
             limits,

@@ -54,8 +54,15 @@ impl<'c> NewToken<'c> {
         let max_life = max_life(&cx.options.token)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
+        let transport = cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
+        if credential.is_last_resort() {
+            transport.check_shown(&platform)?;
+        }
+        if transport.secrets_of_headers().next().is_some() {
+            cx.mask(transport.secrets_of_headers(), false)?;
+        }
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::renew::{Role, TokenSource};
 use super::{Context, EndHow, LOCK, Seen, Stop, Witness, end_session};
+use crate::api::client_certificate;
 use crate::credential::Credential;
 use crate::deliver::{Targets, rewrite};
 use crate::error::{Error, Kind, Result};
@@ -371,6 +372,11 @@ impl Launch {
             (&table::HEADER, &connection.headers),
         ];
         keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
+        // The client certificate is for TLS too, whatever the credential is.
+        if let Some((certificate, key)) = credential.and_then(Credential::client_certificate) {
+            keeper.env(table::CLIENT_CERT_PATH.variable, certificate).env(table::CLIENT_CERT_KEY_PATH.variable, key);
+        }
+        keeper.envs(client_certificate(&cx.options.credential).map(|(option, given)| (option.variable, &given.text)));
         keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
         // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
         // come by one, which can't be read again.

@@ -378,6 +378,7 @@ impl<'t> TokenSource<'t> {
             Some(credential) if credential.secrets().iter().any(|secret| state.secrets().any(|ours| ours == *secret)) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
+            Some(credential) if credential.is_last_resort() => Ok(remembered().unwrap_or(credential)),
             Some(credential) => Ok(credential),
         };
         Ok(issue.or_else(|why| remembered().ok_or(why)))

@@ -11,3 +11,4 @@ mod peers;
 mod proxy;
 mod ssh;
 mod terminal;
+mod transport;

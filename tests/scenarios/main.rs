@@ -40,3 +40,4 @@ mod signals;
 mod slips;
 mod ssh;
 mod state_file;
+mod transport;
