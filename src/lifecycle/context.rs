@@ -141,7 +141,7 @@ impl Context {
     /// Fails if something that was given for that is wrong.
     pub fn transport(&self) -> Result<&Transport> {
         let (connection, credential) = (&self.options.connection, &self.options.credential);
-        let read = self.transport.get_or_init(|| Transport::new(connection, credential, self.platform().ok().flatten()));
+        let read = self.transport.get_or_init(|| Transport::new(connection, credential));
         read.as_ref().map_err(Clone::clone)
     }
 
@@ -158,13 +158,7 @@ impl Context {
     }
 
     fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place {
-            options: &self.options,
-            environment: &self.environment,
-            ci: self.ci.as_ref(),
-            stdin,
-            transport: self.transport(),
-        }
+        credential::Place { options: &self.options, environment: &self.environment, ci: self.ci.as_ref(), stdin }
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -244,6 +238,7 @@ impl Context {
             environment: &self.environment,
             console: &self.console,
             transport: self.transport(),
+            given: self.platform().ok().flatten(),
             clients: &self.clients,
             now: self.clock,
             limits,
