@@ -14,7 +14,7 @@ use super::auth::{Auth, SecretHeader};
 use super::failure;
 use super::request::{ApiRequest, ApiResponse, Operation, Way};
 use super::tls;
-use super::transport::Transport;
+use super::transport::Route;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, retry_after};
 use crate::io::{Console, Environment};
@@ -75,20 +75,13 @@ impl Clients {
     ///
     /// # Errors
     /// As `Http::new`.
-    pub fn http(
-        &self,
-        platform: &PlatformUrl,
-        transport: &Transport,
-        environment: &Environment,
-        console: &Console,
-        now: fn() -> SystemTime,
-    ) -> Result<Arc<Http>> {
+    pub fn http(&self, route: Route<'_>, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Arc<Http>> {
         let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, http)) = clients.iter().find(|(other, _)| other == platform) {
+        if let Some((_, http)) = clients.iter().find(|(other, _)| other == route.url) {
             return Ok(http.clone());
         }
-        let http = Arc::new(Http::new(platform, transport, environment, console, now)?);
-        clients.push((platform.clone(), http.clone()));
+        let http = Arc::new(Http::new(route, environment, console, now)?);
+        clients.push((route.url.clone(), http.clone()));
         Ok(http)
     }
 }
@@ -101,21 +94,15 @@ impl Http {
     ///
     /// # Errors
     /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
-    pub fn new(
-        platform: &PlatformUrl,
-        transport: &Transport,
-        environment: &Environment,
-        console: &Console,
-        now: fn() -> SystemTime,
-    ) -> Result<Self> {
-        let url = Url::parse(platform.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
+    pub fn new(route: Route<'_>, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Self> {
+        let url = Url::parse(route.url.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
         let (variable, proxy) = proxy_of(&url, environment)?.unzip();
-        if let Some(name) = variable.filter(|name| transport.certificate(platform).is_some() && environment.says(name, is_https)) {
+        if let Some(name) = variable.filter(|name| route.certificate().is_some() && environment.says(name, is_https)) {
             let next = "Name the proxy by http://: what goes to the platform is encrypted all the same.";
             return Err(Error::input(format!("{name} names a proxy by https, which could ask for the client certificate too"), next));
         }
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls::config(platform, transport, environment, console)?)
+            .tls_backend_preconfigured(tls::config(route, environment, console)?)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -127,7 +114,7 @@ impl Http {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
-        let way = Way { proxy: variable, shows: transport.shows(platform), headers: transport.headers(platform).to_vec() };
+        let way = Way { proxy: variable, shows: route.shows(), headers: route.headers().to_vec() };
         Ok(Self { client, platform: url, way, now })
     }
 

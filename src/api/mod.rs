@@ -37,7 +37,7 @@ pub use http::{Clients, Http};
 pub use retry::{LEFT_BEHIND, RetryBudget};
 pub use token::{Claims, IssuedToken, claims, user_name};
 pub use token_request::{TokenRequest, max_life, project_key};
-pub use transport::{Transport, client_certificate};
+pub use transport::{Route, Transport, client_certificate};
 
 const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";

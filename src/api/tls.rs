@@ -10,9 +10,8 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use super::PlatformUrl;
 use super::pem::{Form, Pem, Wanted};
-use super::transport::Transport;
+use super::transport::Route;
 use crate::error::{Error, Kind, Result};
 use crate::io::{Console, Environment};
 use crate::options::{InputValue, Source};
@@ -22,22 +21,22 @@ use crate::options::{InputValue, Source};
 ///
 /// # Errors
 /// Fails if there are no CA certificates to check the server's with.
-pub(super) fn config(url: &PlatformUrl, transport: &Transport, environment: &Environment, console: &Console) -> Result<ClientConfig> {
+pub(super) fn config(route: Route<'_>, environment: &Environment, console: &Console) -> Result<ClientConfig> {
     let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(no_tls)?;
-    if !url.is_https() {
+    if !route.url.is_https() {
         return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
     }
-    let mut authorities = transport.authorities().to_vec();
+    let mut authorities = route.authorities().to_vec();
     authorities.extend(of_jf(environment, console));
     let system = Verifier::new_with_extra_roots(authorities, provider.clone()).map_err(|_| {
         let next = "Install the system's ca-certificates, or give a file of PEM certificates by --ca-file; SSL_CERT_FILE and SSL_CERT_DIR replace the system's.";
         Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
     });
-    let verifier: Arc<dyn ServerCertVerifier> = match transport.insecure(url) {
+    let verifier: Arc<dyn ServerCertVerifier> = match route.insecure() {
         Some(source) => {
-            let host = url.host();
+            let host = route.url.host();
             console.warn(&format!(
                 "{source}: any TLS certificate of {host} is accepted, so whoever is on the way to it can read the tokens; --ca-file is the safe way to trust a private CA"
             ));
@@ -47,7 +46,7 @@ pub(super) fn config(url: &PlatformUrl, transport: &Transport, environment: &Env
         None => Arc::new(system?),
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    Ok(match transport.certificate(url) {
+    Ok(match route.certificate() {
         Some(certificate) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.clone()))),
         None => builder.with_no_client_auth(),
     })

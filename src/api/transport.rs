@@ -14,11 +14,9 @@ use crate::error::{Error, Result};
 use crate::options::table::{CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_CERT_KEY_PATH, CLIENT_CERT_PATH, Opt};
 use crate::options::{Connection, CredentialOptions, InputValue, Source};
 
-/// How a platform is reached. Certificate and headers prove who asks, so they are for the platform that was given, and for no other host.
+/// How the platform that was given is reached.
 #[derive(Default)]
 pub struct Transport {
-    /// The platform that was given, or that the credential brought.
-    platform: OnceLock<PlatformUrl>,
     certificate: Option<ClientCertificate>,
     /// The certificate that the credential brought. One that was given counts instead.
     brought: OnceLock<ClientCertificate>,
@@ -43,23 +41,12 @@ impl Transport {
     pub fn new(connection: &Connection, credential: &CredentialOptions) -> Result<Self> {
         let authorities = connection.ca_file.as_ref().map(|given| Pem::read(given, Form::File, Wanted::Authorities)?.certificates());
         Ok(Self {
-            platform: OnceLock::new(),
             certificate: ClientCertificate::read(credential)?,
             brought: OnceLock::new(),
             headers: connection.headers.as_ref().map(headers).transpose()?.unwrap_or_default(),
             authorities: authorities.transpose()?.unwrap_or_default(),
             insecure: connection.insecure_tls.as_ref().map(|given| given.source.clone()),
         })
-    }
-
-    /// Whether the platform is known.
-    pub fn has_platform(&self) -> bool {
-        self.platform.get().is_some()
-    }
-
-    /// Says which platform certificate and headers are for. Only the first call counts.
-    pub fn is_to(&self, platform: PlatformUrl) {
-        let _ = self.platform.set(platform);
     }
 
     /// Takes the client certificate that a configured server brings, unless another was given.
@@ -78,59 +65,8 @@ impl Transport {
         Ok(())
     }
 
-    /// Whether this is the platform that was given.
-    fn is_for(&self, url: &PlatformUrl) -> bool {
-        self.platform.get() == Some(url)
-    }
-
     fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_ref().or_else(|| self.brought.get())
-    }
-
-    /// The client certificate to show to this platform.
-    pub(super) fn certificate(&self, url: &PlatformUrl) -> Option<&Arc<CertifiedKey>> {
-        self.client_certificate().filter(|_| self.is_for(url) && url.is_https()).map(|certificate| &certificate.pair)
-    }
-
-    /// What there is to say of the client certificate when this platform refuses.
-    pub(super) fn shows(&self, url: &PlatformUrl) -> Shows {
-        match self.client_certificate() {
-            None => Shows::None,
-            Some(certificate) if self.certificate(url).is_some() => Shows::This(certificate.source.clone()),
-            Some(certificate) => Shows::NotHere(certificate.source.clone()),
-        }
-    }
-
-    /// Checks that the client certificate, which is to be the only credential, is shown to this platform.
-    ///
-    /// # Errors
-    /// Fails if it is not.
-    pub fn check_shown(&self, url: &PlatformUrl) -> Result<()> {
-        match self.shows(url) {
-            Shows::This(_) => Ok(()),
-            Shows::NotHere(source) if !url.is_https() => Err(Error::input(
-                format!("{source}: a client certificate is shown by TLS only, and the platform's URL is plain http"),
-                "Use https://, or give an access token.",
-            )),
-            Shows::NotHere(_) | Shows::None => {
-                Err(Error::input(format!("no client certificate was given for {}", url.as_str()), "Give its URL by --url."))
-            }
-        }
-    }
-
-    /// The headers to send to this platform.
-    pub(super) fn headers(&self, url: &PlatformUrl) -> &[SecretHeader] {
-        if self.is_for(url) { &self.headers } else { &[] }
-    }
-
-    /// CA certificates to trust besides the system's.
-    pub(super) fn authorities(&self) -> &[CertificateDer<'static>] {
-        &self.authorities
-    }
-
-    /// What asked to accept any TLS certificate of this platform, if something did.
-    pub(super) fn insecure(&self, url: &PlatformUrl) -> Option<&Source> {
-        self.insecure.as_ref().filter(|_| self.is_for(url))
     }
 
     /// What is secret in the headers.
@@ -146,6 +82,67 @@ impl Transport {
     /// What nothing may print, and no started program may get.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.secrets_of_headers().chain(self.secrets_of_key())
+    }
+}
+
+/// The way to one platform or service. Client certificate and headers prove who asks, so they are for the platform that was given, and for no
+/// other host.
+#[derive(Clone, Copy)]
+pub struct Route<'t> {
+    /// What was given.
+    pub transport: &'t Transport,
+    /// Where to.
+    pub url: &'t PlatformUrl,
+    /// Whether that is the platform that was given.
+    pub is_given: bool,
+}
+
+impl<'t> Route<'t> {
+    /// The client certificate to show.
+    pub(super) fn certificate(&self) -> Option<&'t Arc<CertifiedKey>> {
+        let certificate = self.transport.client_certificate().filter(|_| self.is_given && self.url.is_https());
+        certificate.map(|certificate| &certificate.pair)
+    }
+
+    /// What there is to say of the client certificate when the server refuses.
+    pub(super) fn shows(&self) -> Shows {
+        match self.transport.client_certificate() {
+            None => Shows::None,
+            Some(certificate) if self.certificate().is_some() => Shows::This(certificate.source.clone()),
+            Some(certificate) => Shows::NotHere(certificate.source.clone()),
+        }
+    }
+
+    /// Checks that the client certificate, which is to be the only credential, is shown here.
+    ///
+    /// # Errors
+    /// Fails if it is not.
+    pub fn check_shown(&self) -> Result<()> {
+        match self.shows() {
+            Shows::This(_) => Ok(()),
+            Shows::NotHere(source) if !self.url.is_https() => Err(Error::input(
+                format!("{source}: a client certificate is shown by TLS only, and the platform's URL is plain http"),
+                "Use https://, or give an access token.",
+            )),
+            Shows::NotHere(_) | Shows::None => {
+                Err(Error::input(format!("no client certificate was given for {}", self.url.as_str()), "Give its URL by --url."))
+            }
+        }
+    }
+
+    /// The headers to send.
+    pub(super) fn headers(&self) -> &'t [SecretHeader] {
+        if self.is_given { &self.transport.headers } else { &[] }
+    }
+
+    /// CA certificates to trust besides the system's.
+    pub(super) fn authorities(&self) -> &'t [CertificateDer<'static>] {
+        &self.transport.authorities
+    }
+
+    /// What asked to accept any TLS certificate, if something did.
+    pub(super) fn insecure(&self) -> Option<&'t Source> {
+        self.transport.insecure.as_ref().filter(|_| self.is_given)
     }
 }
 

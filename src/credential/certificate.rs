@@ -18,14 +18,12 @@ pub const KIND: KindOfCredential = KindOfCredential {
     find,
 };
 
-struct Certificate {
-    /// The lines of the private key.
-    key: Vec<Secret>,
-}
+struct Certificate;
 
 impl CredentialSource for Certificate {
     fn secrets(&self) -> Vec<&Secret> {
-        self.key.iter().collect()
+        // What is secret of it belongs to the transport, which has it beside other credentials too.
+        Vec::new()
     }
 
     fn at_hand(&self) -> Option<Auth> {
@@ -33,7 +31,7 @@ impl CredentialSource for Certificate {
     }
 
     fn authenticate<'a>(&'a self, platform: &'a PlatformUrl, asking: &'a Asking<'a>) -> Asked<'a, Auth> {
-        let shown = asking.transport().and_then(|transport| transport.check_shown(platform));
+        let shown = asking.route(platform).and_then(|route| route.check_shown());
         Box::pin(std::future::ready(shown.map(|()| Auth::Certificate)))
     }
 
@@ -52,7 +50,6 @@ pub fn given(options: &CredentialOptions) -> Option<Source> {
 }
 
 fn find(place: &mut Place) -> Result<Credential> {
-    let key = place.transport.clone()?.secrets_of_key().cloned().collect();
     let source = given(&place.options.credential).unwrap_or_else(|| Source::Variable(CLIENT_CERT_PATH.variable.into()));
-    Ok(Credential { from: Box::new(Certificate { key }), kind: &KIND, source })
+    Ok(Credential { from: Box::new(Certificate), kind: &KIND, source })
 }

@@ -19,7 +19,7 @@ use redact::{HIDDEN, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest, Transport};
+use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -40,8 +40,6 @@ pub struct Place<'p> {
     pub in_action: bool,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
-    /// How the platform is reached, or what is wrong with it.
-    pub transport: Result<&'p Transport>,
 }
 
 /// What a credential asks with that is not at hand.
@@ -52,6 +50,8 @@ pub struct Asking<'c> {
     pub console: &'c Console,
     /// How the platform is reached, or what is wrong with it.
     pub transport: Result<&'c Transport>,
+    /// The platform that was given.
+    pub given: Option<PlatformUrl>,
     /// The HTTP clients of the process.
     pub clients: &'c Clients,
     /// The clock.
@@ -65,12 +65,13 @@ pub struct Asking<'c> {
 }
 
 impl Asking<'_> {
-    /// How the platform is reached.
+    /// The way to a platform or service.
     ///
     /// # Errors
-    /// Fails if something that was given for that is wrong.
-    fn transport(&self) -> Result<&Transport> {
-        self.transport.as_ref().copied().map_err(Clone::clone)
+    /// Fails if something that was given for the way is wrong.
+    pub fn route<'r>(&'r self, url: &'r PlatformUrl) -> Result<Route<'r>> {
+        let transport = self.transport.as_ref().copied().map_err(Clone::clone)?;
+        Ok(Route { transport, url, is_given: self.given.as_ref() == Some(url) })
     }
 
     /// Runs `work` with a client for this platform, or another service.
@@ -78,7 +79,7 @@ impl Asking<'_> {
     /// # Errors
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
-        let http = self.clients.http(platform, self.transport()?, self.environment, self.console, self.now)?;
+        let http = self.clients.http(self.route(platform)?, self.environment, self.console, self.now)?;
         work(&Client::new(&http, platform, self.limits, self.console, self.verbose)).await
     }
 }

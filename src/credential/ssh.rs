@@ -496,6 +496,7 @@ mod tests {
             console: &console,
             clients: &Clients::default(),
             transport: Ok(&Transport::default()),
+            given: None,
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.get()),
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,

@@ -231,7 +231,6 @@ impl Context {
             in_job: self.ci.is_ci() || self.action.is_some(),
             in_action: self.action.is_some(),
             stdin,
-            transport: self.transport(),
         }
     }
 
@@ -313,16 +312,11 @@ impl Context {
     /// What a credential asks with that is not at hand.
     #[must_use]
     pub fn asking(&self, limits: Limits) -> Asking<'_> {
-        if let Ok(transport) = self.transport()
-            && !transport.has_platform()
-            && let Ok(Some(platform)) = self.platform()
-        {
-            transport.is_to(platform);
-        }
         Asking {
             environment: &self.environment,
             console: &self.console,
             transport: self.transport(),
+            given: self.platform().ok().flatten(),
             clients: &self.clients,
             now: self.clock,
             limits,

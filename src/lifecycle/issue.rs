@@ -58,7 +58,7 @@ impl<'c> NewToken<'c> {
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
         if credential.is_last_resort() {
-            transport.check_shown(&platform)?;
+            cx.asking(cx.limits()).route(&platform)?.check_shown()?;
         }
         if transport.secrets_of_headers().next().is_some() {
             cx.mask(transport.secrets_of_headers(), false)?;

@@ -463,3 +463,18 @@ fn insecure_tls_is_not_for_a_proxy_that_is_spoken_to_by_https() {
     assert!(ran.code == 5 && ran.stderr.contains("a CA that this machine does not know"), "{}", ran.story);
     assert!(ran.stderr.contains("any TLS certificate of 0.0.0.0 is accepted"), "{}", ran.story);
 }
+
+#[test]
+fn the_client_certificate_is_shown_to_the_platform_that_was_given_only() {
+    let mut scene = demanding();
+    let ran = with_certificate(&scene, &["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let url = scene.sandbox.url();
+    scene.set("JF_URL", "https://localhost:1");
+    let ran = with_certificate(&scene, &["revoke", "--session", "s", "--retry-for", "0"]);
+    assert!(ran.code == 5 && ran.stderr.contains("the server wants a client certificate"), "{}", ran.story);
+    assert!(ran.stderr.contains("shown only to the platform that --url names"), "{}", ran.story);
+    scene.set("JF_URL", &url);
+    assert_eq!(with_certificate(&scene, &["revoke", "--session", "s"]).code, 0);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
+}
