@@ -159,13 +159,13 @@ impl Source {
         let token = match self {
             Self::File(_) => self.read_file()?,
             Self::Once { token, .. } | Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
-            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string()).await?,
-            Self::Ci(IdToken::Run(words)) => {
+            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string(), "").await?,
+            Self::Ci(IdToken::Run { command: words, help }) => {
                 let mut words = words.iter();
                 let program = words.next().map(String::as_str).unwrap_or_default();
                 let mut command = std::process::Command::new(program);
                 command.args(words);
-                printed(asking, command, program).await?
+                printed(asking, command, program, help).await?
             }
             Self::Ci(IdToken::Fetch(request)) => {
                 let origin = origin(&request.url, asking.insecure_http)?;
@@ -190,9 +190,13 @@ fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
     PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
 }
 
-async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str) -> Result<Secret> {
+/// The identity token that a command prints. `hint`: what else to do where it fails.
+async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str, hint: &str) -> Result<Secret> {
     let printed = command::run(asking, command, name, LIMIT).await?;
-    let fail = |why: String| Error::new(Kind::NoCredential, format!("{name} {why}"), format!("It must print one {WHAT} and nothing else."));
+    let fail = |why: String| {
+        let help = format!("It must print one {WHAT} and nothing else. {hint}");
+        Error::new(Kind::NoCredential, format!("{name} {why}"), help.trim_end())
+    };
     if !printed.status.success() {
         return Err(fail(printed.failure(&[])));
     }

@@ -24,6 +24,7 @@ mod failures;
 mod github;
 mod gitlab;
 mod handover;
+mod identities;
 mod keeping;
 mod life;
 mod masks;
