@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::facts::{context, one_variable, text};
-use super::{Ci, IdToken, JobContext, JobHome, OF_JF, Recognise};
+use super::{Ci, IdToken, JobContext, JobHome, Recognise};
 use crate::io::{Environment, LogStyle};
 use crate::options::shown;
+use crate::options::table::OIDC_TOKEN_ID;
 
 struct GitLab(Environment);
 
@@ -38,7 +39,7 @@ impl Ci for GitLab {
     /// The job's `id_tokens` block names the variable and fixes the audience (docs.gitlab.com, "ID token authentication"). The name ends in
     /// `_ID_TOKEN` by convention, or is the one that jf reads.
     fn id_token(&self, audience: Option<&str>) -> IdToken {
-        let is_one = |name: &str| name.ends_with("_ID_TOKEN") || name == OF_JF;
+        let is_one = |name: &str| name.ends_with("_ID_TOKEN") || name == OIDC_TOKEN_ID.variable;
         one_variable(&self.0, is_one, "JF", "by aud in the job's id_tokens").unwrap_or_else(|| {
             let audience = shown(audience.unwrap_or("AUDIENCE"));
             IdToken::Unavailable(format!(
@@ -82,7 +83,7 @@ mod tests {
         for (names, taken) in [
             (&["ANY_ID_TOKEN"][..], "ANY_ID_TOKEN"),
             (&["SIGSTORE_ID_TOKEN", "JFROG_ID_TOKEN"], "JFROG_ID_TOKEN"),
-            (&["SIGSTORE_ID_TOKEN", OF_JF], OF_JF),
+            (&["SIGSTORE_ID_TOKEN", OIDC_TOKEN_ID.variable], OIDC_TOKEN_ID.variable),
             (&["ANY_ID_TOKEN", "JF_ACCESS_TOKEN", "CI_JOB_JWT"], "ANY_ID_TOKEN"),
         ] {
             let all: Vec<_> = names.iter().map(|name| (*name, token)).collect();

@@ -31,9 +31,6 @@ use crate::io::{Console, Environment, LogStyle};
 pub use action::{Action, SavedToken};
 pub use github::blocks;
 
-/// The variable in which jf's tools pass an identity token on from an earlier step. It lives for minutes.
-pub const OF_JF: &str = crate::options::table::OIDC_TOKEN_ID.variable;
-
 /// What a CI is recognised by.
 trait Recognise: Sync {
     /// The CI, if the environment is that of one of its jobs.

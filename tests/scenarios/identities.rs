@@ -219,6 +219,40 @@ fn a_program_of_the_ci_that_fails_is_quoted_with_what_else_could_be_done() {
 }
 
 #[test]
+#[cfg(unix)]
+fn the_way_of_each_ci_ends_with_an_access_token() {
+    let issuer = sandbox::Issuer::start();
+    let token = issuer.gitlab_token("ours");
+    let asked = |environment: [(&'static str, String); 2]| environment.to_vec();
+    let given = |name: &'static str| vec![(name, token.clone())];
+    let program = |environment: &[(&'static str, &str)]| environment.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    let jobs: [(_, Vec<_>); 12] = [
+        ("FORGEJO_ACTIONS", asked(issuer.forgejo_env())),
+        ("TF_BUILD", asked(issuer.azure_env())),
+        ("BUILDKITE", program(&[("BUILDKITE_AGENT_ACCESS_TOKEN", "x")])),
+        ("HARNESS_BUILD_ID", program(&[("HARNESS_WI_HANDLE", "h"), ("HARNESS_WI_MINT_URL", "unix:///s")])),
+        ("CIRCLECI", given("CIRCLE_OIDC_TOKEN_V2")),
+        ("GITLAB_CI", given("ANY_ID_TOKEN")),
+        ("BITBUCKET_BUILD_NUMBER", given("BITBUCKET_STEP_OIDC_TOKEN")),
+        ("DRONE", given("PLUGIN_OIDC_TOKEN_ID")),
+        ("SEMAPHORE", given("SEMAPHORE_OIDC_TOKEN")),
+        ("TF_VAR_spacelift_run_id", given("SPACELIFT_OIDC_TOKEN")),
+        ("TFC_RUN_ID", given("TFC_WORKLOAD_IDENTITY_TOKEN")),
+        ("CF_BUILD_ID", given("ID_TOKEN")),
+    ];
+    for (sign, environment) in jobs {
+        let mut scene = with_programs(&[(sign, "true")], &token);
+        scene.sandbox.trust("p", &issuer, serde_json::json!({"username": "deployer"}));
+        scene.identity(issuer.bearer());
+        for (name, value) in environment {
+            scene.set(name, &value);
+        }
+        let ran = create(&scene, &[]);
+        assert!(ran.code == 0 && scene.sandbox.issued()[0].live, "{sign}: {}", ran.story);
+    }
+}
+
+#[test]
 fn the_exchange_says_which_job_asks_as_jfrog_s_own_tools_do() {
     let mut scene = job(&[
         ("GITLAB_CI", "true"),
