@@ -6,6 +6,7 @@ mod exchange;
 mod failure;
 pub mod fuzzing;
 mod http;
+mod provider;
 mod refusal;
 mod request;
 mod retry;
@@ -30,7 +31,9 @@ pub use address::PlatformUrl;
 pub use auth::{Auth, SecretHeader};
 pub use exchange::ExchangeRequest;
 pub use http::{Clients, Http};
+pub use provider::{IdentityMapping, Provider, provider_name};
 pub use retry::{LEFT_BEHIND, RetryBudget};
+pub use scope::quoted_groups;
 pub use token::{Claims, IssuedToken, claims, user_name};
 pub use token_request::{TokenRequest, max_life, project_key};
 

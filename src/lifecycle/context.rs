@@ -200,10 +200,25 @@ impl Context {
     /// # Errors
     /// Fails if it is wrong.
     pub fn credential(&self) -> Result<Option<&Credential>> {
-        let found = self.credential.get_or_init(|| {
-            let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
-            credential::find(&mut self.place_of_credential(&mut **stdin))
-        });
+        let found = self.credential.get_or_init(|| self.with_place(credential::find));
+        found.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    /// Looks for a credential, or what is a part of one.
+    ///
+    /// # Errors
+    /// Fails as `find` does.
+    pub fn with_place<T>(&self, find: impl FnOnce(&mut credential::Place) -> Result<T>) -> Result<T> {
+        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        find(&mut self.place_of_credential(&mut **stdin))
+    }
+
+    /// The access token that the options give, if any, also beside another kind of credential. It is looked for once.
+    ///
+    /// # Errors
+    /// Fails if it is wrong.
+    pub fn administrator(&self) -> Result<Option<&Credential>> {
+        let found = self.credential.get_or_init(|| self.with_place(credential::access_token));
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 

@@ -542,7 +542,10 @@ fn every_wrong_configuration_gets_its_own_clear_message_and_nothing_is_sent() {
         with_export("an export of another version", STANDARD.encode(r#"{"version": 3}"#)),
         with_export("an export with a password", export(but(acme.clone(), json!({ "accessToken": null, "password": "hunter2-of-bob" })))),
         Wrong { arguments: &["create", "--server-id", "acme"], ..with_export("another export is broken", "{}".into()) },
-        Wrong { variables: vec![("JF_URL", "https://elsewhere.example".into())], ..wrong("JF_URL is another", of(std::slice::from_ref(&acme))) },
+        Wrong {
+            variables: vec![("JF_URL", "https://elsewhere.example".into())],
+            ..wrong("JF_URL is another", of(std::slice::from_ref(&acme)))
+        },
         Wrong { variables: vec![("HOME", String::new())], ..named("no home", None) },
     ];
     let (mut story, token) = (String::new(), scene.sandbox.admin_token().to_owned());
