@@ -32,6 +32,12 @@ pub(super) fn no_identity_token(request: &ApiRequest, field: &str) -> Error {
     fail(request, Kind::Unusable, Outcome::Final, &format!("the answer holds no identity token under '{field}'"), "")
 }
 
+/// JSON, but not of an OIDC provider or its identity mappings.
+pub(super) fn not_a_configuration(request: &ApiRequest) -> Error {
+    let came = "the answer is not what describes an OIDC provider, or its identity mappings";
+    fail(request, Kind::Unusable, Outcome::Final, came, "Is this the URL of a JFrog platform, of a version that has OpenID Connect?")
+}
+
 /// No answer came back, or not all of it.
 pub(super) fn transport(request: &ApiRequest, error: &reqwest::Error) -> Error {
     let outcome = if error.is_connect() { Outcome::NotSent } else { Outcome::Unknown };

@@ -5,6 +5,7 @@ mod certificate;
 mod command;
 mod identity_token;
 mod jf_configuration;
+pub mod mapping;
 mod oidc;
 mod report;
 mod ssh;
@@ -25,6 +26,8 @@ use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
 use crate::options::{CredentialOptions, InputValue, Options, Source, shown, table};
+
+pub use identity_token::{Identity, Source as IdentitySource, audiences};
 
 /// Where a credential is looked for.
 pub struct Place<'p> {
@@ -479,6 +482,31 @@ fn in_order(options: &CredentialOptions) -> Vec<(&'static KindOfCredential, &Inp
     let mut named: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?))).collect();
     named.sort_by_key(|(_, given)| given.source.rank());
     named
+}
+
+/// Where the job's identity token comes from, for who only wants to know what it says: no provider need be named.
+///
+/// # Errors
+/// Fails if it was named and can't be read.
+pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
+    let audience = place.options.credential.get(&table::OIDC_AUDIENCE).map(|given| given.text.as_str());
+    IdentitySource::find(place, audience)
+}
+
+/// The access token that the options give, if any, also beside another kind of credential.
+///
+/// # Errors
+/// Fails if it is invalid.
+pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
+    let options = &place.options.credential;
+    let stdin = |option| options.get(option);
+    if let (Some(given), Some(other)) = (stdin(&table::ACCESS_TOKEN_STDIN), stdin(&table::OIDC_TOKEN_STDIN)) {
+        return Err(given.wrong(format!("{} reads standard input too", other.source), "Give one of the two by a file or a variable."));
+    }
+    if access_token::KIND.named(options).is_none() {
+        return Ok(None);
+    }
+    (access_token::KIND.find)(place).map(Some)
 }
 
 /// The credential by which a token of this session was issued, where the options name none: it can be asked for again if the CI itself vouches

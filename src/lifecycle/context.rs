@@ -213,13 +213,30 @@ impl Context {
     /// Fails if it is wrong.
     pub fn credential(&self) -> Result<Option<&Credential>> {
         let found = self.credential.get_or_init(|| {
-            let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
-            let found = credential::find(&mut self.place_of_credential(&mut **stdin))?;
+            let found = self.with_place(credential::find)?;
             if let Some((certificate, key)) = found.as_ref().and_then(Credential::client_certificate) {
                 self.transport()?.bring(&certificate, &key)?;
             }
             Ok(found)
         });
+        found.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    /// Looks for a credential, or what is a part of one.
+    ///
+    /// # Errors
+    /// Fails as `find` does.
+    pub fn with_place<T>(&self, find: impl FnOnce(&mut credential::Place) -> Result<T>) -> Result<T> {
+        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        find(&mut self.place_of_credential(&mut **stdin))
+    }
+
+    /// The access token that the options give, if any, also beside another kind of credential. It is looked for once.
+    ///
+    /// # Errors
+    /// Fails if it is wrong.
+    pub fn administrator(&self) -> Result<Option<&Credential>> {
+        let found = self.credential.get_or_init(|| self.with_place(credential::access_token));
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 

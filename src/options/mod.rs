@@ -187,6 +187,8 @@ pub struct Diagnostics {
     pub online: bool,
     /// Whether to print the request's body and send nothing.
     pub dry_run: bool,
+    /// The name of an identity mapping to write.
+    pub mapping: Option<InputValue>,
 }
 
 impl Options {
@@ -248,7 +250,12 @@ impl Options {
                 log_file: text(&t::LOG_FILE)?,
             },
             session: SessionOptions { name: text(&t::SESSION)?, revoke: inputs.revoke()?, token_id: text(&t::TOKEN_ID)? },
-            diagnostics: Diagnostics { verbose: switch(&t::VERBOSE)?, online: switch(&t::ONLINE)?, dry_run: switch(&t::DRY_RUN)? },
+            diagnostics: Diagnostics {
+                verbose: switch(&t::VERBOSE)?,
+                online: switch(&t::ONLINE)?,
+                dry_run: switch(&t::DRY_RUN)?,
+                mapping: text(&t::MAPPING)?,
+            },
             outlive_parent: switch(&t::OUTLIVE_PARENT)?,
             program,
             flags: inputs.flags.clone(),

@@ -93,6 +93,7 @@ fn the_help_of_each_command_reads_well() {
         ("help_redact", &["redact", "--help"]),
         ("help_revoke", &["revoke", "--help"]),
         ("help_inspect", &["inspect", "--help"]),
+        ("help_identity", &["identity", "--help"]),
     ] {
         tells!(name, scene.run(arguments));
     }

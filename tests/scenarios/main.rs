@@ -25,6 +25,7 @@ mod github;
 mod gitlab;
 mod handover;
 mod identities;
+mod identity_command;
 mod jf_configuration;
 mod keeping;
 mod life;

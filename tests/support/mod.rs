@@ -501,7 +501,7 @@ impl Scene {
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
-            (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
+            (r#"("?(?:iat|exp|nbf)"?: ?)\d{10}"#, "${1}<time>"),
             (r#"("(?:not_before|pause|since)": ?)\d+"#, "${1}<time>"),
             // A few seconds of an hour may have passed.
             (r#"("expires_in": )359\d"#, "${1}3600"),
