@@ -1,7 +1,7 @@
 //! How a platform is reached, beyond its address: the client certificate, the CA certificates and the headers that were given.
 
-use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use redact::Secret;
 use rustls::pki_types::CertificateDer;
@@ -18,8 +18,6 @@ use crate::options::{Connection, CredentialOptions, InputValue, Source};
 #[derive(Default)]
 pub struct Transport {
     certificate: Option<ClientCertificate>,
-    /// The certificate that the credential brought. One that was given counts instead.
-    brought: OnceLock<ClientCertificate>,
     headers: Vec<SecretHeader>,
     authorities: Vec<CertificateDer<'static>>,
     /// What asked to accept any TLS certificate of the platform.
@@ -34,39 +32,18 @@ struct ClientCertificate {
 }
 
 impl Transport {
-    /// Reads what was given. Nothing is read from the disk but files that were named.
+    /// Reads what was given. `brought` are the files of a client certificate and its key that come with the credential. Nothing is read from the disk but files that were named.
     ///
     /// # Errors
     /// Fails if some of it can't be read, or can't be used.
-    pub fn new(connection: &Connection, credential: &CredentialOptions) -> Result<Self> {
+    pub fn new(connection: &Connection, credential: &CredentialOptions, brought: Option<(PathBuf, PathBuf)>) -> Result<Self> {
         let authorities = connection.ca_file.as_ref().map(|given| Pem::read(given, Form::File, Wanted::Authorities)?.certificates());
         Ok(Self {
-            certificate: ClientCertificate::read(credential)?,
-            brought: OnceLock::new(),
+            certificate: ClientCertificate::read(credential, brought)?,
             headers: connection.headers.as_ref().map(headers).transpose()?.unwrap_or_default(),
             authorities: authorities.transpose()?.unwrap_or_default(),
             insecure: connection.insecure_tls.as_ref().map(|given| given.source.clone()),
         })
-    }
-
-    /// Takes the client certificate that a configured server brings, unless another was given.
-    ///
-    /// # Errors
-    /// Fails if it can't be read or used.
-    pub fn bring(&self, certificate: &Path, key: &Path) -> Result<()> {
-        let of = |path: &Path, what: &str| InputValue {
-            text: path.display().to_string(),
-            source: Source::Variable(format!("the {what} of jf's configuration")),
-        };
-        let (certificate, key) = (of(certificate, "clientCertPath"), of(key, "clientCertKeyPath"));
-        if self.certificate.is_none() {
-            let _ = self.brought.set(ClientCertificate::pair((&certificate, Form::File), (&key, Form::File))?);
-        }
-        Ok(())
-    }
-
-    fn client_certificate(&self) -> Option<&ClientCertificate> {
-        self.certificate.as_ref().or_else(|| self.brought.get())
     }
 
     /// What is secret in the headers.
@@ -76,7 +53,7 @@ impl Transport {
 
     /// The lines of the client certificate's private key.
     pub fn secrets_of_key(&self) -> impl Iterator<Item = &Secret> {
-        self.client_certificate().into_iter().flat_map(|certificate| &certificate.secrets)
+        self.certificate.iter().flat_map(|certificate| &certificate.secrets)
     }
 
     /// What nothing may print, and no started program may get.
@@ -100,13 +77,13 @@ pub struct Route<'t> {
 impl<'t> Route<'t> {
     /// The client certificate to show.
     pub(super) fn certificate(&self) -> Option<&'t Arc<CertifiedKey>> {
-        let certificate = self.transport.client_certificate().filter(|_| self.is_given && self.url.is_https());
+        let certificate = self.transport.certificate.as_ref().filter(|_| self.is_given && self.url.is_https());
         certificate.map(|certificate| &certificate.pair)
     }
 
     /// What there is to say of the client certificate when the server refuses.
     pub(super) fn shows(&self) -> Shows {
-        match self.transport.client_certificate() {
+        match &self.transport.certificate {
             None => Shows::None,
             Some(certificate) if self.certificate().is_some() => Shows::This(certificate.source.clone()),
             Some(certificate) => Shows::NotHere(certificate.source.clone()),
@@ -159,12 +136,17 @@ pub(super) enum Shows {
 
 impl ClientCertificate {
     /// Reads the certificate and its key, if they were given, and checks that they belong together.
-    fn read(options: &CredentialOptions) -> Result<Option<Self>> {
+    fn read(options: &CredentialOptions, brought: Option<(PathBuf, PathBuf)>) -> Result<Option<Self>> {
+        let configured = |path: PathBuf| InputValue { text: path.display().to_string(), source: Source::Configuration };
+        let brought = brought.map(|(certificate, key)| (configured(certificate), configured(key)));
         let certificate = one_of(options, &CLIENT_CERT_PATH, &CLIENT_CERT)?;
         let key = one_of(options, &CLIENT_CERT_KEY_PATH, &CLIENT_CERT_KEY)?;
-        match (certificate, key) {
-            (None, None) => Ok(None),
-            (Some(certificate), Some(key)) => Self::pair(certificate, key).map(Some),
+        let ((certificate, form), (key, form_of_key)) = match (certificate, key) {
+            (None, None) => match &brought {
+                Some((certificate, key)) => ((certificate, Form::File), (key, Form::File)),
+                None => return Ok(None),
+            },
+            (Some(pair), Some(key)) => (pair, key),
             (Some((given, form)), None) => {
                 let both = Pem::read(given, form, Wanted::ClientCertificate).is_ok_and(|pem| pem.holds_a_key());
                 let help = if both {
@@ -172,17 +154,13 @@ impl ClientCertificate {
                 } else {
                     "Give it by --client-cert-key-path, or as a value by JF_TOKEN_CLIENT_CERT_KEY."
                 };
-                Err(given.wrong("the private key of this client certificate is missing", help))
+                return Err(given.wrong("the private key of this client certificate is missing", help));
             }
             (None, Some((given, _))) => {
                 let help = "Give it by --client-cert-path, or as a value by JF_TOKEN_CLIENT_CERT.";
-                Err(given.wrong("the client certificate of this private key is missing", help))
+                return Err(given.wrong("the client certificate of this private key is missing", help));
             }
-        }
-    }
-
-    /// Reads the two, and checks that they belong together.
-    fn pair((certificate, form): (&InputValue, Form), (key, form_of_key): (&InputValue, Form)) -> Result<Self> {
+        };
         let chain = Pem::read(certificate, form, Wanted::ClientCertificate)?.certificates()?;
         let (signing, secrets) = Pem::read(key, form_of_key, Wanted::PrivateKey)?.key()?;
         let is_of = |leaf: &CertificateDer<'static>| CertifiedKey::new(vec![leaf.clone()], signing.clone()).keys_match().is_ok();
@@ -203,7 +181,7 @@ impl ClientCertificate {
                 return Err(key.wrong(format!("the private key is not the one of the certificate that {} gives", certificate.source), help));
             }
         }
-        Ok(Self { pair: Arc::new(CertifiedKey::new(chain, signing)), source: certificate.source.clone(), secrets })
+        Ok(Some(Self { pair: Arc::new(CertifiedKey::new(chain, signing)), source: certificate.source.clone(), secrets }))
     }
 }
 

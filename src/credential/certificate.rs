@@ -49,6 +49,7 @@ pub fn given(options: &CredentialOptions) -> Option<Source> {
     parts.min_by_key(|given| given.source.rank()).map(|given| given.source.clone())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as of every kind")]
 fn find(place: &mut Place) -> Result<Credential> {
     let source = given(&place.options.credential).unwrap_or_else(|| Source::Variable(CLIENT_CERT_PATH.variable.into()));
     Ok(Credential { from: Box::new(Certificate), kind: &KIND, source })

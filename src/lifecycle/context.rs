@@ -203,7 +203,9 @@ impl Context {
     /// Fails if something that was given for that is wrong.
     pub fn transport(&self) -> Result<&Transport> {
         let (connection, credential) = (&self.options.connection, &self.options.credential);
-        let read = self.transport.get_or_init(|| Transport::new(connection, credential));
+        let brought = || self.credential().ok().flatten().and_then(Credential::client_certificate);
+        let brought = || self.credential_brings_platform().then(brought).flatten();
+        let read = self.transport.get_or_init(|| Transport::new(connection, credential, brought()));
         read.as_ref().map_err(Clone::clone)
     }
 
@@ -212,13 +214,7 @@ impl Context {
     /// # Errors
     /// Fails if it is wrong.
     pub fn credential(&self) -> Result<Option<&Credential>> {
-        let found = self.credential.get_or_init(|| {
-            let found = self.with_place(credential::find)?;
-            if let Some((certificate, key)) = found.as_ref().and_then(Credential::client_certificate) {
-                self.transport()?.bring(&certificate, &key)?;
-            }
-            Ok(found)
-        });
+        let found = self.credential.get_or_init(|| self.with_place(credential::find));
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 

@@ -478,3 +478,21 @@ fn the_client_certificate_is_shown_to_the_platform_that_was_given_only() {
     assert_eq!(with_certificate(&scene, &["revoke", "--session", "s"]).code, 0);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
 }
+
+#[test]
+fn the_client_certificate_of_a_configured_server_is_shown_to_it() {
+    let mut scene = demanding();
+    let (certificate, key) = (scene.path("tmp/client.pem"), scene.path("tmp/client-key.pem"));
+    fs::create_dir_all(scene.path("tmp/jf")).unwrap();
+    let server = serde_json::json!({ "serverId": "s", "url": scene.sandbox.url(), "accessToken": scene.sandbox.admin_token(),
+        "clientCertPath": certificate, "clientCertKeyPath": key, "isDefault": true });
+    scene.asks_for("jfrog-cli.conf.v6");
+    scene.write("tmp/jf/jfrog-cli.conf.v6", &serde_json::json!({ "servers": [server], "version": "6" }).to_string());
+    let jf = scene.path("tmp/jf");
+    scene.unset("JF_ACCESS_TOKEN").unset("JF_URL").set("JFROG_CLI_HOME_DIR", jf.to_str().unwrap());
+    let ran = scene.run(&["create", "--server-id", "s", "--retry-for", "0"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    fs::remove_file(&key).unwrap();
+    let ran = scene.run(&["create", "--server-id", "s", "--retry-for", "0"]);
+    assert!(ran.code == 2 && ran.stderr.contains("jf's configuration: can't read"), "{}", ran.story);
+}
