@@ -122,6 +122,13 @@ fn parse(
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
 }
 
+/// Each kind of credential, and the options that name it, for the test that compares `docs/credentials.md`. Not a part of the crate's interface.
+#[doc(hidden)]
+#[must_use]
+pub fn credentials() -> Vec<(&'static str, Vec<&'static options::table::Opt>)> {
+    credential::kinds()
+}
+
 /// What the fuzz targets call. Not a part of the crate's interface.
 #[doc(hidden)]
 pub mod fuzzing {

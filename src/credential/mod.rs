@@ -108,6 +108,11 @@ const KINDS: [&KindOfCredential; 4] = [&access_token::KIND, &oidc::KIND, &jf_con
 
 pub use ssh::answer_ssh;
 
+/// Each kind, and the options that name it.
+pub fn kinds() -> Vec<(&'static str, Vec<&'static table::Opt>)> {
+    KINDS.into_iter().chain([&certificate::KIND]).map(|kind| (kind.name, kind.named_by.to_vec())).collect()
+}
+
 /// For kinds that count only if an option names one.
 fn never(_place: &Place) -> Option<Source> {
     None
