@@ -158,10 +158,26 @@ impl Ci for GitHub {
             return IdToken::Unavailable("ACTIONS_ID_TOKEN_REQUEST_URL or _TOKEN can't be read".into());
         };
         if let Some(audience) = audience {
-            url.query_pairs_mut().append_pair("audience", audience);
+            let before = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{before}audience={}", percent_encoded(audience))));
         }
         IdToken::Fetch(IdTokenRequest { url: url.into(), posts: false, bearer, variables: &VARIABLES, field: "value" })
     }
+}
+
+/// As JavaScript's `encodeURIComponent`, which GitHub's own client uses (`getIDToken` in @actions/core). A server that knows only that may
+/// take a `+` for itself, not for a space.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')' => {
+                encoded.push(byte.into())
+            }
+            _ => _ = write!(encoded, "%{byte:02X}"),
+        }
+    }
+    encoded
 }
 
 /// Checks that GitHub lets a step set this variable.
@@ -277,9 +293,9 @@ mod tests {
             detect(&environment.into_iter().collect()).unwrap().id_token(Some("a&b c"))
         };
         for (url, asked) in [
-            ("https://vstoken.example/x?api-version=2.0", "https://vstoken.example/x?api-version=2.0&audience=a%26b+c"),
-            ("https://forge.example/id?placeholder=true", "https://forge.example/id?placeholder=true&audience=a%26b+c"),
-            ("https://forge.example/id", "https://forge.example/id?audience=a%26b+c"),
+            ("https://vstoken.example/x?api-version=2.0", "https://vstoken.example/x?api-version=2.0&audience=a%26b%20c"),
+            ("https://forge.example/id?placeholder=true", "https://forge.example/id?placeholder=true&audience=a%26b%20c"),
+            ("https://forge.example/id", "https://forge.example/id?audience=a%26b%20c"),
         ] {
             let IdToken::Fetch(IdTokenRequest { url, field, .. }) = job(url) else { panic!("{url}") };
             assert_eq!((url.as_str(), field), (asked, "value"));

@@ -332,7 +332,7 @@ fn the_audience_is_the_identity_tokens_and_the_providers() {
     let (scene, issuer) = job(json!({"username": "deployer"}));
     let ran = scene.run(&["create", "--oidc-audience", "jfrog & co", "--oidc-provider-type", "GitHub", "--oidc-identity-mapping", "any"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
-    assert!(issuer.requests()[0].path.ends_with("&audience=jfrog+%26+co"), "{}", issuer.requests()[0].path);
+    assert!(issuer.requests()[0].path.ends_with("&audience=jfrog%20%26%20co"), "{}", issuer.requests()[0].path);
     for part in [r#""audience":"jfrog & co""#, r#""provider_type":"GitHub""#, r#""identity_mapping_name":"any""#] {
         assert!(ran.story.contains(part), "{}", ran.story);
     }
