@@ -59,6 +59,11 @@ fn with_tls_the_identity_is_given_by_https_too_and_the_file_holds_both_cas() {
     let (_running, values) = exports(&["--identity", "--tls"], &names);
     assert!(values[0].starts_with("https://") && values[3].starts_with("https://"), "{values:?}");
     assert_eq!(fs::read_to_string(&values[2]).unwrap().matches("BEGIN CERTIFICATE").count(), 2);
+    // curl, with OpenSSL, looks for the CA by its name.
+    for url in [&values[0], &values[3]].into_iter().filter(|_| cfg!(unix)) {
+        let ran = Command::new("curl").args(["-sS", "--cacert", &values[2], url]).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
     fs::remove_file(&values[2]).unwrap();
 }
 
