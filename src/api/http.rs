@@ -1,13 +1,14 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use redact::HIDDEN;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Proxy, Response, Url, redirect};
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::BuilderVerifierExt;
+use rustls_platform_verifier::Verifier;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
@@ -69,21 +70,48 @@ pub struct Http {
 
 /// The HTTP clients of a process, one for each origin and path.
 #[derive(Default)]
-pub struct Clients(Mutex<Vec<(PlatformUrl, Arc<Http>)>>);
+pub struct Clients {
+    known: Mutex<Vec<(PlatformUrl, Arc<Http>)>>,
+    /// What checks the certificates of all hosts: a system has hundreds of CAs, and one reading is enough.
+    verifier: OnceLock<Arc<Verifier>>,
+}
 
 impl Clients {
     /// The client for this platform, set up when it is first needed.
     ///
     /// # Errors
-    /// As `Http::new`.
+    /// Fails if this machine has no CA certificates (https only), or as `Http::new`.
     pub fn http(&self, platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Arc<Http>> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, http)) = clients.iter().find(|(other, _)| other == platform) {
             return Ok(http.clone());
         }
-        let http = Arc::new(Http::new(platform, environment, now)?);
+        let http = Arc::new(Http::new(platform, self.tls(platform)?, environment, now)?);
         clients.push((platform.clone(), http.clone()));
         Ok(http)
+    }
+
+    /// Reads the system's certificates for https only: that takes longer than a whole request over plain http, which needs none.
+    fn tls(&self, platform: &PlatformUrl) -> Result<ClientConfig> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|_| Error::new(Kind::Local, "TLS can't be set up", ""))?;
+        if !platform.is_https() {
+            return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
+        }
+        let verifier = self.verifier(provider)?;
+        Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+    }
+
+    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>> {
+        if let Some(verifier) = self.verifier.get() {
+            return Ok(verifier.clone());
+        }
+        let verifier = Verifier::new(provider).map_err(|_| {
+            let next = "Install the system's ca-certificates, or set SSL_CERT_FILE to a file of PEM certificates.";
+            Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
+        })?;
+        Ok(self.verifier.get_or_init(|| Arc::new(verifier)).clone())
     }
 }
 
@@ -94,12 +122,12 @@ impl Http {
     /// A client for this platform.
     ///
     /// # Errors
-    /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
-    pub fn new(platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
+    /// Fails if the proxy variable in use is not the URL of an http or https proxy.
+    fn new(platform: &PlatformUrl, tls: ClientConfig, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
         let url = Url::parse(platform.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
         let (variable, proxy) = proxy_of(&url, environment)?.unzip();
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls(platform)?)
+            .tls_backend_preconfigured(tls)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -181,21 +209,6 @@ impl Http {
         }
         request.headers(headers).send().await
     }
-}
-
-/// Reads the system's certificates for https only: that takes longer than a whole request over plain http, which needs none.
-fn tls(platform: &PlatformUrl) -> Result<ClientConfig> {
-    let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
-    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions().map_err(no_tls)?;
-    if !platform.is_https() {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-    }
-    let trusting = builder.with_platform_verifier().map_err(|_| {
-        let next = "Install the system's ca-certificates, or set SSL_CERT_FILE to a file of PEM certificates.";
-        Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
-    })?;
-    Ok(trusting.with_no_client_auth())
 }
 
 /// The proxy that the environment asks for, and the variable that does so.

@@ -394,6 +394,23 @@ fn the_platform_may_be_another_sandbox_with_its_own_ca() {
     assert_eq!(ran.code, 0, "{}", ran.story);
 }
 
+/// A pipe can be read only once: whoever opens it again waits for ever.
+#[cfg(unix)]
+#[test]
+fn the_certificates_are_read_once_for_the_ci_and_the_platform() {
+    let issuer = Issuer::builder().tls(sandbox::Tls::Valid).start();
+    let mut scene = Scene::with(Sandbox::builder().tls(sandbox::Tls::Valid));
+    scene.in_github().vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.write("tmp/ca.pem", &format!("{}\n{}", scene.sandbox.ca_pem(), issuer.ca_pem()));
+    let pipe = scene.path("tmp/pipe").display().to_string();
+    scene.set("SSL_CERT_FILE", &pipe);
+    let mut writer = scene.spawn_shell("mkfifo $SSL_CERT_FILE && cat ../tmp/ca.pem >$SSL_CERT_FILE");
+    crate::keeping::wait_until("the pipe is there", || scene.path("tmp/pipe").exists());
+    let ran = scene.run(&["create", "--oidc-provider", "github"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    writer.wait().unwrap();
+}
+
 /// A job whose identity token is in a variable and can't be asked for again, as GitLab's.
 fn gitlab(token_spec: Value, life: i64) -> (Scene, Issuer) {
     let issuer = Issuer::start();
