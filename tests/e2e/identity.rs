@@ -213,11 +213,11 @@ fn a_github_job_that_outlives_its_exchanged_token_is_kept_fresh_by_exchanges() {
     let ended = github_job(&scene, Some(&issuer), ", token-file: token, keep-fresh: true", &LONG.replace("USE", USE));
     ended.succeeded().says("got ***");
     assert_eq!(ended.log.matches("answer 200").count(), 16, "{}", ended.log);
-    let (issued, sent) = (scene.sandbox.issued(), sent_by(&scene));
-    assert!(issued.len() >= 4, "{} tokens\n{}", issued.len(), ended.log);
-    assert_eq!((sent.iter().filter(|sent| *sent == EXCHANGE).count(), asked(&issuer).len()), (issued.len(), issued.len()));
+    let (tokens, sent) = (scene.sandbox.issued(), sent_by(&scene));
+    assert!(tokens.len() >= 4, "{} tokens\n{}", tokens.len(), ended.log);
+    assert_eq!((sent.iter().filter(|sent| *sent == EXCHANGE).count(), asked(&issuer).len()), (tokens.len(), tokens.len()));
     assert!(!sent.iter().any(|sent| sent == MINT), "{sent:?}");
-    assert!(ended_with(&scene).contains(&issued.last().unwrap().access_token), "{}", ended.log);
+    assert!(ended_with(&scene).contains(&tokens.last().unwrap().access_token), "{}", ended.log);
     assert_eq!(scene.keepers(), 0, "{}", ended.log);
 }
 
@@ -244,7 +244,7 @@ fn a_github_job_that_may_not_ask_for_an_identity_token_is_told_which_permission_
 }
 
 /// Runs a job of GitLab whose identity token is in a variable: gitlab-ci-local takes `id_tokens`, but sets none.
-fn gitlab_job(script: &str, last: &str) -> (Scene, Ended) {
+fn gitlab_job(script: &str, last: &str) -> Ended {
     let (scene, issuer) = (revoking(), Issuer::start());
     scene.sandbox.add_provider(json!({"name": "gitlab", "issuer_url": issuer.url(), "audience": "jfrog", "identity_mappings": [
         {"name": "app", "claims": {"project_path": "octo/app"}, "token_spec": {"username": "deployer"}}]}));
@@ -252,11 +252,11 @@ fn gitlab_job(script: &str, last: &str) -> (Scene, Ended) {
     scene.identity(&token);
     let recipe = format!("publish:\n  id_tokens:\n    JF_ID_TOKEN:\n      aud: jfrog\n{script}");
     let ended = run_without_secrets(&scene, &recipe, last, &["--variable", &format!("JF_ID_TOKEN={token}")]);
-    let issued = scene.sandbox.issued();
-    assert_eq!((issued.len(), issued[0].username.as_str(), &sent_by(&scene)[0][..]), (1, "deployer", EXCHANGE));
-    assert_eq!(used(&scene), [(issued[0].access_token.clone(), false)]);
-    assert_eq!(ended_with(&scene), [issued[0].access_token.clone()], "{}", ended.log);
-    (scene, ended)
+    let [token] = scene.sandbox.issued().try_into().unwrap();
+    assert_eq!((token.username.as_str(), &sent_by(&scene)[0][..]), ("deployer", EXCHANGE));
+    assert_eq!(used(&scene), [(token.access_token.clone(), false)]);
+    assert_eq!(ended_with(&scene), [token.access_token], "{}", ended.log);
+    ended
 }
 
 #[test]
@@ -268,14 +268,14 @@ fn a_gitlab_job_exchanges_its_identity_token_and_its_after_script_revokes_what_c
   after_script:
     - jf-token revoke
 ";
-    gitlab_job(script, "").1.succeeded();
-    gitlab_job(script, "exit 1").1.failed();
+    gitlab_job(script, "").succeeded();
+    gitlab_job(script, "exit 1").failed();
 }
 
 #[test]
 fn a_gitlab_job_runs_its_program_by_exec_without_the_identity_token() {
     let script = "  script:\n    - jf-token exec --oidc-provider gitlab --oidc-token-var JF_ID_TOKEN -- ./publish.sh\n";
     let print = "echo \"identity [$JF_ID_TOKEN] token [$JF_ACCESS_TOKEN]\"";
-    gitlab_job(script, print).1.succeeded().says("identity [] token [***]");
-    gitlab_job(script, "exit 1").1.failed();
+    gitlab_job(script, print).succeeded().says("identity [] token [***]");
+    gitlab_job(script, "exit 1").failed();
 }
