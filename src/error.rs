@@ -201,7 +201,8 @@ impl Error {
     /// Whether the work may have been done without an answer that says so: the answer was lost, or something of no use came instead.
     #[must_use]
     pub fn may_be_done(&self) -> bool {
-        self.outcome == Outcome::Unknown || (self.kind == Kind::Unusable && self.status.is_none())
+        let no_answer = self.kind == Kind::Unusable && self.status.is_none() && self.outcome != Outcome::NotSent;
+        self.outcome == Outcome::Unknown || no_answer
     }
 
     /// Whether the same may succeed later, with nothing changed. What is in front of a platform that restarts may answer 403 and 404 too.

@@ -115,10 +115,18 @@ fn parse(
         let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();
         console.warn(&format!("unknown variable {name}{hint}"));
     }
-    if asked.command.is_none() && inputs.text(&options::table::URL)?.is_none() {
+    let says_where = inputs.text(&options::table::URL)?.or(inputs.text(&options::table::SERVER_ID)?).is_some();
+    if asked.command.is_none() && !says_where && environment.names(options::table::EXPORTED).all(|name| environment.is_blank(name)) {
         return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
     }
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
+}
+
+/// Each kind of credential, and the options that name it, for the test that compares `docs/credentials.md`. Not a part of the crate's interface.
+#[doc(hidden)]
+#[must_use]
+pub fn credentials() -> Vec<(&'static str, Vec<&'static options::table::Opt>)> {
+    credential::kinds()
 }
 
 /// What the fuzz targets call. Not a part of the crate's interface.
@@ -150,9 +158,13 @@ pub mod fuzzing {
 #[must_use]
 pub fn main() -> ExitCode {
     os::harden();
+    let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
+    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
+        return if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
     run(World {
-        args: std::env::args_os().collect(),
-        environment: std::env::vars_os().collect(),
+        args,
+        environment,
         folder: std::env::current_dir().unwrap_or_default(),
         stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),

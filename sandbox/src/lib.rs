@@ -49,6 +49,7 @@ pub struct Sandbox {
     server: Server,
     shared: Shared,
     ca_pem: String,
+    client: (String, String),
     admin_token: String,
     user_token: String,
 }
@@ -120,6 +121,11 @@ impl Sandbox {
     /// The certificate of the temporary CA as PEM; empty without TLS.
     pub fn ca_pem(&self) -> &str {
         &self.ca_pem
+    }
+
+    /// A client certificate of the temporary CA, and its key, as PEM; empty without TLS.
+    pub fn client_certificate(&self) -> (&str, &str) {
+        (&self.client.0, &self.client.1)
     }
 
     /// The access token of user `admin`.
@@ -273,12 +279,12 @@ impl Builder {
 
     /// Starts the server. When this returns, it accepts connections.
     pub fn start(self) -> Sandbox {
-        let (ca_pem, acceptor) = tls::of(self.tls);
+        let tls::Pki { ca_pem, client, acceptor } = self.tls.map(tls::pki).unwrap_or_default();
         let shared = Shared::new(self.settings);
         shared.lock().providers.issuer_cas = self.issuer_cas;
         let (admin_token, user_token) = shared.lock().seed();
         let server = Server::start(self.port, acceptor, &shared, |port| routes(port).with_state(shared.clone()));
-        Sandbox { server, shared, ca_pem, admin_token, user_token }
+        Sandbox { server, shared, ca_pem, client, admin_token, user_token }
     }
 }
 

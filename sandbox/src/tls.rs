@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration, time::SystemTime};
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use tokio_rustls::{
     TlsAcceptor,
-    rustls::{ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer},
+    rustls::{RootCertStore, ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer, server::WebPkiClientVerifier},
 };
 
 use crate::tokens::random_text;
@@ -17,18 +17,29 @@ pub enum Tls {
     Valid,
     /// For the same, expired yesterday.
     Expired,
+    /// For the same, valid from tomorrow.
+    NotYetValid,
     /// For another host.
     WrongName,
+    /// As `Valid`, and only clients with a certificate of the same CA may enter.
+    Demanding,
+}
+
+/// What is made for one server.
+#[derive(Default)]
+pub(crate) struct Pki {
+    /// The CA's certificate as PEM.
+    pub ca_pem: String,
+    /// A client certificate and its key as PEM.
+    pub client: (String, String),
+    /// For connections.
+    pub acceptor: Option<TlsAcceptor>,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// The CA's certificate as PEM, and the acceptor for connections; neither for plain HTTP.
-pub(crate) fn of(tls: Option<Tls>) -> (String, Option<TlsAcceptor>) {
-    tls.map(acceptor).map_or_else(Default::default, |(ca_pem, acceptor)| (ca_pem, Some(acceptor)))
-}
-
-fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
+/// A temporary CA, and what it signs.
+pub(crate) fn pki(tls: Tls) -> Pki {
     let now = SystemTime::now();
     let named = |name: &str, sans: Vec<String>| {
         let mut params = CertificateParams::new(sans).expect("host names");
@@ -43,26 +54,44 @@ fn acceptor(tls: Tls) -> (String, TlsAcceptor) {
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let ca_key = KeyPair::generate().expect("CA key");
-    let ca_pem = ca.self_signed(&ca_key).expect("CA certificate").pem();
+    let ca_certificate = ca.self_signed(&ca_key).expect("CA certificate");
     let issuer = Issuer::new(ca, ca_key);
 
     let hosts = match tls {
         Tls::WrongName => vec!["elsewhere.example".into()],
-        Tls::Valid | Tls::Expired => vec!["localhost".into(), "127.0.0.1".into(), "0.0.0.0".into()],
+        Tls::Valid | Tls::Expired | Tls::NotYetValid | Tls::Demanding => vec!["localhost".into(), "127.0.0.1".into(), "0.0.0.0".into()],
     };
     let mut leaf = named("jf-token sandbox", hosts);
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     if matches!(tls, Tls::Expired) {
         leaf.not_after = (now - DAY).into();
     }
+    if matches!(tls, Tls::NotYetValid) {
+        leaf.not_before = (now + DAY).into();
+    }
     let key = KeyPair::generate().expect("server key");
     let cert = leaf.signed_by(&key, &issuer).expect("server certificate");
 
-    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("TLS versions")
-        .with_no_client_auth()
+    let mut client = named("jf-token sandbox client", Vec::new());
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let client_key = KeyPair::generate().expect("client key");
+    let client = client.signed_by(&client_key, &issuer).expect("client certificate");
+
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(ca_certificate.der().clone()).expect("the CA is one");
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().expect("client verifier");
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS versions");
+    let builder = match tls {
+        Tls::Demanding => builder.with_client_cert_verifier(verifier),
+        _ => builder.with_no_client_auth(),
+    };
+    let config = builder
         .with_single_cert(vec![cert.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
         .expect("server certificate fits its key");
-    (ca_pem, TlsAcceptor::from(Arc::new(config)))
+    Pki {
+        ca_pem: ca_certificate.pem(),
+        client: (client.pem(), client_key.serialize_pem()),
+        acceptor: Some(TlsAcceptor::from(Arc::new(config))),
+    }
 }

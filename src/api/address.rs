@@ -52,6 +52,13 @@ impl PlatformUrl {
         format!("{}{path}", self.0)
     }
 
+    /// The host's name or address, without the brackets of an IPv6 address.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = Url::parse(&self.0).ok().and_then(|url| url.host_str().map(str::to_owned));
+        host.unwrap_or_default().trim_matches(['[', ']']).to_owned()
+    }
+
     /// Whether it is an https URL.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -84,6 +91,10 @@ fn parse(text: &str) -> std::result::Result<Url, Wrong> {
         return Err(Wrong("has a host name with other characters than ASCII's".into(), "Write the host as the DNS has it: xn--….example."));
     }
     let url = Url::parse(text).map_err(|error| Wrong(format!("is not a URL ({error})"), RIGHT))?;
+    if url.scheme() == "ssh" {
+        let right = "Leave the other credential out, or give the platform's https:// URL with it.";
+        return Err(Wrong("names a login by SSH, and another credential is given".into(), right));
+    }
     if !matches!(url.scheme(), "http" | "https") {
         return Err(Wrong(format!("the scheme '{}' is not known", url.scheme()), RIGHT));
     }

@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::auth::SecretHeader;
 use super::failure;
 use super::request::{ApiRequest, Operation};
 use super::retry::RetryPolicy;
@@ -93,7 +94,8 @@ impl Client<'_> {
     /// # Errors
     /// Fails if none came back.
     pub async fn identity_token(&self, wanted: &IdTokenRequest) -> Result<Secret> {
-        let auth = Auth::Bearer(wanted.bearer.clone());
+        let bare = || SecretHeader::new("authorization", wanted.bearer.expose());
+        let auth = if wanted.bare { Auth::Headers(bare().into_iter().collect()) } else { Auth::Bearer(wanted.bearer.clone()) };
         let asked = ApiRequest {
             operation: Operation::Identity,
             method: if wanted.posts { Method::POST } else { Method::GET },
@@ -102,6 +104,7 @@ impl Client<'_> {
             refresh_token: None,
             body: wanted.posts.then_some(""),
             body_type: JSON,
+            way: self.http.way(),
         };
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
         let fields: serde_json::Value = serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))?;

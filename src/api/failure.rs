@@ -3,9 +3,9 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use rustls::CertificateError as Certificate;
 use serde_json::Value;
 
+use super::handshake::{self, Explained};
 use super::refusal::{advice, classify, is_the_platforms, words_of};
 use super::request::{ApiRequest, ApiResponse, Operation};
 use crate::error::{Error, Kind, Outcome};
@@ -32,42 +32,35 @@ pub(super) fn no_identity_token(request: &ApiRequest, field: &str) -> Error {
     fail(request, Kind::Unusable, Outcome::Final, &format!("the answer holds no identity token under '{field}'"), "")
 }
 
+/// JSON, but not of an OIDC provider or its identity mappings.
+pub(super) fn not_a_configuration(request: &ApiRequest) -> Error {
+    let came = "the answer is not what describes an OIDC provider, or its identity mappings";
+    fail(request, Kind::Unusable, Outcome::Final, came, "Is this the URL of a JFrog platform, of a version that has OpenID Connect?")
+}
+
 /// No answer came back, or not all of it.
-pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwest::Error) -> Error {
+pub(super) fn transport(request: &ApiRequest, error: &reqwest::Error) -> Error {
     let outcome = if error.is_connect() { Outcome::NotSent } else { Outcome::Unknown };
     let unreachable = |outcome, came: &str, help: &str| fail(request, Kind::Unreachable, outcome, came, help);
-    let proxy = proxy.map(|name| format!(" Requests go through the proxy in {name}; NO_PROXY takes a host out.")).unwrap_or_default();
+    let proxy = request.way.hint_at_the_proxy();
     let words = chain(error);
     let says = |text: &str| words.contains(text);
 
-    if let Some(wrong) = certificate(error) {
-        // Final: the same certificate will be there the next time.
-        let wrong_certificate = |came: &str, next: &str| unreachable(Outcome::Final, came, &format!("{next}{proxy}"));
-        return match wrong {
-            Certificate::UnknownIssuer | Certificate::BadSignature => wrong_certificate(
-                "the TLS certificate is from a CA that this machine does not know",
-                "Set SSL_CERT_FILE to a PEM file that holds the CA, or add it to the system's.",
-            ),
-            Certificate::Expired | Certificate::ExpiredContext { .. } => {
-                wrong_certificate("the TLS certificate has expired", "Renew it on the server; if it is fresh, set this machine's clock.")
-            }
-            Certificate::NotValidYet | Certificate::NotValidYetContext { .. } => {
-                wrong_certificate("the TLS certificate is not valid yet", "Check this machine's clock and the server's certificate.")
-            }
-            Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
-                wrong_certificate("the TLS certificate is for another host name", "Use the name that the certificate is for in --url.")
-            }
-            _ => wrong_certificate(
-                "the TLS certificate is not valid",
-                "A self-signed CA certificate is not accepted as a server's: have a CA sign the server's certificate. openssl s_client -connect HOST:PORT shows it.",
-            ),
-        };
+    if let Some(Explained { came, help }) = handshake::explain(error, request.way) {
+        // Final: the same certificates will be there the next time.
+        return unreachable(Outcome::Final, &came, &format!("{help}{proxy}"));
     }
     if says("refused") {
         return unreachable(outcome, "the connection was refused", &format!("Is the platform up, and the port in --url right?{proxy}"));
     }
-    if says("proxy auth") || says("tunnel") || says("unsuccessful") {
-        let next = format!("Check the proxy's address, user and password.{proxy}");
+    if says("proxy auth") {
+        let next = format!("Put them into the proxy's URL, percent-encoded: http://USER:PASSWORD@HOST:PORT.{proxy}");
+        return unreachable(Outcome::Final, "the proxy wants a user and a password, or others than it got (407)", &next);
+    }
+    if says("tunnel") || says("unsuccessful") {
+        let next = format!(
+            "It answered with an error or a page of its own: are user and password right, and does it allow this host and port?{proxy}"
+        );
         return unreachable(outcome, "the proxy did not let the request through", &next);
     }
     if error.is_timeout() {
@@ -91,8 +84,12 @@ pub(super) fn transport(request: &ApiRequest, proxy: Option<&str>, error: &reqwe
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 
 /// The answer's status is not a success. `asked` is its `Retry-After`.
-pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, asked: Option<RetryAfter>, response: &ApiResponse) -> Error {
+pub(super) fn status(request: &ApiRequest, asked: Option<RetryAfter>, response: &ApiResponse) -> Error {
     let status = response.status;
+    if let Some(Explained { came, help }) = handshake::said_in_http(response, request.way) {
+        return fail(request, Kind::Refused, Outcome::Final, &format!("{came} ({})", status.as_u16()), &help)
+            .answered(status.as_u16(), None);
+    }
     let words = words_of(request, response);
     let from_platform = words.is_some() && is_the_platforms(response);
     let wait = asked.map(|asked| if let RetryAfter::Wait(wait) = asked { wait } else { DEFAULT_WAIT });
@@ -128,10 +125,8 @@ pub(super) fn status(request: &ApiRequest, proxy: Option<&str>, asked: Option<Re
         &if repeats_the_status { format!("{status}{later}") } else { format!("{status}, {said}{later}") },
         help,
     );
-    if let Some(proxy) = proxy
-        && words.is_none()
-    {
-        error = error.with_advice(&format!("It may have come from the proxy in {proxy}."));
+    if words.is_none() && request.way.proxy.is_some() {
+        error = error.with_advice(request.way.may_be_the_proxys().trim_start());
     }
     error.answered(status.as_u16(), from_platform.then_some(refusal))
 }
@@ -144,7 +139,10 @@ pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
         Kind::Refused,
         Outcome::Final,
         &format!("redirected to {to}"),
-        "The credential is not sent on to another host: if that is the platform, give it as --url.",
+        &format!(
+            "The credential is not sent on to another host: if that is the platform, give it as --url.{}",
+            request.way.may_be_the_proxys()
+        ),
     )
 }
 
@@ -178,7 +176,7 @@ pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
 pub(super) fn not_json(request: &ApiRequest, response: &ApiResponse) -> Error {
     let kind = if response.text.trim_start().starts_with('<') { "an HTML page" } else { "not JSON" };
     let next = "A login page or a proxy may stand in front of the platform: check --url, and that nothing intercepts it.";
-    fail(request, Kind::Unusable, Outcome::Final, &format!("the answer is {kind}"), next)
+    fail(request, Kind::Unusable, Outcome::Final, &format!("the answer is {kind}"), &format!("{next}{}", request.way.may_be_the_proxys()))
 }
 
 fn chain(error: &reqwest::Error) -> String {
@@ -190,20 +188,4 @@ fn chain(error: &reqwest::Error) -> String {
         source = error.source();
     }
     words
-}
-
-/// What rustls found wrong with the server's certificate, wherever it is in the chain of causes.
-fn certificate(error: &reqwest::Error) -> Option<Certificate> {
-    let mut source = error.source();
-    while let Some(mut error) = source {
-        // The chain of causes skips what an `io::Error` wraps.
-        while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            error = inner;
-        }
-        if let Some(rustls::Error::InvalidCertificate(wrong)) = error.downcast_ref() {
-            return Some(wrong.clone());
-        }
-        source = error.source();
-    }
-    None
 }

@@ -6,7 +6,8 @@ use redact::Secret;
 use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
-use super::request::{ApiRequest, ApiResponse, Operation};
+use super::request::{ApiRequest, ApiResponse, Operation, Way};
+use super::transport::Shows;
 use super::{Auth, IssuedToken, PlatformUrl, TOKENS, failure, http, scope};
 use crate::io::clock::{self, Timestamp, retry_after};
 use crate::options::{InputValue, Source};
@@ -41,6 +42,7 @@ const OPERATIONS: [Operation; 7] = [
 pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec<String> {
     let auth = Auth::Bearer(bearer.clone());
     let Ok(status) = StatusCode::from_u16(answer.status) else { return Vec::new() };
+    let way = Way { proxy: Some("HTTPS_PROXY"), shows: Shows::None, headers: Vec::new() };
     let mut messages = Vec::new();
     for operation in OPERATIONS {
         let request = ApiRequest {
@@ -51,13 +53,14 @@ pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec
             refresh_token: Some(refresh_token),
             body: None,
             body_type: "",
+            way: &way,
         };
         let text = Zeroizing::new(answer.body.to_owned());
         let content_type = answer.content_type.to_owned();
         let response = ApiResponse { status, asked_at: Timestamp::default(), text, is_cut: answer.body.len() % 2 == 1, content_type };
         let wait = retry_after(answer.retry_after, SystemTime::UNIX_EPOCH);
         let mut errors = vec![failure::moved(&request, answer.location), failure::no_token(&request, &response)];
-        errors.extend([Some(wait), None].map(|wait| failure::status(&request, Some("HTTPS_PROXY"), wait, &response)));
+        errors.extend([Some(wait), None].map(|wait| failure::status(&request, wait, &response)));
         messages.extend(errors.iter().map(|error| format!("{error}\n{}", error.help())));
         messages.push(http::without_secrets(&request, answer.body));
     }

@@ -1,21 +1,20 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
 use redact::HIDDEN;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Proxy, Response, Url, redirect};
-use rustls::crypto::{CryptoProvider, ring};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_platform_verifier::Verifier;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::address::{LOCALHOST, PlatformUrl, has_plain_host, is_loopback};
 use super::auth::{Auth, SecretHeader};
 use super::failure;
-use super::request::{ApiRequest, ApiResponse, Operation};
+use super::request::{ApiRequest, ApiResponse, Operation, Way};
+use super::tls::Trust;
+use super::transport::Route;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, retry_after};
 use crate::io::{Console, Environment};
@@ -63,8 +62,7 @@ pub struct Http {
     client: Client,
     /// Whose origin every request has.
     platform: Url,
-    /// The variable that names the proxy in use.
-    proxy: Option<&'static str>,
+    way: Way,
     now: fn() -> SystemTime,
 }
 
@@ -72,46 +70,22 @@ pub struct Http {
 #[derive(Default)]
 pub struct Clients {
     known: Mutex<Vec<(PlatformUrl, Arc<Http>)>>,
-    /// What checks the certificates of all hosts: a system has hundreds of CAs, and one reading is enough.
-    verifier: OnceLock<Arc<Verifier>>,
+    trust: Trust,
 }
 
 impl Clients {
     /// The client for this platform, set up when it is first needed.
     ///
     /// # Errors
-    /// Fails if this machine has no CA certificates (https only), or as `Http::new`.
-    pub fn http(&self, platform: &PlatformUrl, environment: &Environment, now: fn() -> SystemTime) -> Result<Arc<Http>> {
+    /// As `Http::new`.
+    pub fn http(&self, route: Route<'_>, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Arc<Http>> {
         let mut clients = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, http)) = clients.iter().find(|(other, _)| other == platform) {
+        if let Some((_, http)) = clients.iter().find(|(other, _)| other == route.url) {
             return Ok(http.clone());
         }
-        let http = Arc::new(Http::new(platform, self.tls(platform)?, environment, now)?);
-        clients.push((platform.clone(), http.clone()));
+        let http = Arc::new(Http::new(route, &self.trust, environment, console, now)?);
+        clients.push((route.url.clone(), http.clone()));
         Ok(http)
-    }
-
-    /// Reads the system's certificates for https only: that takes longer than a whole request over plain http, which needs none.
-    fn tls(&self, platform: &PlatformUrl) -> Result<ClientConfig> {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|_| Error::new(Kind::Local, "TLS can't be set up", ""))?;
-        if !platform.is_https() {
-            return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-        }
-        let verifier = self.verifier(provider)?;
-        Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
-    }
-
-    fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<Verifier>> {
-        if let Some(verifier) = self.verifier.get() {
-            return Ok(verifier.clone());
-        }
-        let verifier = Verifier::new(provider).map_err(|_| {
-            let next = "Install the system's ca-certificates, or set SSL_CERT_FILE to a file of PEM certificates.";
-            Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
-        })?;
-        Ok(self.verifier.get_or_init(|| Arc::new(verifier)).clone())
     }
 }
 
@@ -119,15 +93,19 @@ impl Clients {
 const IDLE: Duration = Duration::from_millis(500);
 
 impl Http {
-    /// A client for this platform.
+    /// A client for this platform or service. The console gets the warnings about how it is reached.
     ///
     /// # Errors
-    /// Fails if the proxy variable in use is not the URL of an http or https proxy.
-    fn new(platform: &PlatformUrl, tls: ClientConfig, environment: &Environment, now: fn() -> SystemTime) -> Result<Self> {
-        let url = Url::parse(platform.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
+    /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
+    fn new(route: Route<'_>, trust: &Trust, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Self> {
+        let url = Url::parse(route.url.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
         let (variable, proxy) = proxy_of(&url, environment)?.unzip();
+        if let Some(name) = variable.filter(|name| route.certificate().is_some() && environment.says(name, is_https)) {
+            let next = "Name the proxy by http://: what goes to the platform is encrypted all the same.";
+            return Err(Error::input(format!("{name} names a proxy by https, which could ask for the client certificate too"), next));
+        }
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls)
+            .tls_backend_preconfigured(trust.config(route, environment, console)?)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -139,7 +117,8 @@ impl Http {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
-        Ok(Self { client, platform: url, proxy: variable, now })
+        let way = Way { proxy: variable, shows: route.shows(), headers: route.headers().to_vec() };
+        Ok(Self { client, platform: url, way, now })
     }
 
     /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits each
@@ -156,18 +135,17 @@ impl Http {
                 format!(
                     "> {} {url}{}{}",
                     asked.method,
-                    Self::shown_headers(asked),
+                    self.shown_headers(asked),
                     asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
                 )
             });
-            let mut response =
-                self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, self.proxy, &error))?;
+            let mut response = self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, &error))?;
             let status = response.status();
             let (text, is_cut) = match read(&mut response).await {
                 Ok(read) => read,
                 // A proxy that refuses may hang up before it has read the body. Its status still says that nothing was done.
                 Err(_) if status.is_client_error() => Default::default(),
-                Err(error) => return Err(failure::transport(asked, self.proxy, &error)),
+                Err(error) => return Err(failure::transport(asked, &error)),
             };
             trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(asked, &text)));
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
@@ -183,22 +161,31 @@ impl Http {
                 return Ok(answer);
             }
             let wait = header("retry-after").map(|header| retry_after(header, (self.now)()));
-            return Err(failure::status(asked, self.proxy, wait, &answer));
+            return Err(failure::status(asked, wait, &answer));
         }
         Err(failure::circle(asked))
     }
 
     /// The names of the headers that prove who asks; of the token's own also the scheme.
-    fn shown_headers(asked: &ApiRequest) -> String {
-        let line = |header: &SecretHeader| match asked.auth {
+    fn shown_headers(&self, asked: &ApiRequest) -> String {
+        let line = |header: &SecretHeader| format!("\n> {}: {HIDDEN}", header.name());
+        let own = match asked.auth {
             Auth::Bearer(_) => format!("\n> authorization: Bearer {HIDDEN}"),
-            _ => format!("\n> {}: {HIDDEN}", header.name()),
+            other => other.headers().iter().map(line).collect(),
         };
-        asked.auth.headers().iter().map(line).collect()
+        own + &self.way.headers.iter().map(line).collect::<String>()
+    }
+
+    /// The way to the platform, as far as messages tell of it.
+    pub(super) fn way(&self) -> &Way {
+        &self.way
     }
 
     async fn send_to(&self, asked: &ApiRequest<'_>, url: Url, timeout: Duration) -> reqwest::Result<Response> {
         let mut headers = HeaderMap::new();
+        for header in &self.way.headers {
+            headers.append(header.name().clone(), header.value().clone());
+        }
         for header in asked.auth.headers() {
             headers.insert(header.name().clone(), header.value().clone());
         }
@@ -232,9 +219,7 @@ fn proxy_of(platform: &Url, environment: &Environment) -> Result<Option<(&'stati
         if exceptions.clone().any(|host| host == "*") {
             return Ok(None);
         }
-        // Other programs also take *.example.com and [::1] here.
-        let plain = |host: &str| host.trim_start_matches("*.").trim_matches(['[', ']']).to_owned();
-        let exceptions: Vec<_> = exceptions.map(plain).collect();
+        let exceptions: Vec<_> = exceptions.filter_map(|entry| host_of(entry, platform.port_or_known_default())).collect();
         let wrong = || {
             let next = "Set it to a URL such as http://proxy.example:3128.";
             Error::input(format!("{name} is not the URL of an http or https proxy"), next)
@@ -253,6 +238,21 @@ fn proxy_of(platform: &Url, environment: &Environment) -> Result<Option<(&'stati
         return Ok(Some((name, Proxy::all(proxy).map_err(|_| wrong())?)));
     }
     Ok(None)
+}
+
+fn is_https(proxy: &str) -> bool {
+    proxy.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("https"))
+}
+
+/// The host of an entry of `NO_PROXY`; `None` if it is for another port. Other programs also take *.example.com and [::1] there.
+fn host_of(entry: &str, port: Option<u16>) -> Option<String> {
+    let (host, only) = match entry.rsplit_once(':') {
+        // An IPv6 address without brackets has no port.
+        Some((host, digits)) if !host.contains(':') || host.ends_with(']') => (host, digits.parse::<u16>().ok()),
+        _ => (entry, None),
+    };
+    let is_meant = only.is_none() || only == port;
+    is_meant.then(|| host.trim_start_matches("*.").trim_matches(['[', ']']).to_owned())
 }
 
 /// The body as text, and whether it was cut because it is too long.

@@ -5,13 +5,18 @@ mod auth;
 mod exchange;
 mod failure;
 pub mod fuzzing;
+mod handshake;
 mod http;
+mod pem;
+mod provider;
 mod refusal;
 mod request;
 mod retry;
 mod scope;
+mod tls;
 mod token;
 mod token_request;
+mod transport;
 
 use std::time::Duration;
 
@@ -27,12 +32,15 @@ use request::{ApiRequest, ApiResponse, Operation};
 use retry::{InFlight, RetryPolicy};
 
 pub use address::PlatformUrl;
-pub use auth::Auth;
+pub use auth::{Auth, SecretHeader};
 pub use exchange::ExchangeRequest;
 pub use http::{Clients, Http};
+pub use provider::{IdentityMapping, Provider, provider_name};
 pub use retry::{LEFT_BEHIND, RetryBudget};
+pub use scope::quoted_groups;
 pub use token::{Claims, IssuedToken, claims, user_name};
 pub use token_request::{TokenRequest, max_life, project_key};
+pub use transport::{Route, Transport, client_certificate};
 
 const TOKENS: &str = "/access/api/v1/tokens";
 const JSON: &str = "application/json";
@@ -176,7 +184,7 @@ impl<'a> Client<'a> {
     }
 
     fn request<'b>(
-        &self,
+        &'b self,
         operation: Operation,
         method: Method,
         path: &str,
@@ -192,6 +200,7 @@ impl<'a> Client<'a> {
             body,
             body_type: body_type.unwrap_or_default(),
             refresh_token: None,
+            way: self.http.way(),
         }
     }
 }

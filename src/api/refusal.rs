@@ -38,6 +38,13 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (Operation::LookUp, Refusal::NotFound | Refusal::SpentRefreshToken) if from_platform => {
             "The platform keeps no record of this token: it was revoked, or is so short-lived (3 hours unless configured otherwise) that it is not stored."
         }
+        (Operation::Configuration, Refusal::NotFound | Refusal::SpentRefreshToken) if from_platform => {
+            "The platform has no OIDC provider of that name: its admins list them under Administration, Manage Integrations, OpenID Connect."
+        }
+        // That a project's admin may read that project's is in the Terraform provider's documentation.
+        (Operation::Configuration, Refusal::Forbidden) => {
+            "Only an admin's access token may read OIDC providers; that of a project's admin, the project's with --project."
+        }
         (_, Refusal::BadRequest | Refusal::WrongField | Refusal::NotRevocable) => {
             "The platform rejected an input; its message above says which."
         }

@@ -3,6 +3,8 @@ use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use super::Auth;
+use super::auth::SecretHeader;
+use super::transport::Shows;
 use crate::io::clock::Timestamp;
 
 /// What is asked of the platform. The advice after a failure depends on it.
@@ -24,6 +26,28 @@ pub(super) enum Operation {
     LookUp,
 }
 
+/// The way to a platform, as far as messages tell of it.
+pub(super) struct Way {
+    /// The variable that names the proxy in use.
+    pub proxy: Option<&'static str>,
+    /// The client certificate.
+    pub shows: Shows,
+    /// The headers for a gateway that every request has.
+    pub headers: Vec<SecretHeader>,
+}
+
+impl Way {
+    /// What to add to an advice if the proxy may be to blame.
+    pub fn hint_at_the_proxy(&self) -> String {
+        self.proxy.map(|name| format!(" Requests go through the proxy in {name}; NO_PROXY takes a host out.")).unwrap_or_default()
+    }
+
+    /// What to add to an advice if the proxy may have answered itself.
+    pub fn may_be_the_proxys(&self) -> String {
+        self.proxy.map(|name| format!(" It may have come from the proxy in {name}.")).unwrap_or_default()
+    }
+}
+
 /// One request, with everything that a message about it may say.
 pub(super) struct ApiRequest<'a> {
     pub operation: Operation,
@@ -35,6 +59,8 @@ pub(super) struct ApiRequest<'a> {
     pub body: Option<&'a str>,
     /// The media type of the body.
     pub body_type: &'static str,
+    /// The way it goes.
+    pub way: &'a Way,
 }
 
 impl ApiRequest<'_> {
@@ -45,7 +71,13 @@ impl ApiRequest<'_> {
 
     /// Hides this request's secrets, and whatever else looks like a token, in a text from outside.
     pub fn hide_secrets(&self, text: &str) -> String {
-        self.auth.secrets().into_iter().chain(self.refresh_token).fold(text.to_owned(), |text, secret| without(&text, secret))
+        let headers = self.way.headers.iter().flat_map(SecretHeader::secrets);
+        self.auth
+            .secrets()
+            .into_iter()
+            .chain(self.refresh_token)
+            .chain(headers)
+            .fold(text.to_owned(), |text, secret| without(&text, secret))
     }
 }
 

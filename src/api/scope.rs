@@ -53,6 +53,14 @@ pub fn groups(names: &[String]) -> String {
     format!("applied-permissions/groups:{}", quoted.collect::<Vec<_>>().join(","))
 }
 
+/// The scope with every group in double quotes, as an identity mapping wants them (JFrog's Terraform provider says so).
+#[must_use]
+pub fn quoted_groups(scope: &str) -> String {
+    let Some(names) = scope.strip_prefix("applied-permissions/groups:") else { return scope.to_owned() };
+    let quoted = parts(names).unwrap_or_default().into_iter().map(|name| format!("\"{}\"", unquoted(name).unwrap_or(name)));
+    format!("applied-permissions/groups:{}", quoted.collect::<Vec<_>>().join(","))
+}
+
 /// The entries of an unknown kind, if the scope is right.
 fn parse(scope: &str) -> std::result::Result<Vec<Range<usize>>, Wrong> {
     let (mut groups_seen, mut unknown) = (false, Vec::new());
@@ -191,5 +199,7 @@ mod tests {
         let names = ["a", "group 2", "group,3"].map(str::to_owned);
         assert_eq!(groups(&names), "applied-permissions/groups:a,\"group 2\",\"group,3\"");
         assert!(parse(&groups(&names)).is_ok());
+        assert_eq!(quoted_groups(&groups(&names)), "applied-permissions/groups:\"a\",\"group 2\",\"group,3\"");
+        assert_eq!(quoted_groups("applied-permissions/user"), "applied-permissions/user");
     }
 }

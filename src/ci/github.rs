@@ -8,20 +8,36 @@ use std::sync::{Mutex, PoisonError};
 
 use redact::{Secret, masks};
 use reqwest::Url;
+use serde_json::Value;
 
-use super::{Ci, Export, IdToken, IdTokenRequest, JobHome, Support};
+use super::facts::{context, text};
+use super::{Ci, Export, IdToken, IdTokenRequest, JobContext, JobHome, Recognise, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::{Environment, Level, LogStyle, random};
 
 /// Where a job may ask for an identity token, and by which right.
 const VARIABLES: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
 
+/// The longest description of an event that is read, in bytes; GitHub's are shorter.
+const LONGEST_EVENT: u64 = 32 << 20;
+
+/// A CI that follows the protocol, and what it does otherwise.
+pub struct Dialect {
+    /// Its name, for messages.
+    pub name: &'static str,
+    /// The variable that is `true` in each of its jobs.
+    pub sign: &'static str,
+    /// Why a job has no identity token, and what to change.
+    pub missing: fn(&Environment) -> String,
+}
+
+pub static DIALECT: Dialect = Dialect { name: "GitHub Actions", sign: "GITHUB_ACTIONS", missing: why_missing };
+
 struct GitHub {
+    dialect: &'static Dialect,
+    environment: Environment,
     /// The step's files, or why their variables can't be read.
     files: Result<Files>,
-    runner_temp: Option<String>,
-    id_token_url: Option<String>,
-    id_token_bearer: Option<String>,
     /// What was appended to which file.
     written: Mutex<Vec<Written>>,
 }
@@ -42,18 +58,14 @@ struct Files {
     summary: Option<String>,
 }
 
-pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    if !environment.says("GITHUB_ACTIONS", |value| value == "true") {
-        return None;
+impl Recognise for Dialect {
+    fn detect(&'static self, environment: &Environment) -> Option<Box<dyn Ci>> {
+        if !environment.says(self.sign, |value| value == "true") {
+            return None;
+        }
+        let (files, environment) = (Files::new(environment), environment.clone());
+        Some(Box::new(GitHub { dialect: self, environment, files, written: Mutex::default() }))
     }
-    let value = |name| environment.get(name).ok().flatten().map(str::to_owned);
-    Some(Box::new(GitHub {
-        files: Files::new(environment),
-        runner_temp: value("RUNNER_TEMP"),
-        id_token_url: value(VARIABLES[0]),
-        id_token_bearer: value(VARIABLES[1]),
-        written: Mutex::default(),
-    }))
 }
 
 impl Files {
@@ -92,11 +104,12 @@ impl LogStyle for GitHub {
 
 impl Ci for GitHub {
     fn name(&self) -> &'static str {
-        "GitHub Actions"
+        self.dialect.name
     }
 
     fn job(&self) -> JobHome {
-        JobHome { folder: self.runner_temp.as_ref().map(|temp| Path::new(temp).join("jf-token")), ..JobHome::default() }
+        let temp = text(&self.environment, "RUNNER_TEMP");
+        JobHome { folder: temp.map(|temp| Path::new(temp).join("jf-token")), ..JobHome::default() }
     }
 
     fn mask(&self, secrets: &[&Secret], log: &dyn Fn(&str)) -> Result<Support> {
@@ -149,20 +162,71 @@ impl Ci for GitHub {
 
     /// See docs.github.com, "OpenID Connect reference". The address may have a query already: Forgejo's does.
     fn id_token(&self, audience: Option<&str>) -> IdToken {
-        let (Some(url), Some(bearer)) = (&self.id_token_url, &self.id_token_bearer) else {
-            return IdToken::Unavailable(
-                "the job may not ask for an identity token: give it 'permissions: id-token: write' (a run for a fork never may)".into(),
-            );
+        let [Some(url), Some(bearer)] = VARIABLES.map(|name| text(&self.environment, name)) else {
+            return IdToken::Unavailable((self.dialect.missing)(&self.environment));
         };
         let (Ok(mut url), Ok(bearer)) = (Url::parse(url), Secret::new(bearer)) else {
-            return IdToken::Unavailable("ACTIONS_ID_TOKEN_REQUEST_URL or _TOKEN can't be read".into());
+            return IdToken::Unavailable(format!("{} or {} can't be read", VARIABLES[0], VARIABLES[1]));
         };
         if let Some(audience) = audience {
             let before = url.query().map(|query| format!("{query}&")).unwrap_or_default();
             url.set_query(Some(&format!("{before}audience={}", percent_encoded(audience))));
         }
-        IdToken::Fetch(IdTokenRequest { url: url.into(), posts: false, bearer, variables: &VARIABLES, field: "value" })
+        IdToken::Fetch(IdTokenRequest { url: url.into(), posts: false, bearer, bare: false, variables: &VARIABLES, field: "value" })
     }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &[
+            "repository",
+            "repository_owner",
+            "repository_id",
+            "repository_owner_id",
+            "ref",
+            "environment",
+            "event_name",
+            "job_workflow_ref",
+            "workflow_ref",
+            "actor",
+        ]
+    }
+
+    /// As JFrog's own action has it (setup-jfrog-cli, `src/utils.ts`): its job is the workflow.
+    fn job_context(&self) -> JobContext {
+        let context =
+            context(&self.environment, ["GITHUB_WORKFLOW", "GITHUB_RUN_ID", "GITHUB_SERVER_URL", "GITHUB_SHA", "GITHUB_REF_NAME"]);
+        let repository = text(&self.environment, "GITHUB_REPOSITORY");
+        JobContext { repository: context.repository.zip(repository).map(|(server, name)| format!("{server}/{name}")), ..context }
+    }
+}
+
+fn why_missing(environment: &Environment) -> String {
+    let says = |name, value| environment.says(name, |text| text == value);
+    let why = if is_for_a_fork(environment) {
+        "This run is for a pull request from a fork, and gets none, whatever its permissions: run this step only where \
+         github.event.pull_request.head.repo.full_name == github.repository"
+    } else if says("GITHUB_ACTOR", "dependabot[bot]") {
+        // Reports differ on whether `permissions` helps; a run that a person starts again has one.
+        "Dependabot started this run, and as for a pull request from a fork it gets none: run this step only where github.actor is another"
+    } else {
+        "The job may not ask for one: give it permissions: { id-token: write }, and contents: read if it checks out, for what is not named \
+         there is taken away. A reusable workflow needs it in the job that calls it too"
+    };
+    why.into()
+}
+
+/// Whether the run is for a pull request from another repository. One for `pull_request_target` runs in this one.
+fn is_for_a_fork(environment: &Environment) -> bool {
+    let event = || -> Option<Value> {
+        let is_pull_request = |event: &str| event.starts_with("pull_request") && event != "pull_request_target";
+        text(environment, "GITHUB_EVENT_NAME").filter(|event| is_pull_request(event))?;
+        let file = File::open(text(environment, "GITHUB_EVENT_PATH")?).ok()?;
+        serde_json::from_str(&io::read_to_string(file.take(LONGEST_EVENT)).ok()?).ok()
+    };
+    event().is_some_and(|event| {
+        // A fork that was deleted is null.
+        let id = |side: &str| event["pull_request"][side]["repo"]["id"].as_u64();
+        id("base").is_some() && id("head") != id("base")
+    })
 }
 
 /// As JavaScript's `encodeURIComponent`, which GitHub's own client uses (`getIDToken` in @actions/core). A server that knows only that may
@@ -289,7 +353,7 @@ mod tests {
         let job = |url: &str| -> IdToken {
             let environment =
                 [("GITHUB_ACTIONS", "true"), ("ACTIONS_ID_TOKEN_REQUEST_URL", url), ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "bearer")];
-            detect(&environment.into_iter().collect()).unwrap().id_token(Some("a&b c"))
+            DIALECT.detect(&environment.into_iter().collect()).unwrap().id_token(Some("a&b c"))
         };
         for (url, asked) in [
             ("https://vstoken.example/x?api-version=2.0", "https://vstoken.example/x?api-version=2.0&audience=a%26b%20c"),
@@ -300,5 +364,23 @@ mod tests {
             assert_eq!((url.as_str(), field), (asked, "value"));
         }
         assert!(matches!(job(""), IdToken::Unavailable(why) if why.contains("id-token: write")));
+    }
+
+    #[test]
+    fn the_platform_s_records_have_what_jfrog_s_own_action_sends() {
+        let environment = [
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_WORKFLOW", "build"),
+            ("GITHUB_JOB", "test"),
+            ("GITHUB_RUN_ID", "12"),
+            ("GITHUB_SERVER_URL", "https://github.com"),
+            ("GITHUB_REPOSITORY", "o/r"),
+            ("GITHUB_SHA", "ab12"),
+            ("GITHUB_REF_NAME", "main"),
+        ];
+        let context = DIALECT.detect(&environment.into_iter().collect()).unwrap().job_context();
+        let JobContext { job, run, repository, revision, branch } = context;
+        let all = [job, run, repository, revision, branch].map(Option::unwrap);
+        assert_eq!(all, ["build", "12", "https://github.com/o/r", "ab12", "main"]);
     }
 }

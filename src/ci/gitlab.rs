@@ -2,20 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-
-use super::{Ci, IdToken, JobHome};
+use super::facts::{context, one_variable, text};
+use super::{Ci, IdToken, JobContext, JobHome, Recognise};
 use crate::io::{Environment, LogStyle};
+use crate::options::shown;
+use crate::options::table::OIDC_TOKEN_ID;
 
-#[derive(Default, Deserialize)]
-struct GitLab {
-    ci_project_dir: Option<String>,
-    ci_job_id: Option<String>,
-}
+struct GitLab(Environment);
 
-/// Any value of the variable counts: gitlab-ci-local, which runs pipelines on a developer's machine, sets it to false.
-pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    environment.says("GITLAB_CI", |_| true).then(|| Box::new(environment.read::<GitLab>()) as Box<dyn Ci>)
+pub struct Sign;
+
+impl Recognise for Sign {
+    /// Any value of the variable counts: gitlab-ci-local, which runs pipelines on a developer's machine, sets it to false.
+    fn detect(&'static self, environment: &Environment) -> Option<Box<dyn Ci>> {
+        environment.says("GITLAB_CI", |_| true).then(|| Box::new(GitLab(environment.clone())) as Box<dyn Ci>)
+    }
 }
 
 impl LogStyle for GitLab {}
@@ -29,15 +30,66 @@ impl Ci for GitLab {
     /// own temporary folder on that volume, outside the working tree and therefore outside every artifact. Only a real runner creates it.
     fn job(&self) -> JobHome {
         let folder = || {
-            let (project, job) = (self.ci_project_dir.as_ref()?, self.ci_job_id.as_ref()?);
+            let (project, job) = (text(&self.0, "CI_PROJECT_DIR")?, text(&self.0, "CI_JOB_ID")?);
             Path::new(project).is_absolute().then(|| PathBuf::from(format!("{project}.tmp")).join(format!("jf-token-{job}")))
         };
         JobHome { folder: folder(), may_lack_folder_above: true, id: None }
     }
 
-    /// Always unavailable here: the job's `id_tokens` block names the variable and fixes the audience, so the token can only be given as an
-    /// input.
-    fn id_token(&self, _audience: Option<&str>) -> IdToken {
-        IdToken::Unavailable("GitLab puts an identity token into the variable that the job's id_tokens block names".into())
+    /// The job's `id_tokens` block names the variable and fixes the audience (docs.gitlab.com, "ID token authentication"). The name ends in
+    /// `_ID_TOKEN` by convention, or is the one that jf reads.
+    fn id_token(&self, audience: Option<&str>) -> IdToken {
+        let is_one = |name: &str| name.ends_with("_ID_TOKEN") || name == OIDC_TOKEN_ID.variable;
+        one_variable(&self.0, is_one, "JF", "by aud in the job's id_tokens").unwrap_or_else(|| {
+            let audience = shown(audience.unwrap_or("AUDIENCE"));
+            IdToken::Unavailable(format!(
+                "A job gets one only if it asks for it: add id_tokens: {{ JF_ID_TOKEN: {{ aud: {audience} }} }} to it; if it has one under a name \
+                 that does not end in _ID_TOKEN, choose it by --oidc-token-var NAME"
+            ))
+        })
+    }
+
+    fn claims(&self) -> &'static [&'static str] {
+        &[
+            "project_path",
+            "namespace_path",
+            "project_id",
+            "ref",
+            "ref_type",
+            "ref_protected",
+            "environment",
+            "pipeline_source",
+            "user_login",
+        ]
+    }
+
+    /// guess: what JFrog records of a GitHub job, in this CI's terms. `CI_REPOSITORY_URL` holds a token.
+    fn job_context(&self) -> JobContext {
+        context(&self.0, ["CI_JOB_NAME", "CI_PIPELINE_ID", "CI_PROJECT_URL", "CI_COMMIT_SHA", "CI_COMMIT_REF_NAME"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_variable_of_the_id_tokens_block_is_found_by_its_name() {
+        let job = |more: &[(&str, &str)]| {
+            let environment = more.iter().copied().chain([("GITLAB_CI", "true"), ("CI_JOB_NAME", "test")]).collect();
+            Sign.detect(&environment).unwrap()
+        };
+        let token = "eyJh.eyJi.c2ln";
+        for (names, taken) in [
+            (&["ANY_ID_TOKEN"][..], "ANY_ID_TOKEN"),
+            (&["SIGSTORE_ID_TOKEN", "JFROG_ID_TOKEN"], "JFROG_ID_TOKEN"),
+            (&["SIGSTORE_ID_TOKEN", OIDC_TOKEN_ID.variable], OIDC_TOKEN_ID.variable),
+            (&["ANY_ID_TOKEN", "JF_ACCESS_TOKEN", "CI_JOB_JWT"], "ANY_ID_TOKEN"),
+        ] {
+            let all: Vec<_> = names.iter().map(|name| (*name, token)).collect();
+            assert!(matches!(job(&all).id_token(None), IdToken::Variable { name, .. } if name == taken), "{taken}");
+        }
+        assert!(matches!(job(&[]).id_token(Some("a")), IdToken::Unavailable(why) if why.contains("JF_ID_TOKEN: { aud: a }")));
+        assert_eq!(job(&[]).job_context().job.as_deref(), Some("test"));
     }
 }

@@ -2,9 +2,24 @@
 //! `KNOWN`.
 
 mod action;
+mod azure;
+mod bitbucket;
+mod buildkite;
+mod circleci;
+mod codefresh;
+mod drone;
+mod facts;
+mod forgejo;
+mod gitea;
 mod github;
 mod gitlab;
+mod harness;
+mod jenkins;
 mod none;
+mod others;
+mod semaphore;
+mod spacelift;
+mod terraform;
 
 use std::path::{Path, PathBuf};
 
@@ -16,16 +31,42 @@ use crate::io::{Console, Environment, LogStyle};
 pub use action::{Action, SavedToken};
 pub use github::blocks;
 
-/// The CI, if the environment is that of one.
-type Detect = fn(&Environment) -> Option<Box<dyn Ci>>;
+/// What a CI is recognised by.
+trait Recognise: Sync {
+    /// The CI, if the environment is that of one of its jobs.
+    fn detect(&'static self, environment: &Environment) -> Option<Box<dyn Ci>>;
+}
 
 /// Every CI that is recognised, the most specific first.
-const KNOWN: [Detect; 3] = [github::detect, gitlab::detect, none::detect];
+const KNOWN: [&dyn Recognise; 22] = [
+    &forgejo::DIALECT,
+    &gitea::DIALECT,
+    &github::DIALECT,
+    &gitlab::Sign,
+    &azure::FACTS,
+    &circleci::FACTS,
+    &buildkite::FACTS,
+    &bitbucket::FACTS,
+    &codefresh::FACTS,
+    &semaphore::FACTS,
+    &spacelift::FACTS,
+    &terraform::FACTS,
+    &harness::FACTS,
+    &others::WOODPECKER,
+    &drone::FACTS,
+    &jenkins::FACTS,
+    &others::TEAMCITY,
+    &others::TRAVIS,
+    &others::APPVEYOR,
+    &others::CODEBUILD,
+    &others::CLOUD_BUILD,
+    &none::Sign,
+];
 
 /// The CI that the environment belongs to.
 #[must_use]
 pub fn detect(environment: &Environment) -> Box<dyn Ci> {
-    KNOWN.iter().find_map(|detect| detect(environment)).unwrap_or_else(none::outside)
+    KNOWN.iter().find_map(|known| known.detect(environment)).unwrap_or_else(none::outside)
 }
 
 /// Whether a CI could do what it was asked to.
@@ -90,8 +131,18 @@ pub enum IdToken {
     },
     /// A request to the CI returns it, as often as it is asked.
     Fetch(IdTokenRequest),
-    /// This command of the CI prints it, as often as it is run.
-    Run(Vec<String>),
+    /// A command of the CI prints it, as often as it is run.
+    Run {
+        /// The program and its arguments.
+        command: Vec<String>,
+        /// What to do where it fails: whole sentences.
+        help: &'static str,
+    },
+}
+
+/// For a CI of which no way is known.
+fn none_known(name: &str) -> IdToken {
+    IdToken::Unavailable(format!("None is known of {name}: give one by --oidc-token-file, --oidc-token-command or --oidc-token-var"))
 }
 
 /// The request that returns an identity token.
@@ -103,6 +154,8 @@ pub struct IdTokenRequest {
     pub posts: bool,
     /// What authenticates the job to the CI.
     pub bearer: Secret,
+    /// Whether the header holds the bearer alone, without the word `Bearer`.
+    pub bare: bool,
     /// The variables that hold this address and this bearer.
     pub variables: &'static [&'static str],
     /// The field of the answer that holds the token.
@@ -180,10 +233,7 @@ pub trait Ci: LogStyle + Send + Sync {
     /// The job's identity token. Where the CI lets a job choose the audience, this one; where it can't be chosen, whoever uses the token
     /// compares.
     fn id_token(&self, _audience: Option<&str>) -> IdToken {
-        IdToken::Unavailable(format!(
-            "{} gives a job no identity token that is known here; give one by --oidc-token-file, --oidc-token-command or --oidc-token-var",
-            self.name()
-        ))
+        none_known(self.name())
     }
 
     /// The claims of its identity token that say which job it is, besides `iss`, `aud` and `sub`.
@@ -208,4 +258,43 @@ pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> u8 {
     // A summary that can't be written must not hide the failure itself.
     let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));
     kind.exit_code()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_ci_is_told_from_those_whose_variables_it_sets_too() {
+        let jobs: &[(&str, &[(&str, &str)])] = &[
+            ("GitHub Actions", &[("CI", "true"), ("GITHUB_ACTIONS", "true")]),
+            ("Forgejo Actions", &[("GITHUB_ACTIONS", "true"), ("GITEA_ACTIONS", "true"), ("FORGEJO_ACTIONS", "true")]),
+            ("Gitea Actions", &[("GITHUB_ACTIONS", "true"), ("GITEA_ACTIONS", "true")]),
+            ("GitLab CI", &[("CI", "true"), ("GITLAB_CI", "true"), ("CI_JOB_ID", "1")]),
+            ("Azure Pipelines", &[("TF_BUILD", "True"), ("SYSTEM_JOBID", "1")]),
+            ("CircleCI", &[("CI", "true"), ("CIRCLECI", "true")]),
+            ("Buildkite", &[("CI", "true"), ("BUILDKITE", "true")]),
+            ("Bitbucket Pipelines", &[("CI", "true"), ("BITBUCKET_BUILD_NUMBER", "1")]),
+            ("Codefresh", &[("CI", "true"), ("CF_BUILD_ID", "1")]),
+            ("Semaphore", &[("CI", "true"), ("SEMAPHORE", "true")]),
+            ("Spacelift", &[("TF_VAR_spacelift_run_id", "1")]),
+            ("HCP Terraform", &[("TFC_RUN_ID", "run-1")]),
+            ("Harness", &[("DRONE", "true"), ("DRONE_REPO", "o/r"), ("HARNESS_BUILD_ID", "1")]),
+            ("Woodpecker", &[("CI", "woodpecker"), ("CI_REPO_ID", "1")]),
+            ("Drone", &[("CI", "true"), ("DRONE", "true")]),
+            ("Jenkins", &[("JENKINS_URL", "https://ci.example/"), ("BUILD_TAG", "jenkins-app-1")]),
+            ("TeamCity", &[("TEAMCITY_VERSION", "2026.1")]),
+            ("Travis CI", &[("CI", "true"), ("TRAVIS", "true")]),
+            ("AppVeyor", &[("CI", "True"), ("APPVEYOR", "True")]),
+            ("AWS CodeBuild", &[("CODEBUILD_BUILD_ARN", "arn:aws:codebuild:1")]),
+            ("Google Cloud Build", &[("BUILDER_OUTPUT", "/builder/outputs")]),
+            ("this CI", &[("CI", "true")]),
+            ("this CI", &[("BUILD_TAG", "app-1")]),
+            ("a machine without a CI", &[("CI", "false"), ("GITLAB_CI", ""), ("GITHUB_ACTIONS", "false")]),
+        ];
+        for (name, environment) in jobs {
+            let ci = detect(&environment.iter().copied().collect());
+            assert_eq!((ci.name(), ci.is_ci()), (*name, *name != "a machine without a CI"));
+        }
+    }
 }

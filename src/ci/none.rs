@@ -1,47 +1,25 @@
-//! No CI, or one that has no file of its own here yet.
+//! No CI, or one that is not known here.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use super::{Ci, JobHome};
+use super::facts::job_id;
+use super::{Ci, JobHome, Recognise};
 use crate::io::{Environment, LogStyle};
 
-/// Variables that other CIs set in each job. Those that differ from job to job keep two jobs on one machine from sharing a session.
-const SIGNS: [&str; 17] = [
-    "APPVEYOR_JOB_ID",
-    "BITBUCKET_STEP_UUID",
-    "BUILDKITE_JOB_ID",
-    "BUILD_TAG",
-    "CIRCLE_WORKFLOW_JOB_ID",
-    "CI_JOB_ID",
-    "CODEBUILD_BUILD_ID",
-    "DRONE_BUILD_NUMBER",
-    "DRONE_REPO",
-    "DRONE_STAGE_NUMBER",
-    "JENKINS_URL",
-    "SYSTEM_JOBID",
-    "TEAMCITY_BUILD_PROPERTIES_FILE",
-    "TEAMCITY_VERSION",
-    "TF_BUILD",
-    "TRAVIS",
-    "TRAVIS_JOB_ID",
-];
+/// Variables that several CIs set in each job, and that differ from job to job.
+const SIGNS: [&str; 2] = ["BUILD_TAG", "CI_JOB_ID"];
 
 struct Unknown {
     in_ci: bool,
     job: Option<String>,
 }
 
-pub fn detect(environment: &Environment) -> Option<Box<dyn Ci>> {
-    let value = |name: &str| environment.get(name).ok().flatten();
-    let signs: Vec<_> = SIGNS.iter().filter_map(|name| value(name)).collect();
-    let says_so = environment.says("CI", |ci| !matches!(ci, "false" | "0"));
-    if signs.is_empty() && !says_so {
-        return None;
+pub struct Sign;
+
+impl Recognise for Sign {
+    fn detect(&'static self, environment: &Environment) -> Option<Box<dyn Ci>> {
+        let job = job_id(environment, &SIGNS);
+        let says_so = environment.says("CI", |ci| !matches!(ci, "false" | "0"));
+        (job.is_some() || says_so).then(|| Box::new(Unknown { in_ci: true, job }) as Box<dyn Ci>)
     }
-    let mut hasher = DefaultHasher::new();
-    signs.hash(&mut hasher);
-    let job = (!signs.is_empty()).then(|| format!("{:016x}", hasher.finish()));
-    Some(Box::new(Unknown { in_ci: true, job }))
 }
 
 pub fn outside() -> Box<dyn Ci> {

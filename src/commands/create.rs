@@ -50,7 +50,11 @@ fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
         None => Issuing::Mint(request),
     };
     cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
-    let whom = platform.map_or_else(|| "no platform, for no URL is given".into(), |platform| platform.as_str().to_owned());
+    let whom = match (platform, &cx.options.connection.url) {
+        (Some(platform), _) => platform.as_str().to_owned(),
+        (None, Some(url)) => format!("the platform that {} leads to", url.source),
+        (None, None) => "no platform, for no URL is given".into(),
+    };
     let by = credential.map_or_else(|| "no credential, for none is given".into(), |credential| credential.because(&cx.options.credential));
     cx.console.say(&format!("would ask {whom}, by {by}"));
     Ok(())
@@ -59,7 +63,7 @@ fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
     let session = remembered(cx)?;
-    targets.check_apart(&cx.options.credential, session.as_ref().map(Session::home), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }
@@ -127,7 +131,7 @@ fn advise(cx: &Context, request: &TokenRequest) {
     if short && !request.force_revocable && cx.ci.is_ci() {
         cx.console.say("a token this short-lived can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
-    let is_limited = request.scope.is_some() || request.username.is_some();
+    let is_limited = request.scope.is_some() || cx.options.token.username.is_some();
     let is_replaced = cx.options.hand_over.env_var.as_ref().is_some_and(|given| given.text == ACCESS_TOKEN.variable);
     if cx.action.is_some() && is_limited && !is_replaced && cx.environment.says(ACCESS_TOKEN.variable, |_| true) {
         let name = ACCESS_TOKEN.variable;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::CommandSpec;
-use crate::api::{TokenRequest, max_life};
+use crate::api::max_life;
 use crate::credential::Credential;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
@@ -53,8 +53,9 @@ fn exec(cx: &Context) -> Result<u8> {
     let name = cx.options.hand_over.env_var.as_ref().map(variable).transpose()?.unwrap_or(ACCESS_TOKEN.variable);
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;
+    cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.options.credential, Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
@@ -73,6 +74,7 @@ fn exec(cx: &Context) -> Result<u8> {
     // What is given as the credential may be the session's own token, which the program gets anyway.
     let state = session.read()?;
     let secrets = credential.map(Credential::secrets).unwrap_or_default().into_iter();
+    let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, secrets, signals })?;
     let mut failed = false;
@@ -96,7 +98,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
     let same = || {
-        let (wanted, most) = (TokenRequest::new(&cx.options.token, Some(LIFE))?, max_life(&cx.options.token)?);
+        let (wanted, most) = (cx.wanted(Some(LIFE))?, max_life(&cx.options.token)?);
         Ok(state.owner == Owner::Exec && current.issuing.request() == Some(&wanted) && most == current.max_life)
     };
     if let Some((name, _)) = given

@@ -4,6 +4,7 @@ mod create;
 mod exchange;
 mod exec;
 mod get;
+mod identity;
 mod inspect;
 mod keep;
 mod redact;
@@ -26,7 +27,7 @@ pub struct CommandSpec {
 }
 
 /// Every command, in the order of `--help`. If none is given, the first one runs.
-pub const ALL: [&CommandSpec; 10] = [
+pub const ALL: [&CommandSpec; 11] = [
     &create::COMMAND,
     &get::COMMAND,
     &exec::COMMAND,
@@ -37,6 +38,7 @@ pub const ALL: [&CommandSpec; 10] = [
     &status::COMMAND,
     &inspect::COMMAND,
     &exchange::COMMAND,
+    &identity::COMMAND,
 ];
 
 /// How every command looks on the command line.

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 
 use super::CommandSpec;
+use crate::api::Transport;
 use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::io::{SharedRedactor, pass_on};
@@ -30,8 +31,9 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const BROKEN_PIPE: u8 = 128 + 13;
 
 fn run(cx: &Context) -> anyhow::Result<u8> {
-    let credential = cx.credential()?.map(Credential::secrets).unwrap_or_default().into_iter().cloned().collect();
-    let redactor = SharedRedactor::new(Watch::new(cx.session()?, credential));
+    let credential = cx.credential()?.map(Credential::secrets).unwrap_or_default().into_iter();
+    let given = credential.chain(cx.transport().into_iter().flat_map(Transport::secrets)).cloned().collect();
+    let redactor = SharedRedactor::new(Watch::new(cx.session()?, given));
     if let Some(why) = redactor.blind() {
         cx.console.warn(&format!("nothing is passed on: {why}"));
     } else if redactor.knows_nothing() {

@@ -71,6 +71,8 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
     if cx.options.session.revoke == Revoke::Never {
         return Ok(());
     }
+    // What can't be found out counts as another platform.
+    let _ = cx.locate().await;
     let advice = |what: &str| {
         format!(
             "The token {} at {} {what} and {}: that user's jf-token revoke, or an admin of the platform, can end it by its id.",

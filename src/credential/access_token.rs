@@ -8,8 +8,14 @@ use crate::error::Result;
 use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE, ACCESS_TOKEN_STDIN, OURS};
 use crate::options::{InputValue, Source};
 
-pub const KIND: KindOfCredential =
-    KindOfCredential { name: "an access token", named_by: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &ACCESS_TOKEN_STDIN], details: &[], find };
+pub const KIND: KindOfCredential = KindOfCredential {
+    name: "an access token",
+    named_by: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &ACCESS_TOKEN_STDIN],
+    details: &[],
+    unnamed: super::never,
+    brings_platform: false,
+    find,
+};
 
 struct AccessToken(Secret);
 
@@ -26,8 +32,8 @@ impl CredentialSource for AccessToken {
         Box::pin(std::future::ready(Ok(Auth::Bearer(self.0.clone()))))
     }
 
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
-        Some(("--access-token-stdin", &self.0))
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
+        Some(("--access-token-stdin", self.0.expose()))
     }
 }
 
@@ -41,7 +47,7 @@ fn find(place: &mut Place) -> Result<Credential> {
     // Among variables, ours was meant for us.
     let is_ours = |given: &InputValue| matches!(&given.source, Source::Variable(name) if !name.starts_with(OURS));
     given.sort_by_key(|(given, _)| (given.source.rank(), is_ours(given)));
-    let Some((first, option)) = given.first() else { return Err(super::missing(options)) };
+    let Some((first, option)) = given.first() else { return Err(super::report::none(place)) };
     if let Some((second, _)) = given.get(1)
         && second.source.rank() == first.source.rank()
         && is_ours(second) == is_ours(first)

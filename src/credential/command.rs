@@ -8,7 +8,7 @@ use redact::{Secret, one_line, without, without_tokens};
 use zeroize::Zeroizing;
 
 use super::{Asking, LONGEST};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Outcome, Result};
 use crate::options::table;
 use crate::os;
 
@@ -43,9 +43,8 @@ impl Printed {
 /// # Errors
 /// Fails if it can't be started, or takes longer than `limit`; then it is ended, with what it started.
 pub async fn run(asking: &Asking<'_>, mut command: Command, name: &str, limit: Duration) -> Result<Printed> {
-    let fail = |why: String, help: &str| Error::new(Kind::Unusable, format!("{name} {why}"), help);
-    let hidden: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
-    let passed = asking.environment.iter().filter(|(variable, _)| !hidden.iter().any(|name| *variable == name.as_str()));
+    let fail = |why: String, help: &str| Error::new(Kind::Unusable, format!("{name} {why}"), help).with_outcome(Outcome::NotSent);
+    let passed = asking.environment.iter().filter(|(variable, _)| !table::is_hidden(variable));
     let not_started = |error: std::io::Error| fail(format!("can't be started: {error}"), "Is it installed, and on the PATH?");
     let (output, its_output) = std::io::pipe().map_err(not_started)?;
     let (errors, its_errors) = std::io::pipe().map_err(not_started)?;

@@ -146,26 +146,60 @@ impl Source {
         }
     }
 
+    /// Whether it can be asked for again when it has expired.
+    fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Once { .. } | Self::Ci(IdToken::Variable { .. } | IdToken::Unavailable(_)))
+    }
+
     /// The identity token, checked as far as that is possible without the issuer's keys.
     ///
     /// # Errors
     /// Fails if there is none, or the platform would not accept it.
     pub async fn token(&self, wanted: Option<&str>, asking: &Asking<'_>) -> Result<IdentityToken> {
-        self.check()?;
+        let identity = self.ask(asking).await?;
+        match self.problems(&identity, wanted, asking).into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(identity),
+        }
+    }
+
+    /// What the identity token says, also if the platform would not accept it.
+    ///
+    /// # Errors
+    /// Fails if there is none.
+    pub async fn look(&self, wanted: Option<&str>, asking: &Asking<'_>) -> Result<Identity> {
+        let identity = self.ask(asking).await?;
+        let problems = self.problems(&identity, wanted, asking);
+        Ok(Identity { claims: identity.claims, place: self.place(), is_lasting: self.is_lasting(), problems })
+    }
+
+    fn problems(&self, identity: &IdentityToken, wanted: Option<&str>, asking: &Asking<'_>) -> Vec<Error> {
         let fixed = match self {
             Self::Once { audience, .. } => audience,
             _ => BY_WHOEVER,
         };
+        let problems = identity.problems(&self.place(), wanted, fixed, (asking.now)().into()).into_iter();
+        let explained = problems.map(|error| match self {
+            Self::Once { .. } if error.to_string().contains(EXPIRED) => error.with_advice(
+                "It can't be asked for again here: a token that must outlive it needs an --expiry of its own, or a refresh token (--refreshable).",
+            ),
+            _ => error,
+        });
+        explained.collect()
+    }
+
+    async fn ask(&self, asking: &Asking<'_>) -> Result<IdentityToken> {
+        self.check()?;
         let token = match self {
             Self::File(_) => self.read_file()?,
             Self::Once { token, .. } | Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
-            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string()).await?,
-            Self::Ci(IdToken::Run(words)) => {
+            Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string(), "").await?,
+            Self::Ci(IdToken::Run { command: words, help }) => {
                 let mut words = words.iter();
                 let program = words.next().map(String::as_str).unwrap_or_default();
                 let mut command = std::process::Command::new(program);
                 command.args(words);
-                printed(asking, command, program).await?
+                printed(asking, command, program, help).await?
             }
             Self::Ci(IdToken::Fetch(request)) => {
                 let origin = origin(&request.url, asking.insecure_http)?;
@@ -173,12 +207,7 @@ impl Source {
             }
             Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
         };
-        IdentityToken::new(token, &self.place(), wanted, fixed, (asking.now)().into()).map_err(|error| match self {
-            Self::Once { .. } if error.to_string().contains(EXPIRED) => error.with_advice(
-                "It can't be asked for again here: a token that must outlive it needs an --expiry of its own, or a refresh token (--refreshable).",
-            ),
-            _ => error,
-        })
+        IdentityToken::new(token, &self.place())
     }
 }
 
@@ -190,9 +219,13 @@ fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
     PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
 }
 
-async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str) -> Result<Secret> {
+/// The identity token that a command prints. `hint`: what else to do where it fails.
+async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str, hint: &str) -> Result<Secret> {
     let printed = command::run(asking, command, name, LIMIT).await?;
-    let fail = |why: String| Error::new(Kind::NoCredential, format!("{name} {why}"), format!("It must print one {WHAT} and nothing else."));
+    let fail = |why: String| {
+        let help = format!("It must print one {WHAT} and nothing else. {hint}");
+        Error::new(Kind::NoCredential, format!("{name} {why}"), help.trim_end())
+    };
     if !printed.status.success() {
         return Err(fail(printed.failure(&[])));
     }
@@ -203,42 +236,60 @@ async fn printed(asking: &Asking<'_>, command: std::process::Command, name: &str
 pub struct IdentityToken {
     /// The token.
     pub token: Secret,
+    header: Claims,
     /// Its claims, which nobody has verified.
     pub claims: Claims,
 }
 
+/// What a job's identity token says. It holds nothing of the token but its claims.
+pub struct Identity {
+    /// Its claims, which nobody has verified.
+    pub claims: Claims,
+    /// Where it came from.
+    pub place: String,
+    /// Whether another one can be asked for.
+    pub is_lasting: bool,
+    /// Why the platform would refuse it, as far as that shows without the issuer's keys.
+    pub problems: Vec<Error>,
+}
+
 impl IdentityToken {
-    /// Checks what can be checked without the issuer's keys. `place` is where it came from, `wanted` the audience that was asked for, `fixed`
-    /// where its audience is set.
+    /// Reads its claims. `place` is where it came from.
     ///
     /// # Errors
-    /// Fails if the platform would refuse it.
-    pub fn new(token: Secret, place: &str, wanted: Option<&str>, fixed: &str, now: Timestamp) -> Result<Self> {
-        let bad = |why: String, help: &str| Err(Error::new(Kind::NoCredential, format!("the identity token in {place} {why}"), help));
-        let (Some(header), Some(claims)) = (header(&token), claims(&token)) else {
-            return bad("is not a JWT".into(), "It has three parts in base64, with dots between them.");
-        };
-        let says = |name: &str| header.get(name).and_then(Value::as_str).unwrap_or_default();
-        if says("alg").eq_ignore_ascii_case("none") || token.expose().ends_with('.') {
-            return bad("is not signed".into(), "Anybody could have written it. Take the one that the CI made.");
+    /// Fails if it is not a JWT.
+    pub fn new(token: Secret, place: &str) -> Result<Self> {
+        match (header(&token), claims(&token)) {
+            (Some(header), Some(claims)) => Ok(Self { token, header, claims }),
+            _ => Err(bad(place, "is not a JWT", "It has three parts in base64, with dots between them.")),
         }
-        let this = Self { token, claims };
-        if this.text("iss").starts_with("jfac@") || this.text("iss").starts_with("jfrt@") {
-            return bad("is an access token of a JFrog platform".into(), "Give that by JF_ACCESS_TOKEN or --access-token-file.");
+    }
+
+    /// Why the platform would refuse it, as far as that shows without the issuer's keys. `place` is where it came from, `wanted` the audience
+    /// that was asked for, `fixed` where its audience is set.
+    pub fn problems(&self, place: &str, wanted: Option<&str>, fixed: &str, now: Timestamp) -> Vec<Error> {
+        let mut problems = Vec::new();
+        let mut wrong = |why: &str, help: &str| problems.push(bad(place, why, help));
+        let algorithm = self.header.get("alg").and_then(Value::as_str).unwrap_or_default();
+        if algorithm.eq_ignore_ascii_case("none") || self.token.expose().ends_with('.') {
+            wrong("is not signed", "Anybody could have written it. Take the one that the CI made.");
         }
-        if let Some(end) = this.time("exp").filter(|end| end.after(SKEW) < now) {
+        if self.text("iss").starts_with("jfac@") || self.text("iss").starts_with("jfrt@") {
+            wrong("is an access token of a JFrog platform", "Give that by JF_ACCESS_TOKEN or --access-token-file.");
+        }
+        if let Some(end) = self.time("exp").filter(|end| end.after(SKEW) < now) {
             let help = "Take a fresh one: it is meant to be used at once. If it is fresh, set this machine's clock.";
-            return bad(format!("{EXPIRED} {} ago", in_words(now.since(end))), help);
+            wrong(&format!("{EXPIRED} {} ago", in_words(now.since(end))), help);
         }
-        if let Some(start) = this.time("nbf").filter(|start| now.after(SKEW) < *start) {
-            return bad(format!("is not valid for another {}", in_words(start.since(now))), "Set this machine's clock, or the issuer's.");
+        if let Some(start) = self.time("nbf").filter(|start| now.after(SKEW) < *start) {
+            wrong(&format!("is not valid for another {}", in_words(start.since(now))), "Set this machine's clock, or the issuer's.");
         }
-        let audiences = this.audiences();
+        let audiences = audiences(&self.claims);
         if let Some(wanted) = wanted.filter(|wanted| !audiences.contains(wanted)) {
             let what = format!("is for the audience '{}', not for '{}'", shown(&audiences.join(" ")), shown(wanted));
-            return bad(what, &format!("It can't be chosen here: set it {fixed}, or leave --oidc-audience out."));
+            wrong(&what, &format!("It can't be chosen here: set it {fixed}, or leave --oidc-audience out."));
         }
-        Ok(this)
+        problems
     }
 
     /// A claim that is a text.
@@ -252,14 +303,6 @@ impl IdentityToken {
         Some(Timestamp::from_secs(seconds))
     }
 
-    fn audiences(&self) -> Vec<&str> {
-        match self.claims.get("aud") {
-            Some(Value::String(one)) => vec![one],
-            Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        }
-    }
-
     /// What one needs to know to mend an identity mapping: who issued it for whom, and the CI's own claims.
     pub fn summary(&self, ci: &[&str]) -> String {
         let shown_claim = |name: &&str| {
@@ -269,6 +312,19 @@ impl IdentityToken {
             Some(format!("{name}={text}"))
         };
         ["iss", "aud", "sub"].iter().chain(ci).filter_map(shown_claim).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn bad(place: &str, why: &str, help: &str) -> Error {
+    Error::new(Kind::NoCredential, format!("the identity token in {place} {why}"), help)
+}
+
+/// Whom a token is for.
+pub fn audiences(claims: &Claims) -> Vec<&str> {
+    match claims.get("aud") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -1,12 +1,18 @@
 //! The credential: what proves who the job is. One file per kind, one line in `KINDS`.
 
 mod access_token;
+mod certificate;
 mod command;
 mod identity_token;
+mod jf_configuration;
+pub mod mapping;
 mod oidc;
+mod report;
+mod ssh;
 
 use std::ffi::OsString;
 use std::io::Read;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::SystemTime;
 
@@ -14,12 +20,14 @@ use redact::{HIDDEN, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, TokenRequest};
+use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
 use crate::options::{CredentialOptions, InputValue, Options, Source, shown, table};
+
+pub use identity_token::{Identity, Source as IdentitySource, audiences};
 
 /// Where a credential is looked for.
 pub struct Place<'p> {
@@ -29,6 +37,10 @@ pub struct Place<'p> {
     pub environment: &'p Environment,
     /// The CI.
     pub ci: &'p dyn Ci,
+    /// Whether this is a CI's job, or our GitHub Action.
+    pub in_job: bool,
+    /// Whether this is a step of our own action.
+    pub in_action: bool,
     /// Standard input.
     pub stdin: &'p mut dyn Read,
 }
@@ -39,6 +51,10 @@ pub struct Asking<'c> {
     pub environment: &'c Environment,
     /// Where to print.
     pub console: &'c Console,
+    /// How the platform is reached, or what is wrong with it.
+    pub transport: Result<&'c Transport>,
+    /// The platform that was given.
+    pub given: Option<PlatformUrl>,
     /// The HTTP clients of the process.
     pub clients: &'c Clients,
     /// The clock.
@@ -52,12 +68,21 @@ pub struct Asking<'c> {
 }
 
 impl Asking<'_> {
+    /// The way to a platform or service.
+    ///
+    /// # Errors
+    /// Fails if something that was given for the way is wrong.
+    pub fn route<'r>(&'r self, url: &'r PlatformUrl) -> Result<Route<'r>> {
+        let transport = self.transport.as_ref().copied().map_err(Clone::clone)?;
+        Ok(Route { transport, url, is_given: self.given.as_ref() == Some(url) })
+    }
+
     /// Runs `work` with a client for this platform, or another service.
     ///
     /// # Errors
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
-        let http = self.clients.http(platform, self.environment, self.now)?;
+        let http = self.clients.http(self.route(platform)?, self.environment, self.console, self.now)?;
         work(&Client::new(&http, platform, self.limits, self.console, self.verbose)).await
     }
 }
@@ -70,12 +95,28 @@ struct KindOfCredential {
     named_by: &'static [&'static table::Opt],
     /// The options that say more about it.
     details: &'static [&'static table::Opt],
+    /// Where one is that no option names. It counts only if no option names a credential.
+    unnamed: fn(&Place) -> Option<Source>,
+    /// Whether it brings the platform's address.
+    brings_platform: bool,
     /// Reads it.
     find: fn(&mut Place) -> Result<Credential>,
 }
 
-/// Every kind of credential.
-const KINDS: [&KindOfCredential; 2] = [&access_token::KIND, &oidc::KIND];
+/// Every kind of credential but the last resort.
+const KINDS: [&KindOfCredential; 4] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND, &ssh::KIND];
+
+pub use ssh::answer_ssh;
+
+/// Each kind, and the options that name it.
+pub fn kinds() -> Vec<(&'static str, Vec<&'static table::Opt>)> {
+    KINDS.into_iter().chain([&certificate::KIND]).map(|kind| (kind.name, kind.named_by.to_vec())).collect()
+}
+
+/// For kinds that count only if an option names one.
+fn never(_place: &Place) -> Option<Source> {
+    None
+}
 
 impl KindOfCredential {
     /// The option that names this kind, the one of the highest precedence.
@@ -110,12 +151,38 @@ trait CredentialSource: Send + Sync {
         None
     }
 
+    /// The platform to ask, if this kind brings its address and that is known by now. It takes the place of the address that was given.
+    fn platform(&self) -> Option<PlatformUrl> {
+        None
+    }
+
+    /// The user that a token is for where none was asked for; `None`: the platform decides.
+    fn user(&self) -> Option<&str> {
+        None
+    }
+
+    /// The files of a client certificate and its key that come with it.
+    fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        None
+    }
+
+    /// What requests prove themselves with, if nobody has to be asked for it.
+    fn at_hand(&self) -> Option<Auth> {
+        self.token().cloned().map(Auth::Bearer)
+    }
+
     /// Checks, before anything is created, that it can be asked for.
     fn check(&self, _asking: &Asking<'_>) -> Result<()> {
         Ok(())
     }
 
-    /// What requests to this platform prove themselves with. Some kinds have to ask for it first.
+    /// Asks for that platform, if nothing but this knows it.
+    fn locate<'a>(&'a self, asking: &'a Asking<'a>) -> Asked<'a, ()> {
+        let _ = asking;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// What requests to this platform prove themselves with. Some kinds have to ask for it first; one that can name a platform refuses another.
     fn authenticate<'a>(&'a self, platform: &'a PlatformUrl, asking: &'a Asking<'a>) -> Asked<'a, Auth>;
 
     /// What an exchange proves itself with.
@@ -145,7 +212,7 @@ trait CredentialSource: Send + Sync {
     }
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
         None
     }
 }
@@ -163,6 +230,24 @@ impl Credential {
         self.from.token()
     }
 
+    /// The platform to ask, if the credential brings its address and that is known by now.
+    #[must_use]
+    pub fn platform(&self) -> Option<PlatformUrl> {
+        self.from.platform()
+    }
+
+    /// The user that a token is for where none was asked for; `None`: the platform decides.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.from.user()
+    }
+
+    /// The files of a client certificate and its key that come with it.
+    #[must_use]
+    pub fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
+        self.from.client_certificate()
+    }
+
     /// The variables besides the options' own that a started program must not inherit.
     #[must_use]
     pub fn hidden_variables(&self) -> Vec<&str> {
@@ -177,6 +262,20 @@ impl Credential {
         self.from.check(asking)
     }
 
+    /// Whether this option can name its kind.
+    #[must_use]
+    pub fn is_named_by(&self, option: &table::Opt) -> bool {
+        self.kind.named_by.iter().any(|own| own.name == option.name)
+    }
+
+    /// Asks for that platform, if nothing but this credential knows it.
+    ///
+    /// # Errors
+    /// Fails if there is no answer.
+    pub async fn locate(&self, asking: &Asking<'_>) -> Result<()> {
+        self.from.locate(asking).await
+    }
+
     /// What requests to this platform prove themselves with. It may be a token that has to be asked for: then only for what can't be done
     /// without.
     ///
@@ -189,7 +288,13 @@ impl Credential {
     /// What requests prove themselves with, if nobody has to be asked for it.
     #[must_use]
     pub fn at_hand(&self) -> Option<Auth> {
-        self.token().cloned().map(Auth::Bearer)
+        self.from.at_hand()
+    }
+
+    /// Whether it counts only where there is no other: the client certificate, which may be there for TLS alone.
+    #[must_use]
+    pub fn is_last_resort(&self) -> bool {
+        self.kind.name == certificate::KIND.name
     }
 
     /// How a token is issued by this credential, and issued again.
@@ -232,7 +337,7 @@ impl Credential {
 
     /// The secret that a keeper gets by its standard input, and the flag that says so.
     #[must_use]
-    pub fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    pub fn for_keeper(&self) -> Option<(&'static str, &str)> {
         self.from.for_keeper()
     }
 
@@ -240,9 +345,13 @@ impl Credential {
     /// gets by its standard input.
     #[must_use]
     pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
+        if self.is_last_resort() {
+            // It gets the client certificate in any case.
+            return Vec::new();
+        }
         let ours = |option: &table::Opt| self.kind.named_by.iter().chain(self.kind.details).any(|own| own.name == option.name);
-        let values = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name];
-        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || values.contains(&option.name);
+        let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name, table::SSH_PASSPHRASE.name];
+        let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
         let asked_with = self.hidden_variables().into_iter().filter_map(|name| Some((name.into(), environment.os(name)?)));
@@ -311,20 +420,66 @@ impl Issuing {
     }
 }
 
-/// The credential that the options give, if any. A flag beats an input, which beats a variable; one that was named and is wrong is an error,
-/// and the next is not tried.
+/// The kinds that are given with the highest precedence, each with its source. More than one is a conflict.
+fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
+    let named = |kind: &'static KindOfCredential| Some((kind, kind.named(&place.options.credential)?.source.clone()));
+    let mut given: Vec<_> = KINDS.into_iter().filter_map(named).collect();
+    if given.is_empty() {
+        given = KINDS.into_iter().filter_map(|kind| Some((kind, (kind.unnamed)(place)?))).collect();
+    }
+    let is_default = |(_, source): &(_, Source)| *source == Source::Configuration;
+    if given.iter().all(is_default)
+        && let Some(source) = certificate::given(&place.options.credential)
+    {
+        return vec![(&certificate::KIND, source)];
+    }
+    let highest = given.iter().map(|(_, source)| source.rank()).min();
+    given.retain(|(_, source)| Some(source.rank()) == highest);
+    given
+}
+
+/// Whether the credential that is given is of a kind that brings the platform's address. Reads no credential.
+#[must_use]
+pub fn brings_platform(place: &Place) -> bool {
+    given(place).iter().any(|(kind, _)| kind.brings_platform)
+}
+
+/// The credential that is given, if any. A flag beats an input, which beats a variable; one that was named and is wrong is an error, and the
+/// next is not tried. jf's configuration that nobody named is none if it is wrong.
 ///
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
 pub fn find(place: &mut Place) -> Result<Option<Credential>> {
-    let named = in_order(&place.options.credential);
-    let Some((kind, first)) = named.first() else { return Ok(None) };
-    if let Some((other, second)) = named.get(1).filter(|(_, second)| second.source.rank() == first.source.rank()) {
-        let what =
-            format!("{} gives {}, and {} gives {}: which one is the credential?", first.source, kind.name, second.source, other.name);
-        return Err(Error::input(what, "Give one of them, or name the one that is meant by a flag."));
+    let given = given(place);
+    let Some((kind, first)) = given.first() else { return Ok(None) };
+    if let Some((other, second)) = given.get(1) {
+        let what = format!("{first} gives {}, and {second} gives {}: which one is the credential?", kind.name, other.name);
+        let help = format!("Give one of them, or name the one that is meant by a flag. {}", report::looked_for(place));
+        return Err(Error::input(what, help));
     }
-    (kind.find)(place).map(Some)
+    match (kind.find)(place) {
+        Err(_) if *first == Source::Configuration => Ok(None),
+        found => found.map(Some),
+    }
+}
+
+/// Why there is no credential: jf's configuration that nobody named may be wrong.
+#[must_use]
+pub fn missing(place: &mut Place) -> Error {
+    unusable(place).unwrap_or_else(|| report::none(place))
+}
+
+/// Why jf's configuration that nobody named does not count; `None` if it does, or there is none.
+#[must_use]
+pub fn unusable(place: &mut Place) -> Option<Error> {
+    let given = given(place);
+    let (kind, _) = given.first().filter(|(_, source)| *source == Source::Configuration)?;
+    (kind.find)(place).err()
+}
+
+/// The files that may hold the credential.
+pub fn files(options: &CredentialOptions, environment: &Environment) -> impl Iterator<Item = PathBuf> {
+    options.files().map(|given| PathBuf::from(&given.text)).chain(jf_configuration::files(environment))
 }
 
 /// The kinds that the options name, the one of the highest precedence first.
@@ -334,24 +489,36 @@ fn in_order(options: &CredentialOptions) -> Vec<(&'static KindOfCredential, &Inp
     named
 }
 
+/// Where the job's identity token comes from, for who only wants to know what it says: no provider need be named.
+///
+/// # Errors
+/// Fails if it was named and can't be read.
+pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
+    let audience = place.options.credential.get(&table::OIDC_AUDIENCE).map(|given| given.text.as_str());
+    IdentitySource::find(place, audience)
+}
+
+/// The access token that the options give, if any, also beside another kind of credential.
+///
+/// # Errors
+/// Fails if it is invalid.
+pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
+    let options = &place.options.credential;
+    let stdin = |option| options.get(option);
+    if let (Some(given), Some(other)) = (stdin(&table::ACCESS_TOKEN_STDIN), stdin(&table::OIDC_TOKEN_STDIN)) {
+        return Err(given.wrong(format!("{} reads standard input too", other.source), "Give one of the two by a file or a variable."));
+    }
+    if access_token::KIND.named(options).is_none() {
+        return Ok(None);
+    }
+    (access_token::KIND.find)(place).map(Some)
+}
+
 /// The credential by which a token of this session was issued, where the options name none: it can be asked for again if the CI itself vouches
 /// for the job.
 #[must_use]
 pub fn remembered(issuing: &Issuing, place: &mut Place) -> Option<Credential> {
     oidc::remembered(issuing.exchange()?, place)
-}
-
-/// The error for a missing credential, and what to do. A user and a password are refused with jf's own reason.
-#[must_use]
-pub fn missing(options: &CredentialOptions) -> Error {
-    let instead = "Give an access token of the platform by JF_ACCESS_TOKEN, the action's input access-token, --access-token-file or --access-token-stdin.";
-    match options.password.as_ref().or(options.user.as_ref()) {
-        Some(given) => {
-            let what = format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source);
-            Error::new(Kind::NoCredential, what, instead)
-        }
-        None => Error::new(Kind::NoCredential, "there is no credential", instead),
-    }
 }
 
 /// Longer than any token, in bytes.

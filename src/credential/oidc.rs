@@ -33,6 +33,8 @@ pub const KIND: KindOfCredential = KindOfCredential {
         &REPOSITORY,
         &APPLICATION_KEY,
     ],
+    unnamed: super::never,
+    brings_platform: false,
     find,
 };
 
@@ -56,7 +58,7 @@ struct Oidc {
 
 fn find(place: &mut Place) -> Result<Credential> {
     let options = &place.options.credential;
-    let Some(provider) = options.get(&OIDC_PROVIDER) else { return Err(super::missing(options)) };
+    let Some(provider) = options.get(&OIDC_PROVIDER) else { return Err(super::report::none(place)) };
     let text = |option: &Opt| options.get(option).map(|given| given.text.clone());
     let of_jf = |name: &str| place.environment.get(name).ok().flatten().map(str::to_owned);
     let token = &place.options.token;
@@ -234,9 +236,9 @@ impl CredentialSource for Oidc {
         }
     }
 
-    fn for_keeper(&self) -> Option<(&'static str, &Secret)> {
+    fn for_keeper(&self) -> Option<(&'static str, &str)> {
         match &self.source {
-            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token)),
+            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token.expose())),
             _ => None,
         }
     }

@@ -21,7 +21,7 @@ pub fn print(format: Format, token: &IssuedToken, platform: &PlatformUrl, refres
         Format::Env => dotenv(token, platform, refresh_token)?,
         Format::Shell => shell(token, platform, refresh_token),
         Format::Table => table(rows(token)).into(),
-        Format::None => String::new().into(),
+        Format::None | Format::Terraform => String::new().into(),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::ci::{Action, Ci, Export, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{AtomicFile, remove_all};
-use crate::options::{CredentialOptions, Format, HandOver, InputValue, Source};
+use crate::options::{Format, HandOver, InputValue, Source};
 use crate::os;
 use crate::session::{Content, StoredToken, WrittenFile};
 
@@ -79,13 +79,13 @@ impl Targets {
     ///
     /// # Errors
     /// Fails if one is.
-    pub fn check_apart(&self, credential: &CredentialOptions, home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
+    pub fn check_apart(&self, credential: &[PathBuf], home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
         let same = |path: &Path, other: &Path| {
             path == other || path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other))
         };
         for Planned { path, source, .. } in [&self.output_file, &self.token_file].into_iter().flatten() {
             let refuse = |what: &str, help: &str| Err(Error::input(format!("{source}: {} {what}", path.display()), help));
-            if credential.files().any(|given| same(path, Path::new(&given.text))) {
+            if credential.iter().any(|file| same(path, file)) {
                 return refuse("is a file of the credential", "Name another file: this one would be overwritten, and removed at the end.");
             }
             if home.is_some_and(|home| path.starts_with(home) || path.parent().is_some_and(|folder| same(folder, home))) {

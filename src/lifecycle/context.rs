@@ -7,7 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use redact::Secret;
 use tokio::runtime::Runtime;
 
-use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest};
+use super::Stop;
+use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
@@ -34,6 +35,7 @@ pub struct Context {
     stdin: Mutex<Box<dyn Read + Send>>,
     credential: OnceLock<Result<Option<Credential>>>,
     remembered: OnceLock<Option<Credential>>,
+    transport: OnceLock<Result<Transport>>,
     clients: Clients,
     runtime: OnceLock<Runtime>,
     /// When this process first told the log to hide a new token.
@@ -74,6 +76,7 @@ impl Context {
             stdin: Mutex::new(outside.stdin),
             credential: OnceLock::new(),
             remembered: OnceLock::new(),
+            transport: OnceLock::new(),
             clients: Clients::default(),
             runtime: OnceLock::new(),
             masked: Mutex::default(),
@@ -97,35 +100,96 @@ impl Context {
         ci::report(&failure.into(), self.ci.as_ref(), &self.console)
     }
 
-    /// The platform's address, if it was given.
+    /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
     ///
     /// # Errors
-    /// Fails if it is wrong.
+    /// Fails if it is wrong, or the credential that would bring it is.
     pub fn platform(&self) -> Result<Option<PlatformUrl>> {
+        if let Some(guide) = self.guide()? {
+            return Ok(guide.platform());
+        }
+        if self.credential_brings_platform()
+            && let Some(brought) = self.credential()?.and_then(Credential::platform)
+        {
+            return Ok(Some(brought));
+        }
         let connection = &self.options.connection;
         connection.url.as_ref().map(|given| PlatformUrl::new(given, connection.insecure_http)).transpose()
     }
 
-    /// The platform's address.
+    /// The credential, if nothing but that knows the platform.
+    fn guide(&self) -> Result<Option<&Credential>> {
+        if self.options.credential.get(&table::URL).is_none() {
+            return Ok(None);
+        }
+        Ok(self.credential()?.filter(|credential| credential.is_named_by(&table::URL)))
+    }
+
+    /// Whether the credential may be sent to this platform. One that has yet to be asked for its own checks that itself.
     ///
     /// # Errors
-    /// Fails if it was not given, or is wrong.
+    /// Fails if the platform that was given is wrong.
+    pub fn is_for(&self, platform: &PlatformUrl) -> Result<bool> {
+        match self.guide()? {
+            Some(guide) => Ok(guide.platform().is_none_or(|own| own == *platform)),
+            None => Ok(self.platform()?.as_ref() == Some(platform)),
+        }
+    }
+
+    /// Asks for the platform's address, if nothing but the credential knows it.
+    ///
+    /// # Errors
+    /// Fails if there is no answer.
+    pub async fn locate(&self) -> Result<()> {
+        let Some(guide) = self.guide()? else { return Ok(()) };
+        let asking = self.asking(self.limits());
+        tokio::select! {
+            located = guide.locate(&asking) => located,
+            signal = Stop::Signal.requested() => Err(Error::new(Kind::Interrupted(signal), "stopped while logging in", "")),
+        }
+    }
+
+    /// The platform's address. Not for use in async code.
+    ///
+    /// # Errors
+    /// Fails if it was not given, or is wrong, or is not told.
     pub fn platform_or_fail(&self) -> Result<PlatformUrl> {
+        if self.guide()?.is_some() {
+            self.block_on(self.locate())?;
+        }
         self.platform()?.ok_or_else(|| {
-            Error::input(
-                "the platform's URL is missing",
-                "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
-            )
+            credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
+                Error::input(
+                    "the platform's URL is missing",
+                    "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
+                )
+            })
         })
     }
 
-    /// What token to ask for; `own_life` is as in `TokenRequest::new`. Warns of parts of the scope that are unknown here.
+    fn credential_brings_platform(&self) -> bool {
+        credential::brings_platform(&self.place_of_credential(&mut std::io::empty()))
+    }
+
+    /// The token that is asked for; `own_life` is as in `TokenRequest::new`. As in jf, a configured server says for whom, where nobody else does.
+    ///
+    /// # Errors
+    /// Fails on the first option that is wrong.
+    pub fn wanted(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
+        let mut request = TokenRequest::new(&self.options.token, own_life)?;
+        if request.username.is_none() && self.credential_brings_platform() {
+            request.username = self.credential()?.and_then(Credential::user).map(str::to_owned);
+        }
+        Ok(request)
+    }
+
+    /// What token to ask for, as `wanted`. Warns of parts of the scope that are unknown here.
     ///
     /// # Errors
     /// Fails on the first option that is wrong.
     pub fn token_request(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
         let options = &self.options.token;
-        let request = TokenRequest::new(options, own_life)?;
+        let request = self.wanted(own_life)?;
         for entry in request.unknown_scopes() {
             let source = options.scope.as_ref().map(|given| format!("{}: ", given.source)).unwrap_or_default();
             self.console.warn(&format!("{source}'{}' is unknown here; it is sent as it is", shown(entry)));
@@ -133,20 +197,59 @@ impl Context {
         Ok(request)
     }
 
+    /// How the platform is reached. It is read once, when it is first needed.
+    ///
+    /// # Errors
+    /// Fails if something that was given for that is wrong.
+    pub fn transport(&self) -> Result<&Transport> {
+        let (connection, credential) = (&self.options.connection, &self.options.credential);
+        let brought = || self.credential().ok().flatten().and_then(Credential::client_certificate);
+        let brought = || self.credential_brings_platform().then(brought).flatten();
+        let read = self.transport.get_or_init(|| Transport::new(connection, credential, brought()));
+        read.as_ref().map_err(Clone::clone)
+    }
+
     /// The credential, if one was given. It is looked for once, because a pipe can't be read again.
     ///
     /// # Errors
     /// Fails if it is wrong.
     pub fn credential(&self) -> Result<Option<&Credential>> {
-        let found = self.credential.get_or_init(|| {
-            let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
-            credential::find(&mut self.place_of_credential(&mut **stdin))
-        });
+        let found = self.credential.get_or_init(|| self.with_place(credential::find));
+        found.as_ref().map(Option::as_ref).map_err(Clone::clone)
+    }
+
+    /// Looks for a credential, or what is a part of one.
+    ///
+    /// # Errors
+    /// Fails as `find` does.
+    pub fn with_place<T>(&self, find: impl FnOnce(&mut credential::Place) -> Result<T>) -> Result<T> {
+        let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
+        find(&mut self.place_of_credential(&mut **stdin))
+    }
+
+    /// The access token that the options give, if any, also beside another kind of credential. It is looked for once.
+    ///
+    /// # Errors
+    /// Fails if it is wrong.
+    pub fn administrator(&self) -> Result<Option<&Credential>> {
+        let found = self.credential.get_or_init(|| self.with_place(credential::access_token));
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
     fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place { options: &self.options, environment: &self.environment, ci: self.ci.as_ref(), stdin }
+        credential::Place {
+            options: &self.options,
+            environment: &self.environment,
+            ci: self.ci.as_ref(),
+            in_job: self.ci.is_ci() || self.action.is_some(),
+            in_action: self.action.is_some(),
+            stdin,
+        }
+    }
+
+    /// The files that may hold the credential.
+    pub fn files_of_credential(&self) -> Vec<PathBuf> {
+        credential::files(&self.options.credential, &self.environment).collect()
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -161,7 +264,7 @@ impl Context {
     /// # Errors
     /// Fails if none was given, or it is wrong.
     pub fn credential_or_fail(&self) -> Result<&Credential> {
-        self.credential()?.ok_or_else(|| credential::missing(&self.options.credential))
+        self.credential()?.ok_or_else(|| credential::missing(&mut self.place_of_credential(&mut std::io::empty())))
     }
 
     /// What decides which session is meant.
@@ -225,6 +328,8 @@ impl Context {
         Asking {
             environment: &self.environment,
             console: &self.console,
+            transport: self.transport(),
+            given: self.platform().ok().flatten(),
             clients: &self.clients,
             now: self.clock,
             limits,
@@ -316,14 +421,15 @@ impl Context {
         credential: Option<&'e Credential>,
         secrets: &'e [Secret],
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
-        let mut names: Vec<String> = table::hidden().flat_map(|option| [option.variable.to_owned(), option.input_variable()]).collect();
-        names.extend(credential.into_iter().flat_map(Credential::hidden_variables).map(str::to_owned));
+        let names: Vec<&str> = credential.into_iter().flat_map(Credential::hidden_variables).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
         };
         self.environment.iter().filter(move |(name, value)| {
-            !names.iter().any(|secret| *name == OsStr::new(secret)) && !secrets.iter().any(|secret| holds(value, secret))
+            !table::is_hidden(name)
+                && !names.iter().any(|secret| *name == OsStr::new(secret))
+                && !secrets.iter().any(|secret| holds(value, secret))
         })
     }
 

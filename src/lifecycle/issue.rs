@@ -46,18 +46,25 @@ impl<'c> NewToken<'c> {
     /// # Errors
     /// Fails if an input is wrong, or there is no credential.
     pub fn new(cx: &'c Context, request: TokenRequest) -> Result<Self> {
-        let platform = cx.platform_or_fail()?;
         let renewal = &cx.options.renewal;
         if renewal.by == Some(RenewBy::Refresh) && !request.refreshable {
             let given = renewal.by_source.as_ref().map(ToString::to_string).unwrap_or_default();
             return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
         }
+        let max_life = max_life(&cx.options.token)?;
+        let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
+        let transport = cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
+        if credential.is_last_resort() {
+            cx.asking(cx.limits()).route(&platform)?.check_shown()?;
+        }
+        if transport.secrets_of_headers().next().is_some() {
+            cx.mask(transport.secrets_of_headers(), false)?;
+        }
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
-        let max_life = max_life(&cx.options.token)?;
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::renew::{Role, TokenSource};
 use super::{Context, EndHow, LOCK, Seen, Stop, Witness, end_session};
+use crate::api::client_certificate;
 use crate::credential::Credential;
 use crate::deliver::{Targets, rewrite};
 use crate::error::{Error, Kind, Result};
@@ -359,7 +360,10 @@ impl Launch {
         keeper.env_clear().envs(cx.environment_without(credential, &secrets)).env(HOME, session.home());
         // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
-        keeper.envs(connection.url.iter().map(|given| (table::URL.variable, &given.text)));
+        // The credential may bring the address, but the keeper gets no more than its token.
+        let url = cx.platform().ok().flatten().map(|platform| platform.as_str().to_owned());
+        let url = url.or_else(|| connection.url.as_ref().map(|given| given.text.clone()));
+        keeper.envs(url.map(|url| (table::URL.variable, url)));
         keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
         keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
         let given = [
@@ -368,6 +372,11 @@ impl Launch {
             (&table::HEADER, &connection.headers),
         ];
         keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
+        // The client certificate is for TLS too, whatever the credential is.
+        if let Some((certificate, key)) = credential.and_then(Credential::client_certificate) {
+            keeper.env(table::CLIENT_CERT_PATH.variable, certificate).env(table::CLIENT_CERT_KEY_PATH.variable, key);
+        }
+        keeper.envs(client_certificate(&cx.options.credential).map(|(option, given)| (option.variable, &given.text)));
         keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
         // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
         // come by one, which can't be read again.
@@ -384,7 +393,7 @@ impl Launch {
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;
         if let (Some((_, secret)), Some(mut stdin)) = (by_stdin, started.stdin.take())
-            && let Err(error) = stdin.write_all(secret.expose().as_bytes())
+            && let Err(error) = stdin.write_all(secret.as_bytes())
             && error.kind() != io::ErrorKind::BrokenPipe
         {
             return Err(error);

@@ -2,6 +2,7 @@
 
 mod context;
 pub mod end;
+pub mod identity;
 pub mod issue;
 pub mod keep;
 mod program;

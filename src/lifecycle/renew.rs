@@ -371,13 +371,14 @@ impl<'t> TokenSource<'t> {
         let issue = match given {
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and must not be sent to another.
-            Some(_) if self.cx.platform()?.as_ref() != Some(&stored.platform) => {
+            Some(_) if !self.cx.is_for(&stored.platform)? => {
                 Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
             // In a later step, JF_ACCESS_TOKEN may be the very token that was minted.
             Some(credential) if credential.secrets().iter().any(|secret| state.secrets().any(|ours| ours == *secret)) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
+            Some(credential) if credential.is_last_resort() => Ok(remembered().unwrap_or(credential)),
             Some(credential) => Ok(credential),
         };
         Ok(issue.or_else(|why| remembered().ok_or(why)))

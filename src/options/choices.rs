@@ -19,6 +19,8 @@ pub enum Format {
     Reference,
     /// A table for people.
     Table,
+    /// A resource for Terraform.
+    Terraform,
     /// Nothing.
     None,
 }
@@ -27,11 +29,11 @@ impl Format {
     /// Whether the output contains a token.
     #[must_use]
     pub fn holds_a_token(self) -> bool {
-        !matches!(self, Format::Table | Format::None)
+        !matches!(self, Format::Table | Format::Terraform | Format::None)
     }
 
     /// Every format with its name.
-    pub const WORDS: [(&str, Format); 8] = [
+    pub const WORDS: [(&str, Format); 9] = [
         ("json", Format::Json),
         ("token", Format::Token),
         ("env", Format::Env),
@@ -39,6 +41,7 @@ impl Format {
         ("header", Format::Header),
         ("reference", Format::Reference),
         ("table", Format::Table),
+        ("terraform", Format::Terraform),
         ("none", Format::None),
     ];
 }

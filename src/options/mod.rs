@@ -66,7 +66,7 @@ pub struct Connection {
 
 /// The credential (what proves who the job is), as it was given.
 pub struct CredentialOptions {
-    /// Every option of the group that was given; a switch, that is on.
+    /// Every option of the group that was given; a switch, that is on. Also the URL, if it says how to prove who the job is: by SSH.
     pub given: Vec<(&'static table::Opt, InputValue)>,
     /// A user. Without an access token, a user and a password can't mint.
     pub user: Option<InputValue>,
@@ -187,6 +187,8 @@ pub struct Diagnostics {
     pub online: bool,
     /// Whether to print the request's body and send nothing.
     pub dry_run: bool,
+    /// The name of an identity mapping to write.
+    pub mapping: Option<InputValue>,
 }
 
 impl Options {
@@ -200,16 +202,22 @@ impl Options {
         let text = |option| inputs.text(option);
         let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
         inputs.check_action()?;
+        let url = text(&t::URL)?;
+        let login = url.clone().filter(|url| url.after_ssh().is_some()).map(|url| (&t::URL, url));
         Ok(Self {
             connection: Connection {
-                url: text(&t::URL)?,
+                url,
                 insecure_http: switch(&t::INSECURE_HTTP)?,
                 retry_for: span(&t::RETRY_FOR)?.unwrap_or(Duration::from_secs(30)),
                 ca_file: text(&t::CA_FILE)?,
                 insecure_tls: inputs.switched_on(&t::INSECURE_TLS)?,
                 headers: text(&t::HEADER)?,
             },
-            credential: CredentialOptions { given: inputs.given(Group::Credential)?, user: text(&t::USER)?, password: text(&t::PASSWORD)? },
+            credential: CredentialOptions {
+                given: inputs.given(Group::Credential)?.into_iter().chain(login).collect(),
+                user: text(&t::USER)?,
+                password: text(&t::PASSWORD)?,
+            },
             token: TokenOptions {
                 username: inputs.username()?,
                 scope: text(&t::SCOPE)?,
@@ -242,7 +250,12 @@ impl Options {
                 log_file: text(&t::LOG_FILE)?,
             },
             session: SessionOptions { name: text(&t::SESSION)?, revoke: inputs.revoke()?, token_id: text(&t::TOKEN_ID)? },
-            diagnostics: Diagnostics { verbose: switch(&t::VERBOSE)?, online: switch(&t::ONLINE)?, dry_run: switch(&t::DRY_RUN)? },
+            diagnostics: Diagnostics {
+                verbose: switch(&t::VERBOSE)?,
+                online: switch(&t::ONLINE)?,
+                dry_run: switch(&t::DRY_RUN)?,
+                mapping: text(&t::MAPPING)?,
+            },
             outlive_parent: switch(&t::OUTLIVE_PARENT)?,
             program,
             flags: inputs.flags.clone(),

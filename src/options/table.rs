@@ -1,5 +1,7 @@
 //! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
 
+use std::ffi::OsStr;
+
 /// The kind of value that an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -119,7 +121,7 @@ options! {
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
     REQUIRE "require" "JF_TOKEN_REQUIRE" Text("OPTIONS"), Token, true, "Options that a token must not be asked for without, such as expiry,groups";
-    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create: table too; not get: none; inspect: table or json";
+    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create: table too; not get: none; inspect: table or json; identity: table, json or terraform";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";
@@ -135,6 +137,7 @@ options! {
     REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), Session, true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), Session, false, "Revoke this token only";
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
+    MAPPING "mapping" "JF_TOKEN_MAPPING" Text("NAME"), Diagnostics, false, "Write an identity mapping of this name that only this job matches; what it gives: --username, --groups or --scope";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
     RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
     CA_FILE "ca-file" "JF_TOKEN_CA_FILE" Text("FILE"), Connection, true, "Also trust the CA certificates in this PEM file";
@@ -175,7 +178,17 @@ pub const SYNONYMS: [(&str, &str); 15] = [
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
 
+/// The prefix of variables that hold an exported server of jf's each, with its token.
+pub const EXPORTED: &str = "JF_ENV_";
+
+/// Whether a started program must not inherit this variable.
+#[must_use]
+pub fn is_hidden(variable: &OsStr) -> bool {
+    variable.as_encoded_bytes().starts_with(EXPORTED.as_bytes())
+        || hidden().any(|option| variable == option.variable || variable == option.input_variable().as_str())
+}
+
 /// Options whose variables a started program must not inherit: they hold a secret, or are part of the credential.
-pub fn hidden() -> impl Iterator<Item = &'static Opt> {
+fn hidden() -> impl Iterator<Item = &'static Opt> {
     ALL.iter().copied().filter(move |option| matches!(option.value, Secret(_)) || option.group == Group::Credential)
 }

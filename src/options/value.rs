@@ -14,6 +14,10 @@ pub enum Source {
     Input(String),
     /// An environment variable.
     Variable(String),
+    /// A variable that holds an exported server of jf's, which no option names.
+    Export(String),
+    /// jf's own configuration, which nobody named.
+    Configuration,
 }
 
 impl Source {
@@ -24,6 +28,8 @@ impl Source {
             Source::Flag(_) => 0,
             Source::Input(_) => 1,
             Source::Variable(_) => 2,
+            Source::Export(_) => 3,
+            Source::Configuration => 4,
         }
     }
 }
@@ -31,8 +37,9 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Flag(name) | Source::Variable(name) => f.write_str(name),
+            Source::Flag(name) | Source::Variable(name) | Source::Export(name) => f.write_str(name),
             Source::Input(name) => write!(f, "the input '{name}'"),
+            Source::Configuration => f.write_str("jf's configuration"),
         }
     }
 }
@@ -47,6 +54,13 @@ pub struct InputValue {
 }
 
 impl InputValue {
+    /// What follows `ssh://`, if this is such a URL.
+    #[must_use]
+    pub fn after_ssh(&self) -> Option<&str> {
+        let (scheme, rest) = self.text.trim().split_once("://")?;
+        scheme.eq_ignore_ascii_case("ssh").then_some(rest)
+    }
+
     /// The error for this value being wrong, with the reason and what would be right.
     #[must_use]
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {

@@ -3,10 +3,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader};
 use std::os::windows::io::{AsHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The variable that names the user's own folder.
+pub const HOME: &str = "USERPROFILE";
 
 /// Does nothing on this system.
 pub fn harden() {}
@@ -288,4 +291,40 @@ impl Parent {
     pub fn has_ended(&self) -> bool {
         false
     }
+}
+
+/// A secret for one other process; not supported on this system.
+pub struct Offer(std::convert::Infallible);
+
+impl Offer {
+    /// Makes none.
+    ///
+    /// # Errors
+    /// Always.
+    pub fn new(_under: &Path) -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// What `accept` takes.
+    #[must_use]
+    pub fn place(&self) -> PathBuf {
+        match self.0 {}
+    }
+
+    /// Gives the secret away.
+    ///
+    /// # Errors
+    /// Always.
+    #[expect(clippy::unused_async, reason = "as on other systems")]
+    pub async fn give(self, _secret: &str) -> io::Result<()> {
+        match self.0 {}
+    }
+}
+
+/// Takes nothing.
+///
+/// # Errors
+/// Always.
+pub fn accept(_place: &Path) -> io::Result<zeroize::Zeroizing<String>> {
+    Err(io::ErrorKind::Unsupported.into())
 }

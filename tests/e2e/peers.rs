@@ -37,8 +37,9 @@ pub fn node(scene: &Scene, name: &str, script: &str) -> Command {
 
 /// The path of a peer from a system package.
 pub fn system(name: &str) -> PathBuf {
-    let found = env::split_paths(&env::var_os("PATH").unwrap()).map(|folder| folder.join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is not on PATH: install the system's package of that name"))
+    let folders = env::var_os("PATH").unwrap();
+    let found = env::split_paths(&folders).chain(["/usr/sbin".into()]).map(|folder| folder.join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("{name} is not on PATH: install the system's package that has it; .ci/run does"))
 }
 
 /// A command in the scene's work folder, with its own environment. Its PATH is the scene's bin followed by the system's.

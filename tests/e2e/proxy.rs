@@ -21,7 +21,7 @@ struct Proxy {
 }
 
 /// A port that nothing listens on.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 

@@ -28,7 +28,6 @@ const BAD: &[Bad] = &[
     (&["create", "--url", "https://"], &[]),
     (&["create", "--url", "https://acme.jfrog.io:99999"], &[]),
     (&["create", "--url", "ftp://acme.jfrog.io"], &[]),
-    (&["create", "--url", "ssh://acme.jfrog.io"], &[]),
     (&["create", "--url", "http://acme.jfrog.io"], &[]),
     (&["create", "--url", "http://10.0.0.1:8082"], &[]),
     (&["create", "--url", "https://bob:hunter2@acme.jfrog.io"], &[]),

@@ -41,6 +41,16 @@ fn the_readmes_table_is_the_table_of_options() {
 }
 
 #[test]
+fn the_documents_credentials_are_those_of_the_code() {
+    let mut table = String::from("\n| the credential | named by |\n|---|---|\n");
+    for (name, options) in jf_token::credentials() {
+        let options: Vec<_> = options.into_iter().map(|option| format!("`--{}` (`{}`)", option.name, option.variable)).collect();
+        table += &format!("| {name} | {} |\n", options.join(", "));
+    }
+    holds("docs/credentials.md", "<!-- <credentials> -->", "<!-- </credentials> -->", &table);
+}
+
+#[test]
 fn the_actions_inputs_are_the_table_of_options() {
     let inputs = ALL.iter().filter(|option| option.in_action);
     let block: String = inputs.map(|option| format!("  {}:\n    description: {:?}\n", option.name, option.help)).collect();
@@ -93,6 +103,7 @@ fn the_help_of_each_command_reads_well() {
         ("help_redact", &["redact", "--help"]),
         ("help_revoke", &["revoke", "--help"]),
         ("help_inspect", &["inspect", "--help"]),
+        ("help_identity", &["identity", "--help"]),
     ] {
         tells!(name, scene.run(arguments));
     }

@@ -350,8 +350,8 @@ fn a_token_file_that_is_something_else_is_refused_before_there_is_a_token() {
     assert!(Command::new("mkfifo").arg(scene.path("work/pipe")).status().unwrap().success());
     std::fs::write(&output, "").unwrap();
     for (path, why) in [
-        ("../credential", "holds the credential"),
-        ("../work/../credential", "holds the credential"),
+        ("../credential", "a file of the credential"),
+        ("../work/../credential", "a file of the credential"),
         ("../home/s.json", "the folder of the sessions"),
         ("../home/tok", "the folder of the sessions"),
         ("../output", "the CI's own"),

@@ -46,23 +46,32 @@ struct Job {
 impl Job {
     fn new(more: &[&str]) -> Self {
         let mut scene = Scene::new();
-        Self::create(&mut scene, &[&["--expiry", "2", "--force-revocable"], more].concat());
+        scene.asks_for("work/token").asks_for("work/of-exec");
+        Self::create(&scene, &[&["--expiry", "2", "--force-revocable"], more].concat());
         Self { scene, met: Met::default(), exec: "--expiry 2 --force-revocable", issuer: None }
     }
 
-    /// A job without a stored secret: a command asks for an identity token at each renewal, and the mapping gives two seconds.
+    /// A job without a stored secret: somebody rewrites the file with its identity token, and the mapping gives two seconds.
     fn vouched_for() -> Self {
         let (mut scene, issuer) = (Scene::new(), Issuer::start());
-        scene.vouched_for(&issuer, serde_json::json!({"username": "deployer", "expires_in": 2})).set("JF_TOKEN_OIDC_PROVIDER", "github");
-        let command = "curl -sf -H \"Authorization: Bearer $ACTIONS_ID_TOKEN_REQUEST_TOKEN\" \"$ACTIONS_ID_TOKEN_REQUEST_URL\" | sed -n 's/.*\"value\" : \"\\(.*\\)\".*/\\1/p'";
-        let path = std::env::var("PATH").unwrap();
-        scene.set("JF_TOKEN_OIDC_TOKEN_COMMAND", command).set("PATH", &path);
-        Self::create(&mut scene, &[]);
-        Self { scene, met: Met::default(), exec: "", issuer: Some(issuer) }
+        scene.vouched_for(&issuer, serde_json::json!({"username": "deployer", "expires_in": 2})).asks_for("work/id");
+        scene.asks_for("work/token").asks_for("work/of-exec");
+        let file = scene.path("work/id");
+        scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("JF_TOKEN_OIDC_TOKEN_FILE", file.to_str().unwrap());
+        let job = Self { scene, met: Met::default(), exec: "", issuer: Some(issuer) };
+        job.vouch();
+        Self::create(&job.scene, &[]);
+        job
     }
 
-    fn create(scene: &mut Scene, more: &[&str]) {
-        scene.asks_for("work/token").asks_for("work/of-exec");
+    /// Puts a new identity token into the file, as the kubelet does.
+    fn vouch(&self) {
+        if let Some(issuer) = &self.issuer {
+            fs::rename(self.scene.write("work/id.new", &issuer.github_token("jfrog")), self.scene.path("work/id")).unwrap();
+        }
+    }
+
+    fn create(scene: &Scene, more: &[&str]) {
         let pid = std::process::id().to_string();
         let arguments = ["create", "--session", "s", "--format", "none", "--token-file", "token"];
         let created = scene.run(&[&arguments[..], &["--keep-fresh", "--until-pid", &pid], more].concat());
@@ -214,10 +223,11 @@ fn renewed_by_minting_no_request_ever_meets_a_dead_token() {
 #[test]
 fn renewed_by_exchange_no_request_ever_meets_a_dead_token_and_each_has_an_identity_token_of_its_own() {
     let job = Job::vouched_for();
-    went_well(&runs(&job, false, |_| {}));
+    went_well(&runs(&job, false, Job::vouch));
     assert_eq!((job.met.refused.load(Ordering::Relaxed), job.met.without.load(Ordering::Relaxed)), (0, 0));
-    let asked = job.issuer.iter().flat_map(Issuer::requests).filter(|request| request.path.starts_with("/github/id")).count();
-    assert!(asked > RENEWALS, "{asked}");
+    let exchanges = job.scene.sandbox.requests().into_iter().filter(|request| request.path.ends_with("/oidc/token"));
+    let identities: std::collections::HashSet<_> = exchanges.map(|request| request.body).collect();
+    assert!(identities.len() > RENEWALS, "{}", identities.len());
     job.end();
 }
 

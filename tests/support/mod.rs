@@ -76,6 +76,8 @@ pub struct Scene {
     /// The identity tokens that were exchanged, and what asks for them.
     identities: Mutex<HashSet<String>>,
     last_subject: Mutex<String>,
+    /// The URL of who vouches for the job.
+    issuer: String,
 }
 
 pub struct Ran {
@@ -110,6 +112,7 @@ impl Scene {
             is_terminal: false,
             identities: Mutex::default(),
             last_subject: Mutex::default(),
+            issuer: String::new(),
         };
         let (url, token, tmp) = (scene.sandbox.url(), scene.sandbox.admin_token().to_owned(), scene.path("tmp"));
         scene.set("JF_URL", &url).set("JF_ACCESS_TOKEN", &token).set("TMPDIR", tmp.to_str().unwrap()).set("TZ", "UTC");
@@ -198,6 +201,7 @@ impl Scene {
             self.set(name, &value);
         }
         self.identities.lock().unwrap().insert(issuer.bearer().to_owned());
+        self.issuer = issuer.url();
         self
     }
 
@@ -490,6 +494,9 @@ impl Scene {
             story = story.replace(identity, "<identity token>");
         }
         story = story.replace(self.sandbox.admin_token(), "<admin's token>").replace(self.sandbox.user_token(), "<alice's token>");
+        if !self.issuer.is_empty() {
+            story = story.replace(&self.issuer, "<issuer>");
+        }
         story = story.replace(&self.sandbox.url(), "<url>").replace(&self.sandbox.port().to_string(), "<port>");
         story = story.replace(self.folder.path().to_str().unwrap(), "<folder>");
         for (pattern, replacement) in [
@@ -497,7 +504,7 @@ impl Scene {
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
-            (r#"("?(?:iat|exp)"?: ?)\d{10}"#, "${1}<time>"),
+            (r#"("?(?:iat|exp|nbf)"?: ?)\d{10}"#, "${1}<time>"),
             (r#"("(?:not_before|pause|since)": ?)\d+"#, "${1}<time>"),
             // A few seconds of an hour may have passed.
             (r#"("expires_in": )359\d"#, "${1}3600"),
@@ -507,7 +514,6 @@ impl Scene {
             (r"jf-token-[0-9a-f]{16}", "<delimiter>"),
             (r"jf-token-\d+/[0-9a-f]{16}/", "jf-token-<user>/<here>/"),
             (r"again in \d+\.\d s", "again in <pause>"),
-            (r"https?://(127\.0\.0\.1|localhost):\d{4,5}", "<issuer>"),
             (r"\(\d+ ms\)", "(<n> ms)"),
             (r"jfac@[0-9a-z]+", "jfac@<instance>"),
         ] {

@@ -1,3 +1,4 @@
+mod offer;
 mod terminal;
 
 use std::ffi::OsStr;
@@ -16,7 +17,11 @@ use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use offer::{Offer, accept};
 pub use terminal::{Outputs, Screens};
+
+/// The variable that names the user's own folder.
+pub const HOME: &str = "HOME";
 
 /// Keeps this process's memory, which holds tokens, out of core dumps and, on Linux, away from other processes of the same user.
 pub fn harden() {
