@@ -14,7 +14,7 @@ const HELP: &str = "\
 Runs a stand-in JFrog Access server on 127.0.0.1 until Ctrl-C.
 
   --port N                 listen on this port (default: any free port)
-  --tls                    serve HTTPS; write the CA to a file in the temporary folder
+  --tls                    serve HTTPS; write the CAs to a file in the temporary folder
   --default-expiry S       default lifetime of a token (default: 31536000)
   --revocable-threshold S  tokens with a shorter lifetime cannot be revoked (default: 21600)
   --keep-old-on-refresh    a refresh does not end the old access token
@@ -79,11 +79,11 @@ fn run() -> io::Result<()> {
         sandbox.try_add_provider(provider).map_err(|e| io::Error::other(format!("--provider: {e}")))?;
     }
     let issuer = options.identity.then(|| {
-        let issuer = Issuer::start();
+        let issuer = if options.tls { Issuer::builder().tls(Tls::Valid).start() } else { Issuer::start() };
         sandbox.trust(PROVIDER, &issuer, json!({"username": "alice", "expires_in": 300}));
         issuer
     });
-    let ca = options.tls.then(|| CaFile::write(&sandbox)).transpose()?;
+    let ca = options.tls.then(|| CaFile::write(&sandbox, issuer.as_ref())).transpose()?;
     print_environment(&sandbox, issuer.as_ref(), ca.as_ref(), options.quiet)?;
     runtime.block_on(stopped);
     Ok(())
@@ -135,19 +135,19 @@ fn print_environment(sandbox: &Sandbox, issuer: Option<&Issuer>, ca: Option<&CaF
         writeln!(
             io::stderr(),
             "Identity tokens come from {url}; the provider that trusts them is named {PROVIDER}.\n\
-             To make the next request for one fail: curl -d '{{\"fault\":\"html\",\"status\":503,\"for\":\"/id\"}}' {url}/sandbox/faults"
+             To make the next request for one fail: {curl} -d '{{\"fault\":\"html\",\"status\":503,\"for\":\"/id\"}}' {url}/sandbox/faults"
         )?;
     }
     Ok(())
 }
 
-/// A file with the CA's certificate, removed on drop.
+/// A file with the certificates of the CAs, removed on drop.
 struct CaFile(PathBuf);
 
 impl CaFile {
-    fn write(sandbox: &Sandbox) -> io::Result<Self> {
+    fn write(sandbox: &Sandbox, issuer: Option<&Issuer>) -> io::Result<Self> {
         let path = env::temp_dir().join(format!("jf-token-sandbox-{}-ca.pem", id()));
-        fs::write(&path, sandbox.ca_pem())?;
+        fs::write(&path, [sandbox.ca_pem(), issuer.map_or("", Issuer::ca_pem)].concat())?;
         Ok(Self(path))
     }
 }

@@ -8,6 +8,8 @@ use tokio_rustls::{
     rustls::{RootCertStore, ServerConfig, crypto::ring, pki_types::PrivatePkcs8KeyDer, server::WebPkiClientVerifier},
 };
 
+use crate::tokens::random_text;
+
 /// The server's certificate. Each kind is signed by the temporary CA.
 #[derive(Clone, Copy, Debug)]
 pub enum Tls {
@@ -47,7 +49,8 @@ pub(crate) fn pki(tls: Tls) -> Pki {
         params
     };
 
-    let mut ca = named("jf-token sandbox CA", Vec::new());
+    // A name of its own: OpenSSL finds the CA of a certificate by that, and a client may trust several of these.
+    let mut ca = named(&format!("jf-token sandbox CA {}", random_text(8)), Vec::new());
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca.key_usages = vec![KeyUsagePurpose::KeyCertSign];
     let ca_key = KeyPair::generate().expect("CA key");

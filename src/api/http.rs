@@ -13,7 +13,7 @@ use super::address::{LOCALHOST, PlatformUrl, has_plain_host, is_loopback};
 use super::auth::{Auth, SecretHeader};
 use super::failure;
 use super::request::{ApiRequest, ApiResponse, Operation, Way};
-use super::tls;
+use super::tls::Trust;
 use super::transport::Route;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, retry_after};
@@ -68,7 +68,10 @@ pub struct Http {
 
 /// The HTTP clients of a process, one for each origin and path.
 #[derive(Default)]
-pub struct Clients(Mutex<Vec<(PlatformUrl, Arc<Http>)>>);
+pub struct Clients {
+    known: Mutex<Vec<(PlatformUrl, Arc<Http>)>>,
+    trust: Trust,
+}
 
 impl Clients {
     /// The client for this platform, set up when it is first needed.
@@ -76,11 +79,11 @@ impl Clients {
     /// # Errors
     /// As `Http::new`.
     pub fn http(&self, route: Route<'_>, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Arc<Http>> {
-        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, http)) = clients.iter().find(|(other, _)| other == route.url) {
             return Ok(http.clone());
         }
-        let http = Arc::new(Http::new(route, environment, console, now)?);
+        let http = Arc::new(Http::new(route, &self.trust, environment, console, now)?);
         clients.push((route.url.clone(), http.clone()));
         Ok(http)
     }
@@ -94,7 +97,7 @@ impl Http {
     ///
     /// # Errors
     /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
-    pub fn new(route: Route<'_>, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Self> {
+    fn new(route: Route<'_>, trust: &Trust, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Self> {
         let url = Url::parse(route.url.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
         let (variable, proxy) = proxy_of(&url, environment)?.unzip();
         if let Some(name) = variable.filter(|name| route.certificate().is_some() && environment.says(name, is_https)) {
@@ -102,7 +105,7 @@ impl Http {
             return Err(Error::input(format!("{name} names a proxy by https, which could ask for the client certificate too"), next));
         }
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(tls::config(route, environment, console)?)
+            .tls_backend_preconfigured(trust.config(route, environment, console)?)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)

@@ -1,7 +1,7 @@
 //! TLS to one host: whom to trust, and what to show.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -16,40 +16,61 @@ use crate::error::{Error, Kind, Result};
 use crate::io::{Console, Environment};
 use crate::options::{InputValue, Source};
 
-/// How TLS is spoken to this platform or service. What is asked for of the platform alone holds for no other. The system's certificates are
-/// read for https only: that takes longer than a whole request over plain http, which needs none.
-///
-/// # Errors
-/// Fails if there are no CA certificates to check the server's with.
-pub(super) fn config(route: Route<'_>, environment: &Environment, console: &Console) -> Result<ClientConfig> {
-    let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(no_tls)?;
-    if !route.url.is_https() {
-        return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
-    }
-    let mut authorities = route.authorities().to_vec();
-    authorities.extend(of_jf(environment, console));
-    let system = Verifier::new_with_extra_roots(authorities, provider.clone()).map_err(|_| {
-        let next = "Install the system's ca-certificates, or give a file of PEM certificates by --ca-file; SSL_CERT_FILE and SSL_CERT_DIR replace the system's.";
-        Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
-    });
-    let verifier: Arc<dyn ServerCertVerifier> = match route.insecure() {
-        Some(source) => {
-            let host = route.url.host();
-            console.warn(&format!(
-                "{source}: any TLS certificate of {host} is accepted, so whoever is on the way to it can read the tokens; --ca-file is the safe way to trust a private CA"
-            ));
-            let host = ServerName::try_from(host).map_err(|_| Error::new(Kind::Local, "TLS can't be set up", ""))?;
-            Arc::new(Trusting { host, system: system.ok(), provider })
+/// What checks the certificates of every host of a process. A system has hundreds of CA certificates, and one reading is enough.
+#[derive(Default)]
+pub(super) struct Trust(OnceLock<Arc<Verifier>>);
+
+impl Trust {
+    /// How TLS is spoken to this platform or service. What is asked for of the platform alone holds for no other. The system's certificates are
+    /// read for https only: that takes longer than a whole request over plain http, which needs none.
+    ///
+    /// # Errors
+    /// Fails if there are no CA certificates to check the server's with.
+    pub(super) fn config(&self, route: Route<'_>, environment: &Environment, console: &Console) -> Result<ClientConfig> {
+        let no_tls = |_| Error::new(Kind::Local, "TLS can't be set up", "");
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().map_err(no_tls)?;
+        if !route.url.is_https() {
+            return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth());
         }
-        None => Arc::new(system?),
-    };
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    Ok(match route.certificate() {
-        Some(certificate) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.clone()))),
-        None => builder.with_no_client_auth(),
-    })
+        let system = self.verifier(route, environment, console, provider.clone());
+        let verifier: Arc<dyn ServerCertVerifier> = match route.insecure() {
+            Some(source) => {
+                let host = route.url.host();
+                console.warn(&format!(
+                    "{source}: any TLS certificate of {host} is accepted, so whoever is on the way to it can read the tokens; --ca-file is the safe way to trust a private CA"
+                ));
+                let host = ServerName::try_from(host).map_err(|_| Error::new(Kind::Local, "TLS can't be set up", ""))?;
+                Arc::new(Trusting { host, system: system.ok(), provider })
+            }
+            None => system?,
+        };
+        let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
+        Ok(match route.certificate() {
+            Some(certificate) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate.clone()))),
+            None => builder.with_no_client_auth(),
+        })
+    }
+
+    /// Those of `--ca-file` and of jf are trusted for every host too.
+    fn verifier(
+        &self,
+        route: Route<'_>,
+        environment: &Environment,
+        console: &Console,
+        provider: Arc<CryptoProvider>,
+    ) -> Result<Arc<Verifier>> {
+        if let Some(verifier) = self.0.get() {
+            return Ok(verifier.clone());
+        }
+        let mut authorities = route.authorities().to_vec();
+        authorities.extend(of_jf(environment, console));
+        let verifier = Verifier::new_with_extra_roots(authorities, provider).map_err(|_| {
+            let next = "Install the system's ca-certificates, or give a file of PEM certificates by --ca-file; SSL_CERT_FILE and SSL_CERT_DIR replace the system's.";
+            Error::new(Kind::Unreachable, "this machine has no CA certificates to check the platform's TLS certificate with", next)
+        })?;
+        Ok(self.0.get_or_init(|| Arc::new(verifier)).clone())
+    }
 }
 
 /// The CA certificates that jf trusts: every file of `security/certs` in its folder. What is wrong there is not ours to refuse.
@@ -84,7 +105,7 @@ fn of_jf(environment: &Environment, console: &Console) -> Vec<CertificateDer<'st
 struct Trusting {
     host: ServerName<'static>,
     /// What checks the others' certificates, if this machine has CA certificates.
-    system: Option<Verifier>,
+    system: Option<Arc<Verifier>>,
     provider: Arc<CryptoProvider>,
 }
 

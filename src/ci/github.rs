@@ -169,7 +169,8 @@ impl Ci for GitHub {
             return IdToken::Unavailable(format!("{} or {} can't be read", VARIABLES[0], VARIABLES[1]));
         };
         if let Some(audience) = audience {
-            url.query_pairs_mut().append_pair("audience", audience);
+            let before = url.query().map(|query| format!("{query}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{before}audience={}", percent_encoded(audience))));
         }
         IdToken::Fetch(IdTokenRequest { url: url.into(), posts: false, bearer, bare: false, variables: &VARIABLES, field: "value" })
     }
@@ -226,6 +227,20 @@ fn is_for_a_fork(environment: &Environment) -> bool {
         let id = |side: &str| event["pull_request"][side]["repo"]["id"].as_u64();
         id("base").is_some() && id("head") != id("base")
     })
+}
+
+/// As JavaScript's `encodeURIComponent`, which GitHub's own client uses (`getIDToken` in @actions/core). A server that knows only that may
+/// take a `+` for itself, not for a space.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
+            encoded.push(byte.into());
+        } else {
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
 }
 
 /// Checks that GitHub lets a step set this variable.
@@ -341,9 +356,9 @@ mod tests {
             DIALECT.detect(&environment.into_iter().collect()).unwrap().id_token(Some("a&b c"))
         };
         for (url, asked) in [
-            ("https://vstoken.example/x?api-version=2.0", "https://vstoken.example/x?api-version=2.0&audience=a%26b+c"),
-            ("https://forge.example/id?placeholder=true", "https://forge.example/id?placeholder=true&audience=a%26b+c"),
-            ("https://forge.example/id", "https://forge.example/id?audience=a%26b+c"),
+            ("https://vstoken.example/x?api-version=2.0", "https://vstoken.example/x?api-version=2.0&audience=a%26b%20c"),
+            ("https://forge.example/id?placeholder=true", "https://forge.example/id?placeholder=true&audience=a%26b%20c"),
+            ("https://forge.example/id", "https://forge.example/id?audience=a%26b%20c"),
         ] {
             let IdToken::Fetch(IdTokenRequest { url, field, .. }) = job(url) else { panic!("{url}") };
             assert_eq!((url.as_str(), field), (asked, "value"));

@@ -14,7 +14,7 @@ use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk
 use crate::support::{BINARY, Scene};
 
 /// A job whose first step is a witness: its post step runs last, and prints what the other steps left behind.
-fn job(steps: &[String]) -> String {
+pub fn job(steps: &[String]) -> String {
     format!("on: push\njobs:\n  job:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: acme/witness@v1\n{}", steps.concat())
 }
 
@@ -32,7 +32,7 @@ fn uses(action: &str, id: &str, inputs: &str) -> String {
 }
 
 /// A step that runs a script with the token of the step `jfrog`.
-fn run(script: &str) -> String {
+pub fn run(script: &str) -> String {
     let script = script.replace('\n', "\n          ");
     format!(
         "      - env: {{TOKEN: '${{{{ steps.jfrog.outputs.access-token }}}}', URL: '${{{{ vars.JF_URL }}}}'}}\n        run: |\n          {script}\n"
@@ -40,7 +40,7 @@ fn run(script: &str) -> String {
 }
 
 /// Writes the action's files, and its binary to this path, if any.
-fn write_action(scene: &Scene, folder: &str, binary: Option<&str>) {
+pub fn write_action(scene: &Scene, folder: &str, binary: Option<&str>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["action.yml", "action/main.js", "action/post.js"] {
         write(scene, &format!("{folder}/{name}"), &fs::read_to_string(root.join(name)).unwrap());
@@ -80,6 +80,12 @@ runs:
 "#;
 
 fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
+    let secret = format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token());
+    start_without_secrets(scene, workflow, &[&["-s", &secret], arguments].concat())
+}
+
+/// Starts a job for which nothing is stored.
+pub fn start_without_secrets(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     let machine = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "x64",
@@ -99,13 +105,12 @@ fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness"), ("acme/wrapper@v1", "wrapper")] {
         act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
     }
-    act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]);
-    act.args(["-s", &format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token())]).args(arguments);
+    act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]).args(arguments);
     Running::start(act, &scene.path("log"))
 }
 
 /// Ends a job with no live token left, and checks what must hold then.
-fn end(scene: &Scene, running: Running) -> Ended {
+pub fn end(scene: &Scene, running: Running) -> Ended {
     let ended = end_alive(scene, running);
     search_the_disk(scene);
     ended
@@ -194,7 +199,7 @@ fn the_readmes_recipe_works_as_it_stands_there() {
 }
 
 /// Uses the token in the file and the one that `get` prints, for longer than a token's lifetime.
-const LONG: &str = "for i in 1 2 3 4 5 6 7 8; do\n  TOKEN=$(cat token)\n  USE\n  \
+pub const LONG: &str = "for i in 1 2 3 4 5 6 7 8; do\n  TOKEN=$(cat token)\n  USE\n  \
                     TOKEN=$(jf-token get --session ${{ steps.jfrog.outputs.session }})\n  echo \"got $TOKEN\"\n  USE\n  sleep 1\ndone\n\
                     echo \"found $(command -v jf-token)\"";
 

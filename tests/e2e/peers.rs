@@ -23,6 +23,18 @@ pub fn tool(name: &str) -> PathBuf {
     path.canonicalize().unwrap_or_else(|_| panic!("{name} is not in JF_TOKEN_E2E_TOOLS: .ci/run installs it"))
 }
 
+/// A command that runs this JavaScript module, which may import the npm packages among the peers.
+pub fn node(scene: &Scene, name: &str, script: &str) -> Command {
+    let path = write(scene, &format!("node/{name}.mjs"), script);
+    let (node, modules) = (tool("node24"), path.with_file_name("node_modules"));
+    if !modules.exists() {
+        symlink(node.ancestors().find(|folder| folder.ends_with("node_modules")).unwrap(), modules).unwrap();
+    }
+    let mut command = command(scene, &node);
+    command.arg(path);
+    command
+}
+
 /// The path of a peer from a system package.
 pub fn system(name: &str) -> PathBuf {
     let folders = env::var_os("PATH").unwrap();

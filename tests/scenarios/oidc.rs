@@ -332,7 +332,7 @@ fn the_audience_is_the_identity_tokens_and_the_providers() {
     let (scene, issuer) = job(json!({"username": "deployer"}));
     let ran = scene.run(&["create", "--oidc-audience", "jfrog & co", "--oidc-provider-type", "GitHub", "--oidc-identity-mapping", "any"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
-    assert!(issuer.requests()[0].path.ends_with("&audience=jfrog+%26+co"), "{}", issuer.requests()[0].path);
+    assert!(issuer.requests()[0].path.ends_with("&audience=jfrog%20%26%20co"), "{}", issuer.requests()[0].path);
     for part in [r#""audience":"jfrog & co""#, r#""provider_type":"GitHub""#, r#""identity_mapping_name":"any""#] {
         assert!(ran.story.contains(part), "{}", ran.story);
     }
@@ -392,6 +392,23 @@ fn the_platform_may_be_another_sandbox_with_its_own_ca() {
     scene.write("tmp/ca.pem", &both);
     let ran = scene.run(&["create", "--oidc-provider", "github"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
+}
+
+/// A pipe can be read only once: whoever opens it again waits for ever.
+#[cfg(unix)]
+#[test]
+fn the_certificates_are_read_once_for_the_ci_and_the_platform() {
+    let issuer = Issuer::builder().tls(sandbox::Tls::Valid).start();
+    let mut scene = Scene::with(Sandbox::builder().tls(sandbox::Tls::Valid));
+    scene.in_github().vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.write("tmp/ca.pem", &format!("{}\n{}", scene.sandbox.ca_pem(), issuer.ca_pem()));
+    let pipe = scene.path("tmp/pipe").display().to_string();
+    scene.set("SSL_CERT_FILE", &pipe);
+    let mut writer = scene.spawn_shell("mkfifo $SSL_CERT_FILE && cat ../tmp/ca.pem >$SSL_CERT_FILE");
+    crate::keeping::wait_until("the pipe is there", || scene.path("tmp/pipe").exists());
+    let ran = scene.run(&["create", "--oidc-provider", "github"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    writer.wait().unwrap();
 }
 
 /// A job whose identity token is in a variable and can't be asked for again, as GitLab's.

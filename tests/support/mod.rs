@@ -424,7 +424,9 @@ impl Scene {
             // A folder that is just being removed can't be listed.
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 let path = entry.path();
-                if path.is_dir() {
+                if path.is_symlink() && path.is_dir() {
+                    // It holds what is listed elsewhere, or none of ours.
+                } else if path.is_dir() {
                     folders.push(path);
                 } else if path.is_file() {
                     files.push(path);
@@ -438,6 +440,7 @@ impl Scene {
     pub fn secrets(&self) -> Vec<String> {
         let mut secrets = vec![self.sandbox.admin_token().to_owned(), self.sandbox.user_token().to_owned()];
         secrets.extend(self.identities.lock().unwrap().iter().cloned());
+        secrets.extend(self.sandbox.requests().iter().filter_map(|request| identity_in(&request.body)));
         for issued in self.sandbox.issued() {
             secrets.push(issued.access_token);
             secrets.extend(issued.refresh_token);

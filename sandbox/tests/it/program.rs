@@ -54,6 +54,20 @@ fn with_an_identity_it_exports_githubs_variables_and_trusts_their_token() {
 }
 
 #[test]
+fn with_tls_the_identity_is_given_by_https_too_and_the_file_holds_both_cas() {
+    let names = ["JF_URL", "JF_ACCESS_TOKEN", "SSL_CERT_FILE", "ACTIONS_ID_TOKEN_REQUEST_URL"];
+    let (_running, values) = exports(&["--identity", "--tls"], &names);
+    assert!(values[0].starts_with("https://") && values[3].starts_with("https://"), "{values:?}");
+    assert_eq!(fs::read_to_string(&values[2]).unwrap().matches("BEGIN CERTIFICATE").count(), 2);
+    // curl, with OpenSSL, looks for the CA by its name.
+    for url in [&values[0], &values[3]].into_iter().filter(|_| cfg!(unix)) {
+        let ran = Command::new("curl").args(["-sS", "--cacert", &values[2], url]).output().unwrap();
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    }
+    fs::remove_file(&values[2]).unwrap();
+}
+
+#[test]
 fn providers_come_from_a_file_and_a_wrong_one_is_named() {
     let file = std::env::temp_dir().join(format!("jf-token-sandbox-{}-provider.json", std::process::id()));
     let path = file.to_str().unwrap();
