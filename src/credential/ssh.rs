@@ -498,6 +498,7 @@ mod tests {
             transport: Ok(&Transport::default()),
             given: None,
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.get()),
+            in_flight: std::rc::Rc::default(),
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,
             insecure_http: false,

@@ -8,7 +8,7 @@ use redact::Secret;
 use tokio::runtime::Runtime;
 
 use super::Stop;
-use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
+use crate::api::{Auth, Client, Clients, IssuedToken, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
@@ -333,6 +333,7 @@ impl Context {
             clients: &self.clients,
             now: self.clock,
             limits,
+            in_flight: std::rc::Rc::default(),
             verbose: self.options.diagnostics.verbose,
             insecure_http: self.options.connection.insecure_http,
         }
@@ -436,7 +437,13 @@ impl Context {
     /// When a token expires, in words that follow "it": `ends …`, `ended …` or `never ends`.
     #[must_use]
     pub fn end_of(&self, stored: &StoredToken) -> String {
-        let Some(end) = stored.token.expires_at() else { return "never ends".into() };
+        self.end_of_token(&stored.token)
+    }
+
+    /// The same of a token that is not remembered.
+    #[must_use]
+    pub fn end_of_token(&self, token: &IssuedToken) -> String {
+        let Some(end) = token.expires_at() else { return "never ends".into() };
         let (now, zone) = (self.now(), clock::zone(&self.environment));
         format!("{} {}", if end > now { "ends" } else { "ended" }, clock::local_and_relative(end, now, &zone))
     }

@@ -85,6 +85,34 @@ fn an_exchanged_token_that_would_live_on_after_the_mint_is_revoked() {
 }
 
 #[test]
+fn an_exchanged_token_that_can_not_be_revoked_is_named() {
+    let (mut scene, _issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 503, retry_after: None, body: None }, 1);
+    let ran = scene.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    let [exchanged, minted] = &scene.sandbox.issued()[..] else { panic!("{}", ran.story) };
+    assert!(ran.code == 0 && exchanged.live && minted.live, "{}", ran.story);
+    assert!(ran.stderr.contains(&exchanged.token_id) && ran.stderr.contains("in 24 hours"), "{}", ran.stderr);
+    // A platform may not let so short a token be revoked.
+    let (short, _issuer) = job(json!({"username": "deployer", "expires_in": 3600}));
+    let ran = short.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    let exchanged = &short.sandbox.issued()[0];
+    assert!(ran.code == 0 && exchanged.live && ran.stderr.contains(&exchanged.token_id), "{}", ran.story);
+    // Nor does a revocation by an id leave the exchanged token behind.
+    let id = minted.token_id.clone();
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github");
+    let ran = scene.run(&["revoke", "--token-id", &id]);
+    assert!(ran.code == 0 && sent(&ran).len() == 3 && sent(&ran)[2] == REVOKE_ME, "{}", ran.story);
+}
+
+#[test]
+fn an_answer_to_an_exchange_that_was_lost_is_no_secret() {
+    let (scene, _issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    scene.sandbox.fault_for("oidc/token", Fault::ResetAfter, 1);
+    let ran = scene.run(&["create", "--retry-for", "0"]);
+    assert!(ran.code == 5 && ran.stderr.contains("A token may have been issued"), "{}", ran.story);
+}
+
+#[test]
 fn an_exchanged_token_is_renewed_by_another_exchange_with_a_new_identity_token() {
     let (mut scene, issuer) = job(json!({"username": "deployer"}));
     assert_eq!(scene.run(&["create"]).code, 0);
