@@ -364,11 +364,7 @@ impl<'t> TokenSource<'t> {
     /// vouched for the job when the token was issued.
     fn credential(&self, state: &State, stored: &StoredToken) -> Result<std::result::Result<&'t Credential, &'static str>> {
         let remembered = || self.cx.remembered_credential(&stored.issuing);
-        let given = match self.cx.credential() {
-            Ok(given) => given,
-            Err(error) => return remembered().map(Ok).ok_or(error),
-        };
-        let issue = match given {
+        let issue = match self.cx.credential()? {
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and must not be sent to another.
             Some(_) if !self.cx.is_for(&stored.platform)? => {
