@@ -415,14 +415,15 @@ impl Context {
         self.console.data(text)
     }
 
-    /// The variables that another process may inherit: without those for the credential, and without any other that contains one of these
-    /// secrets.
+    /// The variables that another process may inherit: without those for these credentials or for one that was given and is not used, and
+    /// without any other that contains one of these secrets.
     pub fn environment_without<'e>(
         &'e self,
-        credential: Option<&'e Credential>,
+        credentials: &[&'e Credential],
         secrets: &'e [Secret],
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
-        let names: Vec<&str> = credential.into_iter().flat_map(Credential::hidden_variables).collect();
+        let given = self.options.credential.get(&table::OIDC_TOKEN_VAR).map(|given| given.text.as_str());
+        let names: Vec<&str> = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)

@@ -159,6 +159,33 @@ fn exec_works_by_exchange_and_its_program_gets_neither_the_provider_nor_the_righ
 }
 
 #[test]
+fn exec_in_a_session_of_an_exchange_takes_the_right_to_ask_away_whatever_the_step_was_given() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    scene.unset("JF_TOKEN_OIDC_PROVIDER").set("JF_TOKEN_SESSION", "default");
+    // The session's own token, and a credential that can't be read.
+    for credential in [token.as_str(), "$NOT_REPLACED"] {
+        scene.set("JF_ACCESS_TOKEN", credential);
+        let ran = scene.run(&["exec", "--", "env"]);
+        assert!(ran.code == 0 && !ran.stdout.contains("ACTIONS_ID_TOKEN_REQUEST"), "{}", ran.story);
+        assert!(!ran.stdout.contains(issuer.bearer()), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn the_variable_of_an_identity_token_that_a_flag_overrides_is_hidden_too() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.write("work/credential", &token);
+    scene.asks_for("work/credential").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("JF_TOKEN_OIDC_TOKEN_VAR", "ID");
+    let ran = scene.run(&["exec", "--access-token-file", "credential", "--", "env"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("ID="), "{}", ran.story);
+}
+
+#[test]
 fn a_named_provider_that_fails_is_a_failure_though_another_credential_is_there() {
     let (mut scene, issuer) = job(json!({"username": "deployer"}));
     let token = scene.sandbox.admin_token().to_owned();
@@ -175,6 +202,29 @@ fn a_named_provider_that_fails_is_a_failure_though_another_credential_is_there()
     scene.asks_for("work/credential");
     let ran = scene.run(&["create", "--access-token-file", "credential"]);
     assert!(ran.code == 0 && sent(&ran) == [MINT], "{}", ran.story);
+}
+
+#[test]
+fn a_named_credential_that_fails_is_not_replaced_by_the_remembered_exchange_either() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.unset("JF_TOKEN_OIDC_PROVIDER");
+    for arguments in
+        [&["--access-token-file", "nothing"][..], &["--server-id", "nope"], &["--oidc-provider", "github", "--oidc-token-file", "nothing"]]
+    {
+        for command in ["refresh", "get"] {
+            let ran = scene.run_at(61_000, &[&[command], arguments].concat());
+            assert!(
+                ran.code != 0 && sent(&ran).is_empty() && ran.stderr.contains(arguments[0].trim_start_matches("--oidc-provider")),
+                "{}",
+                ran.story
+            );
+        }
+    }
+    scene.set("JF_ACCESS_TOKEN", "$NOT_REPLACED");
+    let ran = scene.run(&["refresh"]);
+    assert!(ran.code == 2 && sent(&ran).is_empty(), "{}", ran.story);
+    assert_eq!(asked(&issuer), 1);
 }
 
 #[test]
