@@ -73,8 +73,10 @@ impl Source {
         };
         match option.name {
             name if name == OIDC_TOKEN_FILE.name => {
-                let source = Self::File(given.clone());
-                source.read_file().map(|_| source)
+                let (source, place) = (Self::File(given.clone()), shown(&given.text));
+                let token = source.read_file()?;
+                let can_be_read_again = super::is_lasting_file(given);
+                Ok(if can_be_read_again { source } else { Self::Once { place, variable: None, token, audience: BY_WHOEVER } })
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
             name if name == OIDC_TOKEN_ID.name => once(given.source.to_string(), None, &given.text),

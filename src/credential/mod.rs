@@ -545,6 +545,11 @@ fn read_stdin(given: &InputValue, stdin: &mut dyn Read, what: &str) -> Result<Ze
     text_of(given, "standard input", what, |bytes| stdin.take(LONGEST + 1).read_to_end(bytes))
 }
 
+/// Whether it can be read again: a pipe, such as the shell's `<(…)`, can't.
+fn is_lasting_file(given: &InputValue) -> bool {
+    std::fs::metadata(&given.text).is_ok_and(|found| found.is_file())
+}
+
 fn text_of(
     given: &InputValue,
     place: &str,

@@ -252,6 +252,19 @@ fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_an_identity_token_is_read_once() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    let piped = "mkfifo pipe; printf %s \"$ID\" > pipe & \"$JF\" create --oidc-token-file pipe --session s --format none";
+    let ran = scene.shell(piped);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(scene.sandbox.issued().len(), 1);
+}
+
 #[test]
 fn a_file_is_read_and_a_command_run_again_at_each_renewal() {
     let issuer = Issuer::start();
