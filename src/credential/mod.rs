@@ -466,6 +466,23 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
     }
 }
 
+/// Refuses a part of a credential, by a flag or an input, where nothing names a credential of that kind: another would be used.
+///
+/// # Errors
+/// Fails if there is one.
+pub fn check_parts(options: &CredentialOptions) -> Result<()> {
+    for kind in KINDS.into_iter().filter(|kind| kind.named(options).is_none()) {
+        let given = kind.details.iter().filter_map(|option| options.get(option));
+        if let Some(part) = given.filter(|given| !matches!(given.source, Source::Variable(_))).next() {
+            let names: Vec<_> = kind.named_by.iter().map(|option| option.name).collect();
+            return Err(
+                part.wrong(format!("is a part of {}, and nothing names one", kind.name), format!("Give {} too.", names.join(" or ")))
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Why there is no credential: jf's configuration that nobody named may be wrong.
 #[must_use]
 pub fn missing(place: &mut Place) -> Error {

@@ -11,7 +11,7 @@ use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
-use crate::credential::{Asking, Credential, Issuing};
+use crate::credential::{self, Asking, Credential, Issuing};
 use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
@@ -54,6 +54,7 @@ impl<'c> NewToken<'c> {
             return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
         }
         let max_life = max_life(&cx.options.token)?;
+        credential::check_parts(&cx.options.credential)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
         let transport = cx.transport()?;
