@@ -18,6 +18,7 @@ mod token;
 mod token_request;
 mod transport;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use redact::Secret;
@@ -29,14 +30,14 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::Console;
 use request::{ApiRequest, ApiResponse, Operation};
-use retry::{InFlight, RetryPolicy};
+use retry::RetryPolicy;
 
 pub use address::PlatformUrl;
 pub use auth::{Auth, SecretHeader};
 pub use exchange::ExchangeRequest;
 pub use http::{Clients, Http};
 pub use provider::{IdentityMapping, Provider, provider_name};
-pub use retry::{LEFT_BEHIND, RetryBudget};
+pub use retry::{InFlight, LEFT_BEHIND, LEFT_BY_EXCHANGE, RetryBudget};
 pub use scope::quoted_groups;
 pub use token::{Claims, IssuedToken, claims, user_name};
 pub use token_request::{TokenRequest, max_life, project_key};
@@ -76,14 +77,22 @@ pub struct Client<'a> {
     limits: Limits,
     console: &'a Console,
     verbose: bool,
-    in_flight: InFlight,
+    in_flight: Rc<InFlight>,
 }
 
 impl<'a> Client<'a> {
-    /// A client for this platform. The console gets a line for each retry and, if `verbose`, each request and answer.
+    /// A client for this platform. The console gets a line for each retry and, if `verbose`, each request and answer. Clients that work
+    /// for the same purpose share `in_flight`.
     #[must_use]
-    pub fn new(http: &'a Http, platform: &'a PlatformUrl, limits: Limits, console: &'a Console, verbose: bool) -> Self {
-        Self { http, platform, limits, console, verbose, in_flight: InFlight::default() }
+    pub fn new(
+        http: &'a Http,
+        platform: &'a PlatformUrl,
+        limits: Limits,
+        console: &'a Console,
+        verbose: bool,
+        in_flight: Rc<InFlight>,
+    ) -> Self {
+        Self { http, platform, limits, console, verbose, in_flight }
     }
 
     /// `POST /access/api/v1/tokens`. Repeated only if that can't leave a second token behind, or if such a token ends within an hour.
@@ -139,7 +148,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// Starts no further request. Returns whether one is on its way, whose answer is still awaited.
+    /// Starts no further request that may issue a token. Returns whether one is on its way, whose answer is still awaited.
     pub fn stop(&self) -> bool {
         self.in_flight.stopped.set(true);
         self.in_flight.sending.get()
@@ -179,6 +188,9 @@ impl<'a> Client<'a> {
     }
 
     async fn ask(&self, asked: &ApiRequest<'_>, policy: RetryPolicy) -> Result<ApiResponse> {
+        if self.in_flight.stopped.get() && policy != RetryPolicy::Always {
+            return Err(Error::new(Kind::Unreachable, "nothing more was asked for", "").with_outcome(Outcome::NotSent));
+        }
         let send = || self.http.send(asked, self.limits.timeout, self.verbose.then_some(self.console));
         self.limits.budget.retry(policy, &self.in_flight, self.console, send).await
     }

@@ -32,15 +32,15 @@ impl RetryPolicy {
     }
 }
 
-/// What is known of the requests on their way.
+/// What is known of the requests on their way that may issue a token: those of all clients that share it.
 #[derive(Default)]
-pub(super) struct InFlight {
+pub struct InFlight {
     /// Whether a request is being sent or its answer awaited.
-    pub sending: Cell<bool>,
+    pub(super) sending: Cell<bool>,
     /// Whether an answer was lost.
-    pub lost: Cell<bool>,
+    pub(super) lost: Cell<bool>,
     /// Whether no further request may be sent.
-    pub stopped: Cell<bool>,
+    pub(super) stopped: Cell<bool>,
 }
 
 /// How long to keep starting new tries, counted from the first request. Zero means one try.
@@ -56,6 +56,7 @@ impl RetryBudget {
         console: &Console,
         mut send: impl FnMut() -> F,
     ) -> Result<ApiResponse> {
+        let issues = policy != RetryPolicy::Always;
         let deadline = tokio::time::Instant::now() + self.0;
         let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(250)).with_max_delay(Duration::from_secs(8));
         // Full jitter, which backon's own is not: jobs that failed together must not come back together.
@@ -63,7 +64,7 @@ impl RetryBudget {
         let attempt = || {
             let coming = send();
             async {
-                in_flight.sending.set(true);
+                in_flight.sending.set(issues);
                 let answer = coming.await;
                 in_flight.sending.set(false);
                 answer
@@ -72,7 +73,7 @@ impl RetryBudget {
         let result = attempt
             .retry(pauses)
             .when(|error| {
-                in_flight.lost.set(in_flight.lost.get() || error.outcome() == Outcome::Unknown);
+                in_flight.lost.set(in_flight.lost.get() || issues && error.outcome() == Outcome::Unknown);
                 policy.allows(error.outcome()) && !in_flight.stopped.get()
             })
             .adjust(|error, pause| {
@@ -86,11 +87,18 @@ impl RetryBudget {
                 console.say(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
             })
             .await;
-        let mints = matches!(policy, RetryPolicy::ShortMint | RetryPolicy::LongMint);
-        result.map_err(|error| if in_flight.lost.get() && mints { error.with_advice(LEFT_BEHIND) } else { error })
+        let advice = match policy {
+            RetryPolicy::ShortMint | RetryPolicy::LongMint => LEFT_BEHIND,
+            RetryPolicy::Exchange => LEFT_BY_EXCHANGE,
+            RetryPolicy::Always | RetryPolicy::Refresh => return result,
+        };
+        result.map_err(|error| if in_flight.lost.get() { error.with_advice(advice) } else { error })
     }
 }
 
 /// Advice for when a token may exist that nobody knows of.
 pub const LEFT_BEHIND: &str =
     "A token may have been created anyway: look for it in the platform's list of tokens. Trying again blindly could leave more.";
+
+/// The same for an exchange.
+pub const LEFT_BY_EXCHANGE: &str = "A token may have been issued; it ends when its identity mapping says.";

@@ -31,7 +31,7 @@ fn id_token(environment: &Environment, audience: Option<&str>) -> IdToken {
     }
     let Some(mut url) = text(environment, VARIABLES[0]).and_then(|url| Url::parse(url).ok()) else {
         return unavailable(format!(
-            "{} is not set: Azure DevOps Services set it, a server of one's own or an old agent may not",
+            "{} is not set, or no URL: Azure DevOps Services set it, a server of one's own or an old agent may not",
             VARIABLES[0]
         ));
     };
@@ -65,6 +65,6 @@ mod tests {
         };
         assert!(why(&all, Some("other")).contains(AUDIENCE));
         assert!(why(&all[..1], None).contains("$(System.AccessToken)"));
-        assert!(why(&all[1..], None).contains("SYSTEM_OIDCREQUESTURI is not set"));
+        assert!(why(&all[1..], None).contains("SYSTEM_OIDCREQUESTURI is not set, or no URL"));
     }
 }

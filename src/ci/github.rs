@@ -166,7 +166,10 @@ impl Ci for GitHub {
             return IdToken::Unavailable((self.dialect.missing)(&self.environment));
         };
         let (Ok(mut url), Ok(bearer)) = (Url::parse(url), Secret::new(bearer)) else {
-            return IdToken::Unavailable(format!("{} or {} can't be read", VARIABLES[0], VARIABLES[1]));
+            return IdToken::Unavailable(format!(
+                "{} is no URL, or {} no token: the CI itself sets them, so let nothing change them",
+                VARIABLES[0], VARIABLES[1]
+            ));
         };
         if let Some(audience) = audience {
             let before = url.query().map(|query| format!("{query}&")).unwrap_or_default();

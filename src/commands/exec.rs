@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::max_life;
-use crate::credential::Credential;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
@@ -70,13 +69,14 @@ fn exec(cx: &Context) -> Result<u8> {
         Some(joined) => joined,
         None => begin(cx, &session, targets)?,
     };
-    let credential = cx.credential().ok().flatten().or_else(|| cx.remembered_credential(&stored.issuing));
+    let given = cx.credential().ok().flatten();
+    let credentials: Vec<_> = given.into_iter().chain(cx.remembered_credential(&stored.issuing)).collect();
     // What is given as the credential may be the session's own token, which the program gets anyway.
     let state = session.read()?;
-    let secrets = credential.map(Credential::secrets).unwrap_or_default().into_iter();
+    let secrets = credentials.iter().flat_map(|credential| credential.secrets());
     let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
-    let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credential, secrets, signals })?;
+    let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
     let mut failed = false;
     if let Err(error) = &ended.session {
         cx.report(error.clone());

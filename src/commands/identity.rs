@@ -9,9 +9,10 @@ use super::CommandSpec;
 use crate::api::IdentityMapping;
 use crate::credential::Identity;
 use crate::credential::mapping::{Difference, oddities, text};
-use crate::deliver;
+use crate::deliver::{self, pretty};
 use crate::error::Error;
 use crate::io::clock::{self, Timestamp, in_words, local_and_relative};
+use crate::io::without_commands;
 use crate::lifecycle::Context;
 use crate::lifecycle::identity::{LookUp, Verdict, fit, identity, look_up, new_mapping};
 use crate::options::table::{AUDIENCE, DESCRIPTION, EXPIRY, FORMAT, GROUPS, MAPPING, PROJECT, SCOPE, USERNAME, VERBOSE};
@@ -72,10 +73,6 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
 /// All problems as one.
 fn together(problems: Vec<Error>) -> Option<Error> {
     problems.into_iter().reduce(|first, next| first.with_advice(&format!("Besides, {next}. {}", next.help())))
-}
-
-fn pretty(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
 fn as_table(cx: &Context, identity: &Identity, found: Option<&LookUp>) -> String {
@@ -185,7 +182,7 @@ fn object(fields: Vec<(&str, Value)>) -> Value {
 
 /// What an admin does to create the mapping.
 fn recipe(cx: &Context, mapping: &IdentityMapping, about: &str) -> crate::error::Result<String> {
-    let path = mapping.path();
+    let (path, about) = (mapping.path(), without_commands(about));
     let url = cx.platform()?.map_or_else(|| format!("$JF_URL{path}"), |platform| platform.endpoint(&path));
     Ok(format!(
         "Identity mapping '{}', which only jobs {about} match, if they are started like this one.\n\
@@ -228,13 +225,14 @@ fn aligned(indent: &str, pairs: Vec<(String, String)>) -> String {
     })
 }
 
-/// A text in Terraform's language, which would replace `${…}` and `%{…}`.
+/// A text in Terraform's language, which would replace `${…}` and `%{…}`. Nothing in it is a command to a CI.
 fn hcl(text: &str) -> String {
     let mut quoted = String::from('"');
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             '\n' => quoted += "\\n",
+            '#' if quoted.ends_with('#') => quoted += "\\u0023",
             c if c.is_control() => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }

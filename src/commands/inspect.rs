@@ -85,7 +85,7 @@ fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
         fields.extend(end.map(|end| ("expires_at".to_owned(), end.into())));
         fields.extend(known.map(|known| ("platform".to_owned(), known.into())));
     }
-    serde_json::to_string_pretty(&shown).unwrap_or_default() + "\n"
+    deliver::pretty(&shown)
 }
 
 fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>) -> String {

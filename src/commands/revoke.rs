@@ -4,7 +4,7 @@ use super::CommandSpec;
 use crate::api::Revoked;
 use crate::ci::{Action, SavedToken};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, EndHow, end_forgotten, end_session};
+use crate::lifecycle::{Context, EndHow, end_forgotten, end_session, release};
 use crate::options::table::VERBOSE;
 use crate::options::{Group, InputValue, Operands, Revoke, Syntax};
 
@@ -83,7 +83,9 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
         return Err(why.with_advice(&advice("may be alive")));
     };
     let auth = cx.authenticate(credential, &platform, cx.limits()).await?;
-    match cx.with_client(&platform, cx.limits(), async |client| client.revoke(saved.id, &auth).await).await {
+    let revoked = cx.with_client(&platform, cx.limits(), async |client| client.revoke(saved.id, &auth).await).await;
+    release(cx, credential, &platform).await;
+    match revoked {
         // It was revoked before, with the session.
         Ok(Revoked::NotFound) => Ok(()),
         Ok(Revoked::Done) => {
@@ -105,7 +107,9 @@ fn one(cx: &Context, id: &InputValue) -> Result<()> {
     let credential = cx.credential_or_fail()?;
     let revoked = cx.block_on(async {
         let auth = cx.authenticate(credential, &platform, cx.limits()).await?;
-        cx.with_client(&platform, cx.limits(), async |client| client.revoke(id, &auth).await).await
+        let revoked = cx.with_client(&platform, cx.limits(), async |client| client.revoke(id, &auth).await).await;
+        release(cx, credential, &platform).await;
+        revoked
     })?;
     cx.console.say(&match revoked {
         Revoked::Done => format!("revoked {id}"),

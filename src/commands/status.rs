@@ -37,7 +37,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {
         let fields: Map<String, Value> =
             rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into()))).collect();
-        serde_json::to_string_pretty(&fields).unwrap_or_default() + "\n"
+        deliver::pretty(&fields)
     } else {
         deliver::table(rows)
     })?;

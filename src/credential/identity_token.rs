@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
 use crate::api::{Claims, PlatformUrl, claims};
-use crate::ci::IdToken;
+use crate::ci::{IdToken, IdTokenRequest};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
 use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
@@ -73,8 +73,10 @@ impl Source {
         };
         match option.name {
             name if name == OIDC_TOKEN_FILE.name => {
-                let source = Self::File(given.clone());
-                source.read_file().map(|_| source)
+                let (source, place) = (Self::File(given.clone()), shown(&given.text));
+                let token = source.read_file()?;
+                let can_be_read_again = super::is_lasting_file(given);
+                Ok(if can_be_read_again { source } else { Self::Once { place, variable: None, token, audience: BY_WHOEVER } })
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
             name if name == OIDC_TOKEN_ID.name => once(given.source.to_string(), None, &given.text),
@@ -202,7 +204,7 @@ impl Source {
                 printed(asking, command, program, help).await?
             }
             Self::Ci(IdToken::Fetch(request)) => {
-                let origin = origin(&request.url, asking.insecure_http)?;
+                let origin = origin(request, asking.insecure_http)?;
                 asking.with_client(&origin, async |client| client.identity_token(request).await).await?
             }
             Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
@@ -212,11 +214,21 @@ impl Source {
 }
 
 /// The origin of the CI's own service.
-fn origin(url: &str, insecure_http: bool) -> Result<PlatformUrl> {
-    let wrong = |why: &str, help: &str| Error::new(Kind::NoCredential, format!("the CI's address for identity tokens {why}"), help);
-    let url = Url::parse(url).map_err(|_| wrong("is not a URL", ""))?;
+fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> {
+    let wrong = |why: &str, help: &str| {
+        let what = format!("{}, the CI's address for identity tokens, {why}", request.variables.first().unwrap_or(&"the CI's"));
+        Error::new(Kind::NoCredential, what, help)
+    };
+    const OF_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
+    let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", OF_THE_CI))?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong("holds a user or a password", OF_THE_CI));
+    }
     let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Variable("the CI".into()) };
-    PlatformUrl::new(&given, insecure_http).map_err(|error| wrong("can't be used", error.help()))
+    PlatformUrl::new(&given, insecure_http).map_err(|error| match url.scheme() {
+        "http" => wrong("is plain http to another machine", error.help()),
+        _ => wrong("does not begin with https://", OF_THE_CI),
+    })
 }
 
 /// The identity token that a command prints. `hint`: what else to do where it fails.

@@ -14,13 +14,14 @@ use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use redact::{HIDDEN, Secret};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
+use crate::api::{Auth, Client, Clients, ExchangeRequest, InFlight, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -61,6 +62,8 @@ pub struct Asking<'c> {
     pub now: fn() -> SystemTime,
     /// How long to try.
     pub limits: Limits,
+    /// The requests on their way.
+    pub in_flight: Rc<InFlight>,
     /// Whether to show the requests.
     pub verbose: bool,
     /// Whether plain http to another machine is allowed.
@@ -83,7 +86,7 @@ impl Asking<'_> {
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
         let http = self.clients.http(self.route(platform)?, self.environment, self.console, self.now)?;
-        work(&Client::new(&http, platform, self.limits, self.console, self.verbose)).await
+        work(&Client::new(&http, platform, self.limits, self.console, self.verbose, self.in_flight.clone())).await
     }
 }
 
@@ -191,9 +194,9 @@ trait CredentialSource: Send + Sync {
         Box::pin(std::future::ready(Err(Error::new(Kind::NoCredential, "the credential here is no identity token", ""))))
     }
 
-    /// Ends what it asked for on the way, if that would live for long.
-    fn release<'a>(&'a self, _client: &'a Client<'a>) -> Pin<Box<dyn Future<Output = ()> + 'a>> {
-        Box::pin(std::future::ready(()))
+    /// Gives up the token that it asked for on the way, if that would live for long.
+    fn release(&self) -> Option<IssuedToken> {
+        None
     }
 
     /// How a token is issued by this credential, and issued again.
@@ -315,8 +318,13 @@ impl Credential {
                 client.mint(wanted, &auth).await
             }
         };
-        self.from.release(client).await;
         issued.map_err(|error| self.from.explain(error, issuing))
+    }
+
+    /// Gives up the token that it asked for on the way, if that would live for long. Somebody has to end it.
+    #[must_use]
+    pub fn release(&self) -> Option<IssuedToken> {
+        self.from.release()
     }
 
     /// What it is, what gave it, and what else was given that comes after it.
@@ -463,6 +471,23 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
     }
 }
 
+/// Refuses a part of a credential, by a flag or an input, where nothing names a credential of that kind: another would be used.
+///
+/// # Errors
+/// Fails if there is one.
+pub fn check_parts(options: &CredentialOptions) -> Result<()> {
+    for kind in KINDS.into_iter().filter(|kind| kind.named(options).is_none()) {
+        let given = kind.details.iter().filter_map(|option| options.get(option));
+        if let Some(part) = given.filter(|given| !matches!(given.source, Source::Variable(_))).next() {
+            let names: Vec<_> = kind.named_by.iter().map(|option| option.name).collect();
+            return Err(
+                part.wrong(format!("is a part of {}, and nothing names one", kind.name), format!("Give {} too.", names.join(" or ")))
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Why there is no credential: jf's configuration that nobody named may be wrong.
 #[must_use]
 pub fn missing(place: &mut Place) -> Error {
@@ -540,6 +565,11 @@ fn read_file(given: &InputValue, what: &str) -> Result<Zeroizing<String>> {
 /// Fails if it can't be read, or holds no text.
 fn read_stdin(given: &InputValue, stdin: &mut dyn Read, what: &str) -> Result<Zeroizing<String>> {
     text_of(given, "standard input", what, |bytes| stdin.take(LONGEST + 1).read_to_end(bytes))
+}
+
+/// Whether it can be read again: a pipe, such as the shell's `<(…)`, can't.
+fn is_lasting_file(given: &InputValue) -> bool {
+    std::fs::metadata(&given.text).is_ok_and(|found| found.is_file())
 }
 
 fn text_of(

@@ -8,7 +8,7 @@ use redact::Secret;
 
 use super::identity_token::{IdentityToken, Source};
 use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
-use crate::api::{Auth, Client, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest};
+use crate::api::{Auth, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest};
 use crate::ci::JobContext;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -202,14 +202,8 @@ impl CredentialSource for Oidc {
         Box::pin(async { Ok(Auth::Identity(self.identity(asking).await?.token)) })
     }
 
-    fn release<'a>(&'a self, client: &'a Client<'a>) -> std::pin::Pin<Box<dyn Future<Output = ()> + 'a>> {
-        Box::pin(async {
-            let lives_on = |token: &IssuedToken| token.expires_in.is_none_or(|life| life > LEFT_TO_END);
-            let exchanged = self.exchanged().take_if(|token| lives_on(token));
-            if let Some(token) = exchanged {
-                let _ = client.revoke("me", &Auth::Bearer(token.access_token)).await;
-            }
-        })
+    fn release(&self) -> Option<IssuedToken> {
+        self.exchanged().take_if(|token| token.expires_in.is_none_or(|life| life > LEFT_TO_END))
     }
 
     fn issuing(&self, wanted: TokenRequest) -> Issuing {

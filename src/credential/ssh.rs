@@ -84,7 +84,7 @@ struct Key {
 struct Passphrase {
     text: Zeroizing<String>,
     source: Source,
-    /// Whether it is in a file, which a keeper can read too.
+    /// Whether it is in a file that a keeper can read too.
     in_file: bool,
     /// The same where it can be hidden in what a program prints.
     secret: Option<Secret>,
@@ -141,7 +141,7 @@ fn passphrase(value: Option<&InputValue>, file: Option<&InputValue>) -> Result<O
         return Err(given.wrong("has a line break inside", "A passphrase is one line."));
     }
     let secret = Secret::new(&text).ok().filter(|secret| secret.expose().len() >= SHORTEST_SECRET);
-    Ok(Some(Passphrase { text, source: given.source.clone(), in_file: file.is_some(), secret }))
+    Ok(Some(Passphrase { text, source: given.source.clone(), in_file: file.is_some_and(super::is_lasting_file), secret }))
 }
 
 impl Server {
@@ -498,6 +498,7 @@ mod tests {
             transport: Ok(&Transport::default()),
             given: None,
             now: || SystemTime::UNIX_EPOCH + Duration::from_secs(NOW.get()),
+            in_flight: std::rc::Rc::default(),
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,
             insecure_http: false,

@@ -79,6 +79,13 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
     Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
 }
 
+/// JSON of what others have said, such as the name of a branch: nothing in it is a command to a CI.
+#[must_use]
+pub fn pretty(value: &impl Serialize) -> String {
+    // `#` is in strings only.
+    serde_json::to_string_pretty(value).unwrap_or_default().replace("##", r"#\u0023") + "\n"
+}
+
 /// Lines with a name and a value, for people. A name without a value is left out.
 #[must_use]
 pub fn table(rows: Vec<(String, Option<String>)>) -> String {

@@ -8,7 +8,7 @@ use redact::Secret;
 use tokio::runtime::Runtime;
 
 use super::Stop;
-use crate::api::{Auth, Client, Clients, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
+use crate::api::{Auth, Client, Clients, IssuedToken, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::error::{Error, Kind, Result};
@@ -333,6 +333,7 @@ impl Context {
             clients: &self.clients,
             now: self.clock,
             limits,
+            in_flight: std::rc::Rc::default(),
             verbose: self.options.diagnostics.verbose,
             insecure_http: self.options.connection.insecure_http,
         }
@@ -414,14 +415,15 @@ impl Context {
         self.console.data(text)
     }
 
-    /// The variables that another process may inherit: without those for the credential, and without any other that contains one of these
-    /// secrets.
+    /// The variables that another process may inherit: without those for these credentials or for one that was given and is not used, and
+    /// without any other that contains one of these secrets.
     pub fn environment_without<'e>(
         &'e self,
-        credential: Option<&'e Credential>,
+        credentials: &[&'e Credential],
         secrets: &'e [Secret],
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
-        let names: Vec<&str> = credential.into_iter().flat_map(Credential::hidden_variables).collect();
+        let given = self.options.credential.get(&table::OIDC_TOKEN_VAR).map(|given| given.text.as_str());
+        let names: Vec<&str> = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
@@ -436,7 +438,13 @@ impl Context {
     /// When a token expires, in words that follow "it": `ends …`, `ended …` or `never ends`.
     #[must_use]
     pub fn end_of(&self, stored: &StoredToken) -> String {
-        let Some(end) = stored.token.expires_at() else { return "never ends".into() };
+        self.end_of_token(&stored.token)
+    }
+
+    /// The same of a token that is not remembered.
+    #[must_use]
+    pub fn end_of_token(&self, token: &IssuedToken) -> String {
+        let Some(end) = token.expires_at() else { return "never ends".into() };
         let (now, zone) = (self.now(), clock::zone(&self.environment));
         format!("{} {}", if end > now { "ends" } else { "ended" }, clock::local_and_relative(end, now, &zone))
     }

@@ -35,7 +35,11 @@ pub async fn end(client: &Client<'_>, stored: &StoredToken, auth: Option<&Auth>)
     end_itself(client, &stored.token.access_token).await
 }
 
-async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> {
+/// Revokes a token by itself.
+///
+/// # Errors
+/// Fails if it may still be valid.
+pub async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> {
     match client.revoke("me", &Auth::Bearer(token.clone())).await {
         // The platform says that the token is dead. If it refuses for another reason, such as the token's audience, the token may be alive.
         Err(error) if matches!(error.refusal(), Some(Refusal::Expired | Refusal::Revoked)) => Ok(Revoked::Done),

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use redact::Secret;
 
-use super::end::end;
+use super::end::{end, end_itself};
 use super::{Context, Stop};
-use crate::api::{Auth, Client, IssuedToken, LEFT_BEHIND, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life};
-use crate::credential::{Asking, Credential, Issuing};
+use crate::api::{
+    Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
+};
+use crate::credential::{self, Asking, Credential, Issuing};
 use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
@@ -52,6 +54,7 @@ impl<'c> NewToken<'c> {
             return Err(Error::input(format!("{given}: refresh needs a refresh token"), "Ask for one with --refreshable."));
         }
         let max_life = max_life(&cx.options.token)?;
+        credential::check_parts(&cx.options.credential)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
         let transport = cx.transport()?;
@@ -196,15 +199,17 @@ pub enum Ask<'p> {
 
 impl Ask<'_> {
     /// What may be alive when no answer comes.
-    pub fn lost(self, platform: &PlatformUrl, now: Timestamp) -> Lost {
+    pub fn lost(self, platform: &PlatformUrl, now: Timestamp) -> Vec<Lost> {
         let (issuing, refreshed) = match self {
             Ask::Issue(issuing, _) => (issuing, false),
             Ask::Refresh(old, _) => (&old.issuing, true),
         };
+        let one = || Lost { platform: Some(platform.clone()), since: Some(now), refreshed, ..Lost::default() };
         let request = issuing.request();
-        let provider = issuing.exchange().filter(|_| request.is_none()).map(|exchange| exchange.provider_name.clone());
-        let (username, life) = (request.and_then(|request| request.username.clone()), request.and_then(|request| request.expires_in));
-        Lost { platform: Some(platform.clone()), since: Some(now), username, life, provider, refreshed }
+        let exchange = issuing.exchange().filter(|_| request.is_none() || !refreshed);
+        let exchanged = exchange.map(|exchange| Lost { provider: Some(exchange.provider_name.clone()), ..one() });
+        let minted = |request: &TokenRequest| Lost { username: request.username.clone(), life: request.expires_in, ..one() };
+        exchanged.into_iter().chain(request.map(minted)).collect()
     }
 
     async fn send(self, asking: &Asking<'_>, platform: &PlatformUrl, client: &Client<'_>) -> Result<IssuedToken> {
@@ -220,7 +225,7 @@ impl Ask<'_> {
     /// What to say if the answer was lost.
     fn when_lost(self) -> &'static str {
         match self {
-            Ask::Issue(Issuing::Exchange(_), _) => "A token may have been issued; it ends when its identity mapping says.",
+            Ask::Issue(Issuing::Exchange(_), _) => LEFT_BY_EXCHANGE,
             Ask::Issue(..) => LEFT_BEHIND,
             Ask::Refresh(..) => "The refresh token may be spent, and the old token dead.",
         }
@@ -289,10 +294,14 @@ impl<'t> Transaction<'t> {
     pub async fn ask(&mut self, platform: &PlatformUrl, ask: Ask<'_>, limits: Limits, stop: Stop<'_>) -> Result<Answer> {
         if let Some(draft) = &mut self.draft {
             let lost = ask.lost(platform, self.cx.now());
-            draft.note(&serde_json::to_string(&lost).unwrap_or_default())?;
+            let lost: Vec<_> = lost.iter().filter_map(|lost| serde_json::to_string(lost).ok()).collect();
+            draft.note(&lost.join("\n"))?;
         }
         let asking = self.cx.asking(limits);
-        let answer = self.cx.with_client(platform, limits, async |client| awaited(client, ask, &asking, platform, stop).await).await;
+        let answer = asking.with_client(platform, async |client| awaited(client, ask, &asking, platform, stop).await).await;
+        if let Ask::Issue(_, credential) = ask {
+            release(self.cx, credential, platform).await;
+        }
         // Whoever stops waiting leaves the note.
         self.draft.iter_mut().for_each(AtomicFile::forget_note);
         answer
@@ -393,6 +402,19 @@ impl Rollback<'_> {
             Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
             Err(error) => format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored)),
         })
+    }
+}
+
+/// Ends the token that the credential asked for on the way, or says until when it lives.
+pub async fn release(cx: &Context, credential: &Credential, platform: &PlatformUrl) {
+    let Some(token) = credential.release() else { return };
+    let limits = Limits { budget: RetryBudget(Duration::ZERO), timeout: CLEAN_UP };
+    let ended = cx.with_client(platform, limits, async |client| end_itself(client, &token.access_token).await).await;
+    let tell = |what: &str| format!("the token of the exchange, {}, {what}; by itself it {}", token.name(), cx.end_of_token(&token));
+    match ended {
+        Ok(Revoked::Done | Revoked::NotFound) => {}
+        Ok(Revoked::NotRevocable) => cx.console.say(&tell("is too short-lived for the platform to revoke")),
+        Err(error) => cx.console.warn(&tell(&format!("could not be revoked ({error})"))),
     }
 }
 

@@ -357,7 +357,7 @@ impl Launch {
         let by = cx.options.renewal.by.or(state.current.map(|stored| stored.renew_by));
         let credential = cx.credential().map_err(io::Error::other)?;
         let secrets: Vec<_> = credential.map(Credential::secrets).unwrap_or_default().into_iter().cloned().collect();
-        keeper.env_clear().envs(cx.environment_without(credential, &secrets)).env(HOME, session.home());
+        keeper.env_clear().envs(cx.environment_without(&credential.into_iter().collect::<Vec<_>>(), &secrets)).env(HOME, session.home());
         // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
         // The credential may bring the address, but the keeper gets no more than its token.

@@ -12,7 +12,7 @@ mod witness;
 
 pub use context::{Context, LOCK, Outside, REQUEST};
 pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
-pub use issue::{NewToken, issue};
+pub use issue::{NewToken, issue, release};
 pub use keep::{Launch, add_files};
 pub use program::{OWN_FAILURE, Program, Start};
 pub use renew::{Role, TokenSource};

@@ -49,9 +49,9 @@ pub struct Start<'p> {
     pub stored: &'p StoredToken,
     /// The variable that the token is put into.
     pub variable: &'p str,
-    /// The credential, which it must not get.
-    pub credential: Option<&'p Credential>,
-    /// The secrets of the credential, which it must neither get nor print.
+    /// The credential, and that by which the token can be issued again: it must not get them.
+    pub credentials: Vec<&'p Credential>,
+    /// Their secrets, which it must neither get nor print.
     pub secrets: Vec<Secret>,
     /// The signals, including those that came before the program was started.
     pub signals: os::Signals,
@@ -132,7 +132,7 @@ impl<'p> Program<'p> {
     fn process(&self, cx: &Context, start: &Start) -> Command {
         let mut process = os::program(&self.place, self.words.first().map_or(OsStr::new(""), |program| program));
         process.args(self.words.iter().skip(1)).env_clear();
-        process.envs(cx.environment_without(start.credential, &start.secrets));
+        process.envs(cx.environment_without(&start.credentials, &start.secrets));
         process.env(URL.variable, start.stored.platform.as_str());
         process.env(SESSION.variable, start.session.name()).env(HOME, start.session.home());
         process.env(start.variable, start.stored.token.access_token.expose());

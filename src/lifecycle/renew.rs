@@ -284,10 +284,10 @@ impl<'t> TokenSource<'t> {
             Err(error) => error,
         };
         let spent = error.refusal() == Some(Refusal::SpentRefreshToken);
-        let lost = error.may_be_done().then(|| Ask::Refresh(old, refresh_token).lost(&old.platform, self.cx.now()));
+        let lost = if error.may_be_done() { Ask::Refresh(old, refresh_token).lost(&old.platform, self.cx.now()) } else { Vec::new() };
         transaction.note(|state| {
             // Only a new pair removes an older doubt.
-            doubt(state, old.in_doubt || spent || lost.is_some());
+            doubt(state, old.in_doubt || spent || !lost.is_empty());
             state.lost.extend(lost);
             if let Some(current) = state.current.as_mut().filter(|_| spent) {
                 current.token.refresh_token = None;
@@ -318,7 +318,7 @@ impl<'t> TokenSource<'t> {
         {
             // A failure to write is not reported: the first failure matters more.
             let lost = Ask::Issue(&old.issuing, credential).lost(&old.platform, self.cx.now());
-            let _ = transaction.note(|state| state.lost.push(lost));
+            let _ = transaction.note(|state| state.lost.extend(lost));
             self.issued_blindly = !old.issuing.ends_within_the_hour();
         }
         asked
@@ -364,11 +364,7 @@ impl<'t> TokenSource<'t> {
     /// vouched for the job when the token was issued.
     fn credential(&self, state: &State, stored: &StoredToken) -> Result<std::result::Result<&'t Credential, &'static str>> {
         let remembered = || self.cx.remembered_credential(&stored.issuing);
-        let given = match self.cx.credential() {
-            Ok(given) => given,
-            Err(error) => return remembered().map(Ok).ok_or(error),
-        };
-        let issue = match given {
+        let issue = match self.cx.credential()? {
             None => Err("there is no credential here to mint a new one with"),
             // The credential is for one platform, and must not be sent to another.
             Some(_) if !self.cx.is_for(&stored.platform)? => {

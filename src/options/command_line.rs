@@ -15,7 +15,8 @@ use crate::io::Environment;
 
 const AFTER_HELP: &str = "\
 Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
-overrides the variable. An empty variable or input counts as absent; an empty flag that would limit the token is an error.
+overrides the variable. An empty variable or input counts as absent; an empty flag that would limit the token or
+name the credential is an error.
 
 Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
 4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.

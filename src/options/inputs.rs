@@ -32,7 +32,7 @@ impl Inputs<'_> {
     /// The option's value, if one was given.
     ///
     /// # Errors
-    /// Fails if the variable that decides is not UTF-8, or if a flag that limits the token is empty.
+    /// Fails if the variable that decides is not UTF-8, or if a flag that limits the token or names the credential is empty.
     pub fn text(&self, option: &Opt) -> Result<Option<InputValue>> {
         if let Some((word, text)) = self.flag(option) {
             let is_operand = OPERANDS.iter().any(|(name, _)| name == word);
@@ -40,8 +40,10 @@ impl Inputs<'_> {
             if !text.is_empty() {
                 return Ok(Some(InputValue { text: text.clone(), source }));
             }
-            if option.limits() {
-                let help = "An empty value limits nothing: set the variable that it comes from, or leave the option out.";
+            // What is to end is ended all the same.
+            let only_ends = self.syntax.groups.contains(&Group::Session);
+            if option.limits() || option.names_the_credential() && !only_ends {
+                let help = "An empty value says nothing: set the variable that it comes from, or leave the option out.";
                 return Err(Error::input(format!("{source}: is empty"), help));
             }
         }

@@ -66,6 +66,13 @@ impl Opt {
         let limits_the_token = self.group == Group::Token && matches!(self.value, Text(_)) && self.name != DESCRIPTION.name;
         limits_the_token || self.name == TOKEN_ID.name
     }
+
+    /// Whether another credential could be used without this option.
+    #[must_use]
+    pub fn names_the_credential(&self) -> bool {
+        let says_more = [&OIDC_AUDIENCE, &OIDC_PROVIDER_TYPE, &REPOSITORY, &APPLICATION_KEY];
+        self.group == Group::Credential && self.value != Switch && says_more.into_iter().all(|other| other.name != self.name)
+    }
 }
 
 macro_rules! options {

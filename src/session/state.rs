@@ -216,8 +216,9 @@ impl State {
     /// Adds what the draft of a process that was killed tells: the next version of this state, or what the process was waiting for.
     pub(super) fn adopt(&mut self, draft: &[u8]) {
         let Some(next) = Self::parse(draft, &self.name) else {
-            let lost = serde_json::Deserializer::from_slice(draft).into_iter().next().and_then(std::result::Result::ok);
-            return self.lost.push(lost.unwrap_or_default());
+            let notes = serde_json::Deserializer::from_slice(draft).into_iter();
+            let lost: Vec<Lost> = notes.map_while(std::result::Result::ok).collect();
+            return self.lost.extend(if lost.is_empty() { vec![Lost::default()] } else { lost });
         };
         self.take_back(&next);
     }

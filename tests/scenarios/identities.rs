@@ -298,3 +298,17 @@ fn two_jobs_of_a_known_ci_on_one_machine_have_two_sessions() {
         assert_eq!(live, [true, false], "{sign}");
     }
 }
+
+#[test]
+fn an_address_for_identity_tokens_that_the_ci_never_set_is_named_and_its_password_is_not_shown() {
+    let github = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", ("GITHUB_ACTIONS", "true"));
+    let azure = ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN", ("TF_BUILD", "True"));
+    for (variable, bearer, sign) in [github, azure] {
+        for url in ["relative/path", "ftp://x.example/y", "https://user:a-password@127.0.0.1:1/x", "http://x.example/", "data:text/plain,x"]
+        {
+            let ran = create(&job(&[sign, (variable, url), (bearer, "bearer")]), &["--retry-for", "0", "--verbose"]);
+            assert!(ran.code == 3 && ran.stderr.contains(variable), "{url}: {}", ran.story);
+            assert!(!ran.stderr.contains("a-password") && !ran.stderr.contains("acme.jfrog.io"), "{url}: {}", ran.stderr);
+        }
+    }
+}

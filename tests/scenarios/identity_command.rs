@@ -314,3 +314,17 @@ fn both_tokens_cant_come_by_standard_input_and_without_an_admins_only_the_claims
     let folder = scene.path("");
     assert!(fs::read_dir(folder.join("runner")).unwrap().next().is_none(), "nothing is remembered");
 }
+
+#[test]
+fn a_branch_whose_name_is_a_command_to_a_ci_is_none_in_any_format() {
+    let issuer = Issuer::start();
+    let branch = "refs/heads/##vso[task.setvariable variable=PATH]/evil";
+    let scene = job_with(&issuer.sign(json!({"sub": branch, "aud": "a", "repository_id": "7", "ref": branch})));
+    for arguments in [&[][..], &["--format", "json"], &["--mapping", "m", "--groups", "readers"]] {
+        let ran = scene.run(&[&["identity"], arguments].concat());
+        assert!(ran.code == 0 && !ran.stdout.contains("##vso") && ran.stdout.contains("vso[task"), "{}", ran.story);
+        if arguments.contains(&"json") {
+            assert_eq!(json_of(&ran)["claims"]["sub"], branch);
+        }
+    }
+}

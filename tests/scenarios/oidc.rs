@@ -85,6 +85,34 @@ fn an_exchanged_token_that_would_live_on_after_the_mint_is_revoked() {
 }
 
 #[test]
+fn an_exchanged_token_that_can_not_be_revoked_is_named() {
+    let (mut scene, _issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 503, retry_after: None, body: None }, 1);
+    let ran = scene.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    let [exchanged, minted] = &scene.sandbox.issued()[..] else { panic!("{}", ran.story) };
+    assert!(ran.code == 0 && exchanged.live && minted.live, "{}", ran.story);
+    assert!(ran.stderr.contains(&exchanged.token_id) && ran.stderr.contains("in 24 hours"), "{}", ran.stderr);
+    // A platform may not let so short a token be revoked.
+    let (short, _issuer) = job(json!({"username": "deployer", "expires_in": 3600}));
+    let ran = short.run(&["create", "--expiry", "1h", "--force-revocable"]);
+    let exchanged = &short.sandbox.issued()[0];
+    assert!(ran.code == 0 && exchanged.live && ran.stderr.contains(&exchanged.token_id), "{}", ran.story);
+    // Nor does a revocation by an id leave the exchanged token behind.
+    let id = minted.token_id.clone();
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github");
+    let ran = scene.run(&["revoke", "--token-id", &id]);
+    assert!(ran.code == 0 && sent(&ran).len() == 3 && sent(&ran)[2] == REVOKE_ME, "{}", ran.story);
+}
+
+#[test]
+fn an_answer_to_an_exchange_that_was_lost_is_no_secret() {
+    let (scene, _issuer) = job(json!({"username": "deployer", "expires_in": 86400}));
+    scene.sandbox.fault_for("oidc/token", Fault::ResetAfter, 1);
+    let ran = scene.run(&["create", "--retry-for", "0"]);
+    assert!(ran.code == 5 && ran.stderr.contains("A token may have been issued"), "{}", ran.story);
+}
+
+#[test]
 fn an_exchanged_token_is_renewed_by_another_exchange_with_a_new_identity_token() {
     let (mut scene, issuer) = job(json!({"username": "deployer"}));
     assert_eq!(scene.run(&["create"]).code, 0);
@@ -131,6 +159,33 @@ fn exec_works_by_exchange_and_its_program_gets_neither_the_provider_nor_the_righ
 }
 
 #[test]
+fn exec_in_a_session_of_an_exchange_takes_the_right_to_ask_away_whatever_the_step_was_given() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    scene.unset("JF_TOKEN_OIDC_PROVIDER").set("JF_TOKEN_SESSION", "default");
+    // The session's own token, and a credential that can't be read.
+    for credential in [token.as_str(), "$NOT_REPLACED"] {
+        scene.set("JF_ACCESS_TOKEN", credential);
+        let ran = scene.run(&["exec", "--", "env"]);
+        assert!(ran.code == 0 && !ran.stdout.contains("ACTIONS_ID_TOKEN_REQUEST"), "{}", ran.story);
+        assert!(!ran.stdout.contains(issuer.bearer()), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn the_variable_of_an_identity_token_that_a_flag_overrides_is_hidden_too() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.write("work/credential", &token);
+    scene.asks_for("work/credential").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("JF_TOKEN_OIDC_TOKEN_VAR", "ID");
+    let ran = scene.run(&["exec", "--access-token-file", "credential", "--", "env"]);
+    assert!(ran.code == 0 && !ran.stdout.contains("ID="), "{}", ran.story);
+}
+
+#[test]
 fn a_named_provider_that_fails_is_a_failure_though_another_credential_is_there() {
     let (mut scene, issuer) = job(json!({"username": "deployer"}));
     let token = scene.sandbox.admin_token().to_owned();
@@ -147,6 +202,29 @@ fn a_named_provider_that_fails_is_a_failure_though_another_credential_is_there()
     scene.asks_for("work/credential");
     let ran = scene.run(&["create", "--access-token-file", "credential"]);
     assert!(ran.code == 0 && sent(&ran) == [MINT], "{}", ran.story);
+}
+
+#[test]
+fn a_named_credential_that_fails_is_not_replaced_by_the_remembered_exchange_either() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.unset("JF_TOKEN_OIDC_PROVIDER");
+    for arguments in
+        [&["--access-token-file", "nothing"][..], &["--server-id", "nope"], &["--oidc-provider", "github", "--oidc-token-file", "nothing"]]
+    {
+        for command in ["refresh", "get"] {
+            let ran = scene.run_at(61_000, &[&[command], arguments].concat());
+            assert!(
+                ran.code != 0 && sent(&ran).is_empty() && ran.stderr.contains(arguments[0].trim_start_matches("--oidc-provider")),
+                "{}",
+                ran.story
+            );
+        }
+    }
+    scene.set("JF_ACCESS_TOKEN", "$NOT_REPLACED");
+    let ran = scene.run(&["refresh"]);
+    assert!(ran.code == 2 && sent(&ran).is_empty(), "{}", ran.story);
+    assert_eq!(asked(&issuer), 1);
 }
 
 #[test]
@@ -172,6 +250,19 @@ fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
         assert_eq!(last(&scene, all[at]), name);
         assert_eq!(last(&scene, &all[at..].concat()), name);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_with_an_identity_token_is_read_once() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    let piped = "mkfifo pipe; printf %s \"$ID\" > pipe & \"$JF\" create --oidc-token-file pipe --session s --format none";
+    let ran = scene.shell(piped);
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(scene.sandbox.issued().len(), 1);
 }
 
 #[test]

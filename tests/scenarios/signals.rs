@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use sandbox::Fault;
+use sandbox::{Fault, Issuer};
+use serde_json::json;
 
 use crate::support::{Ran, Scene};
 
@@ -65,6 +66,46 @@ fn a_signal_between_two_tries_ends_it_at_once() {
     let ran = stopped(&scene, &["create"], Signal::TERM);
     assert_eq!(ran.code, 143);
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+/// A job whose identity token is exchanged for a token of a day.
+fn exchanging() -> (Scene, Issuer) {
+    let issuer = Issuer::start();
+    let mut scene = Scene::github();
+    scene.vouched_for(&issuer, json!({"username": "deployer", "expires_in": 86400}));
+    (scene, issuer)
+}
+
+const MINT_BY_EXCHANGE: [&str; 6] = ["create", "--oidc-provider", "github", "--expiry", "1h", "--force-revocable"];
+
+#[test]
+fn a_job_that_is_cancelled_during_an_exchange_mints_nothing_and_revokes_what_it_got() {
+    let (scene, _issuer) = exchanging();
+    scene.sandbox.fault_for("oidc/token", Fault::Delay(1000), 1);
+    let ran = stopped(&scene, &MINT_BY_EXCHANGE, Signal::TERM);
+    assert_eq!(ran.code, 143, "{}", ran.story);
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 1 && !issued[0].live, "{}", ran.story);
+}
+
+#[test]
+fn a_job_that_is_cancelled_during_a_mint_by_exchange_revokes_the_exchanged_token_too() {
+    let (scene, _issuer) = exchanging();
+    scene.sandbox.fault_for("/access/api/v1/tokens", Fault::StallAfter, 1);
+    let ran = stopped(&scene, &MINT_BY_EXCHANGE, Signal::TERM);
+    assert!(ran.code == 143 && ran.stderr.contains("A token may have been created"), "{}", ran.story);
+    assert_eq!(scene.sandbox.issued().iter().map(|token| token.live).collect::<Vec<_>>(), [false, true], "{}", ran.story);
+}
+
+#[test]
+fn the_end_of_a_job_that_was_killed_names_the_exchange_and_the_mint() {
+    for at in ["oidc/token", "/access/api/v1/tokens"] {
+        let (scene, _issuer) = exchanging();
+        scene.sandbox.fault_for(at, Fault::StallAfter, 1);
+        assert_eq!(stopped(&scene, &MINT_BY_EXCHANGE, Signal::KILL).code, 1000);
+        let ran = scene.run(&["revoke"]);
+        assert!(ran.stderr.contains("at its OIDC provider 'github'") && ran.stderr.contains("in 60 minutes"), "{}", ran.stderr);
+    }
 }
 
 /// If a job is killed while a token is being minted, its `revoke` waits for the lock and then revokes the token.

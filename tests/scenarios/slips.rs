@@ -70,6 +70,45 @@ fn an_empty_flag_that_would_limit_the_token_is_an_error() {
 }
 
 #[test]
+fn an_empty_flag_that_would_name_the_credential_is_an_error_and_no_other_is_used() {
+    let scene = Scene::new();
+    for option in [
+        "access-token",
+        "access-token-file",
+        "oidc-provider",
+        "oidc-token-file",
+        "oidc-token-var",
+        "server-id",
+        "ssh-key-path",
+        "client-cert-path",
+    ] {
+        let flag = format!("--{option}");
+        refused(&scene.run(&["create", &flag, ""]), &[&flag, "empty"]);
+        refused(&scene.run(&["refresh", &format!("{flag}=")]), &[&flag, "empty"]);
+    }
+    refused(&scene.run(&["eot", "github", ""]), &["TOKEN", "empty"]);
+    assert_eq!(scene.run(&["create", "--session", "s"]).code, 0);
+    assert_eq!(scene.run(&["revoke", "--session", "s", "--access-token-file", ""]).code, 0);
+    assert!(!scene.sandbox.issued()[0].live, "it is ended all the same");
+}
+
+#[test]
+fn a_part_of_a_credential_that_nothing_names_is_an_error() {
+    let mut scene = Scene::new();
+    for part in ["oidc-token-file", "oidc-identity-mapping", "repository", "ssh-passphrase-file"] {
+        let flag = format!("--{part}");
+        refused(&scene.run(&["create", &flag, "x"]), &[&flag, "nothing names one"]);
+    }
+    // Set for all jobs of an organisation, it is no slip.
+    scene.set("JF_TOKEN_OIDC_IDENTITY_MAPPING", "x");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    let mut scene = Scene::action(&[("oidc-identity-mapping", "x"), ("oidc-provider", "")]);
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &token);
+    refused(&scene.run(&["create"]), &["oidc-identity-mapping", "oidc-provider"]);
+}
+
+#[test]
 fn an_empty_variable_or_input_is_absent_unless_it_is_required() {
     let mut scene = Scene::new();
     scene.set("JF_TOKEN_GROUPS", "").set("JF_TOKEN_EXPIRY", "");
