@@ -192,7 +192,7 @@ fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
 fn the_readmes_recipe_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "");
-    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions with a stored access token")), &[]);
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);

@@ -42,26 +42,26 @@ fn pipeline(recipe: &str, last: &str, arguments: &[&str]) -> bool {
 
 #[test]
 fn the_recipe_publishes_and_leaves_nothing() {
-    assert!(pipeline(recipe("GitLab CI"), "", &[]));
+    assert!(pipeline(recipe("GitLab CI with a stored access token"), "", &[]));
 }
 
 #[test]
 fn the_recipe_leaves_nothing_when_publishing_fails() {
-    assert!(!pipeline(recipe("GitLab CI"), "exit 1", &[]));
+    assert!(!pipeline(recipe("GitLab CI with a stored access token"), "exit 1", &[]));
 }
 
 /// A real runner sets GITLAB_CI to true, gitlab-ci-local to false.
 #[test]
 fn the_recipe_leaves_nothing_where_gitlab_says_so_itself() {
     let really = ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", "GITLAB_CI"];
-    assert!(pipeline(recipe("GitLab CI"), "", &really));
-    assert!(!pipeline(recipe("GitLab CI"), "exit 1", &really));
+    assert!(pipeline(recipe("GitLab CI with a stored access token"), "", &really));
+    assert!(!pipeline(recipe("GitLab CI with a stored access token"), "exit 1", &really));
 }
 
 /// The README's one-line recipe.
 #[test]
 fn the_one_line_recipe_publishes_hides_the_token_and_leaves_nothing() {
-    let line = include_str!("../../README.md").lines().find(|line| line.starts_with("    - jf-token exec ")).unwrap();
+    let line = include_str!("../../README.md").lines().find(|line| line.starts_with("    - jf-token exec --expiry ")).unwrap();
     let recipe = format!("publish:\n  script:\n{line}\n");
     assert!(pipeline(&recipe, "echo \"it is $JF_ACCESS_TOKEN\"", &[]));
     assert!(!pipeline(&recipe, "exit 1", &[]));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::act::{LONG, end, job, run, start_without_secrets, write_action};
 use crate::gitlab::run_without_secrets;
-use crate::peers::{Ended, Running, USE, node, used, write};
+use crate::peers::{Ended, Running, USE, node, recipe, used, write, write_publish_script};
 use crate::support::{Ran, Scene};
 
 const EXCHANGE: &str = "POST /access/api/v1/oidc/token";
@@ -207,6 +207,19 @@ fn a_github_job_without_a_stored_secret_gets_a_token_that_its_end_revokes() {
 }
 
 #[test]
+fn the_readmes_recipe_for_github_works_as_it_stands_there() {
+    let (mut scene, issuer) = (revoking(), Issuer::start());
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    write_publish_script(&scene, "");
+    let variables = issuer.github_env().map(|(name, value)| format!("{name}={value}"));
+    let arguments: Vec<_> = variables.iter().flat_map(|variable| ["--env", variable]).collect();
+    let workflow = format!("on: push\n{}", recipe("GitHub Actions, no stored secret"));
+    end(&scene, start_without_secrets(&scene, &workflow, &arguments)).succeeded().says("answer 200");
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    assert_eq!((used(&scene), ended_with(&scene)), (vec![(token.clone(), false)], vec![token]));
+}
+
+#[test]
 fn a_github_job_that_outlives_its_exchanged_token_is_kept_fresh_by_exchanges() {
     let (mut scene, issuer) = (revoking(), Issuer::start());
     scene.vouched_for(&issuer, json!({"username": "deployer", "expires_in": 3}));
@@ -244,14 +257,13 @@ fn a_github_job_that_may_not_ask_for_an_identity_token_is_told_which_permission_
 }
 
 /// Runs a job of GitLab whose identity token is in a variable: gitlab-ci-local takes `id_tokens`, but sets none.
-fn gitlab_job(script: &str, last: &str) -> Ended {
+fn gitlab_job(recipe: &str, last: &str) -> Ended {
     let (scene, issuer) = (revoking(), Issuer::start());
     scene.sandbox.add_provider(json!({"name": "gitlab", "issuer_url": issuer.url(), "audience": "jfrog", "identity_mappings": [
         {"name": "app", "claims": {"project_path": "octo/app"}, "token_spec": {"username": "deployer"}}]}));
     let token = issuer.gitlab_token("jfrog");
     scene.identity(&token);
-    let recipe = format!("publish:\n  id_tokens:\n    JF_ID_TOKEN:\n      aud: jfrog\n{script}");
-    let ended = run_without_secrets(&scene, &recipe, last, &["--variable", &format!("JF_ID_TOKEN={token}")]);
+    let ended = run_without_secrets(&scene, recipe, last, &["--variable", &format!("JF_ID_TOKEN={token}")]);
     let [token] = scene.sandbox.issued().try_into().unwrap();
     assert_eq!((token.username.as_str(), &sent_by(&scene)[0][..]), ("deployer", EXCHANGE));
     assert_eq!(used(&scene), [(token.access_token.clone(), false)]);
@@ -261,21 +273,25 @@ fn gitlab_job(script: &str, last: &str) -> Ended {
 
 #[test]
 fn a_gitlab_job_exchanges_its_identity_token_and_its_after_script_revokes_what_came() {
-    let script = "  script:
+    let recipe = "publish:
+  id_tokens:
+    JF_ID_TOKEN:
+      aud: jfrog
+  script:
     - jf-token create --oidc-provider gitlab --oidc-token-var JF_ID_TOKEN --output-file jf.env
     - set -a; . ./jf.env; set +a
     - ./publish.sh
   after_script:
     - jf-token revoke
 ";
-    gitlab_job(script, "").succeeded();
-    gitlab_job(script, "exit 1").failed();
+    gitlab_job(recipe, "").succeeded();
+    gitlab_job(recipe, "exit 1").failed();
 }
 
 #[test]
-fn a_gitlab_job_runs_its_program_by_exec_without_the_identity_token() {
-    let script = "  script:\n    - jf-token exec --oidc-provider gitlab --oidc-token-var JF_ID_TOKEN -- ./publish.sh\n";
+fn the_readmes_recipe_for_gitlab_runs_its_program_by_exec_without_the_identity_token() {
+    let recipe = recipe("GitLab CI, no stored secret");
     let print = "echo \"identity [$JF_ID_TOKEN] token [$JF_ACCESS_TOKEN]\"";
-    gitlab_job(script, print).succeeded().says("identity [] token [***]");
-    gitlab_job(script, "exit 1").failed();
+    gitlab_job(recipe, print).succeeded().says("identity [] token [***]");
+    gitlab_job(recipe, "exit 1").failed();
 }
