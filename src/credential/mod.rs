@@ -300,6 +300,12 @@ impl Credential {
         self.kind.name == certificate::KIND.name
     }
 
+    /// Whether it is an identity token that is exchanged.
+    #[must_use]
+    pub fn exchanges(&self) -> bool {
+        self.kind.name == oidc::KIND.name
+    }
+
     /// How a token is issued by this credential, and issued again.
     #[must_use]
     pub fn issuing(&self, wanted: TokenRequest) -> Issuing {

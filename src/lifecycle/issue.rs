@@ -16,7 +16,7 @@ use crate::deliver::Targets;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
 use crate::io::{AtomicFile, remove_all};
-use crate::options::{RenewBy, Revoke};
+use crate::options::{RenewBy, Revoke, shown};
 use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
 
 /// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
@@ -324,7 +324,8 @@ impl<'t> Transaction<'t> {
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
-        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| check_life(&rollback.stored)) {
+        let checked = |rollback: &Rollback| check_life(&rollback.stored).and_then(|()| rollback.check_user(how));
+        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| checked(&rollback)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
         }
@@ -369,6 +370,19 @@ impl Rollback<'_> {
             session.state.add(self.stored.clone());
         }
         draft.map_or_else(|| session.write(), |draft| session.save(draft))
+    }
+
+    /// A renewed token must not be that of another user, whatever credential is here by now. Who comes by an exchange, its mapping says.
+    fn check_user(&self, how: Remember) -> Result<()> {
+        let old = self.before.as_ref().and_then(|before| before.current.as_ref());
+        let old = old.filter(|old| how.replaces && old.issuing.exchange().is_none());
+        match old.and_then(|old| old.token.username()).zip(self.stored.token.username()) {
+            Some((was, is)) if !was.eq_ignore_ascii_case(&is) => {
+                let what = format!("the new token is one of '{}', and the old one was of '{}'", shown(&is), shown(&was));
+                Err(Error::new(Kind::NoCredential, what, "Give the credential that the first token was minted with."))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Keeps the token, once it is handed over.

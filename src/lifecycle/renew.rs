@@ -6,14 +6,14 @@ use redact::Secret;
 
 use super::issue::{Answer, Ask, Remember, Transaction};
 use super::{Context, LOCK, REQUEST, Stop};
-use crate::api::{Limits, RetryBudget};
+use crate::api::{Limits, RetryBudget, claims, user_name};
 use crate::ci::Export;
 use crate::credential::Credential;
 use crate::deliver::Rewrites;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
-use crate::options::RenewBy;
+use crate::options::{RenewBy, Source};
 use crate::session::{Backoff, Freshness, RefusedCredential, Session, SessionGuard, State, StoredToken, freshness};
 
 /// The longest time for one try while the token is still good.
@@ -374,7 +374,17 @@ impl<'t> TokenSource<'t> {
             Some(credential) if credential.secrets().iter().any(|secret| state.secrets().any(|ours| ours == *secret)) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
-            Some(credential) if credential.is_last_resort() => Ok(remembered().unwrap_or(credential)),
+            // What came by an exchange comes by another, and not as whatever else the credential here may mint.
+            Some(credential) if stored.issuing.exchange().is_some() && !credential.exchanges() => {
+                let why = "the token came by an exchange, and the credential here is no OIDC provider, so it can't issue a new one";
+                if matches!(credential.source, Source::Flag(_)) {
+                    return Ok(Err(why));
+                }
+                Err(why)
+            }
+            Some(credential) if is_another_users(credential, stored) => {
+                Err("the credential here is another user's than the token, so it can't mint a new one")
+            }
             Some(credential) => Ok(credential),
         };
         Ok(issue.or_else(|why| remembered().ok_or(why)))
@@ -417,6 +427,13 @@ impl<'t> TokenSource<'t> {
         let state = if stored.in_doubt { "was ended by a refresh whose answer was lost".into() } else { self.cx.end_of(stored) };
         error.about(&format!("the token {state} and can't be renewed"))
     }
+}
+
+/// Whether the token that this credential would mint is not that of the same user, as far as that shows before.
+fn is_another_users(credential: &Credential, stored: &StoredToken) -> bool {
+    let says = stored.issuing.request().is_none_or(|request| request.username.is_some());
+    let own = || Some(user_name(claims(credential.token()?)?.get("sub")?.as_str()?).to_owned());
+    !says && own().zip(stored.token.username()).is_some_and(|(own, user)| !own.eq_ignore_ascii_case(&user))
 }
 
 fn doubt(state: &mut State, in_doubt: bool) {

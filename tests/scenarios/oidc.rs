@@ -228,6 +228,29 @@ fn a_named_credential_that_fails_is_not_replaced_by_the_remembered_exchange_eith
 }
 
 #[test]
+fn what_came_by_an_exchange_is_not_minted_by_another_credential_of_a_later_step() {
+    let more: [&[&str]; 2] = [&[], &["--expiry", "1h", "--force-revocable"]];
+    for more in more {
+        let (mut scene, issuer) = job(json!({"username": "deployer"}));
+        assert_eq!(scene.run(&[&["create"], more].concat()).code, 0);
+        let admin = scene.sandbox.admin_token().to_owned();
+        scene.unset("JF_TOKEN_OIDC_PROVIDER").set("JF_ACCESS_TOKEN", &admin);
+        // The CI vouches for the job again.
+        let ran = scene.run(&["refresh"]);
+        assert!(ran.code == 0 && sent(&ran)[0] == EXCHANGE && asked(&issuer) == 2, "{}", ran.story);
+        assert_eq!(scene.sandbox.issued().last().unwrap().username, "deployer");
+        // A flag says otherwise, and can't be meant.
+        scene.write("work/credential", &admin);
+        let ran = scene.asks_for("work/credential").run(&["refresh", "--access-token-file", "credential"]);
+        assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("came by an exchange"), "{}", ran.story);
+        // Nobody vouches for it.
+        scene.unset("ACTIONS_ID_TOKEN_REQUEST_URL");
+        let ran = scene.run(&["refresh"]);
+        assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("came by an exchange"), "{}", ran.story);
+    }
+}
+
+#[test]
 fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
     let issuer = Issuer::start();
     let mut scene = Scene::new();

@@ -432,7 +432,7 @@ fn lives_of_a_second_a_minute_a_year_and_for_ever_all_behave() {
 fn a_token_that_is_over_when_it_arrives_is_said_so_and_not_asked_for_again_and_again() {
     let scene = session(&[]);
     let over = |jti: &str| {
-        scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/x", "aud": "*@*", "iat": 200, "exp": 100, "jti": jti}))
+        scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 200, "exp": 100, "jti": jti}))
     };
     let answer = serde_json::json!({"access_token": over("over"), "token_id": "over", "scope": "x", "token_type": "Bearer"});
     scene.sandbox.fault_for("POST", Fault::Body(answer.to_string()), 5);
@@ -636,4 +636,23 @@ fn while_the_disk_of_a_file_is_full_no_token_is_asked_for() {
     }
     assert!(output.status.code() == Some(1) && stderr.contains("disk/token: No space left on device"), "{stderr}");
     assert!(scene.sandbox.requests().is_empty() && live(&scene) == [true], "{stderr}");
+}
+
+#[test]
+fn a_token_is_renewed_for_its_own_user_only() {
+    let mut scene = Scene::new();
+    let (alice, admin) = (scene.sandbox.user_token().to_owned(), scene.sandbox.admin_token().to_owned());
+    scene.set("JF_ACCESS_TOKEN", &alice);
+    create(&scene, &[]);
+    scene.set("JF_ACCESS_TOKEN", &admin);
+    let ran = scene.run(&["refresh", "--session", "s"]);
+    assert!(ran.code == 3 && ran.stderr.contains("another user's") && scene.sandbox.issued().len() == 1, "{}", ran.story);
+    // Where only the answer tells: a reference token names nobody.
+    let ran = scene.run(&["create", "--reference", "--format", "reference"]);
+    scene.set("JF_ACCESS_TOKEN", ran.stdout.trim());
+    let ran = scene.run(&["refresh", "--session", "s"]);
+    assert!(ran.code == 3 && ran.stderr.contains("one of 'admin', and the old one was of 'alice'"), "{}", ran.story);
+    assert!(ran.stderr.contains("The new token was revoked") && live(&scene) == [true, true, false], "{}", ran.story);
+    scene.set("JF_ACCESS_TOKEN", &alice);
+    assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 0);
 }
