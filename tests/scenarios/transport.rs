@@ -496,3 +496,25 @@ fn the_client_certificate_of_a_configured_server_is_shown_to_it() {
     let ran = scene.run(&["create", "--server-id", "s", "--retry-for", "0"]);
     assert!(ran.code == 2 && ran.stderr.contains("jf's configuration: can't read"), "{}", ran.story);
 }
+
+#[test]
+fn the_action_takes_all_of_it_by_inputs() {
+    use base64::Engine;
+    let mut scene = demanding();
+    let token = scene.sandbox.admin_token().to_owned();
+    let base64 = |path: &str| base64::engine::general_purpose::STANDARD.encode(scene.read(path));
+    let (certificate, key, ca) = (base64("tmp/client.pem"), base64("tmp/client-key.pem"), scene.path("tmp/ca.pem").display().to_string());
+    scene.in_github().unset("JF_ACCESS_TOKEN").unset("SSL_CERT_FILE");
+    let inputs = [
+        ("access-token", token.as_str()),
+        ("client-cert", certificate.as_str()),
+        ("client-cert-key", key.as_str()),
+        ("ca-file", ca.as_str()),
+        ("header", "X-Gateway-Key: opens-for-the-platform"),
+    ];
+    let ran = scene.be_action(&inputs).run(&["create"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let mask = ran.stderr.find("::add-mask::opens-for-the-platform").unwrap();
+    assert_eq!(ran.stderr.rfind("opens-for-the-platform"), Some(mask + "::add-mask::".len()), "{}", ran.stderr);
+    assert!(ran.story.contains("POST /access/api/v1/tokens") && scene.sandbox.issued()[0].live, "{}", ran.story);
+}
