@@ -216,7 +216,8 @@ fn one_refusal_of_each_kind_does_not_end_the_keeper() {
 #[test]
 fn tokens_that_are_over_when_they_arrive_are_not_asked_for_again_and_again() {
     let scene = session("3", &[]);
-    let over = scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 200, "exp": 100, "jti": "over"}));
+    let over =
+        scene.sandbox.token_with(serde_json::json!({"sub": "jfac@x/users/admin", "aud": "*@*", "iat": 200, "exp": 100, "jti": "over"}));
     let answer = serde_json::json!({"access_token": over, "token_id": "over", "scope": "x", "token_type": "Bearer"});
     scene.sandbox.fault_for("POST", Fault::Body(answer.to_string()), 10_000);
     scene.sandbox.clear_requests();

@@ -247,6 +247,7 @@ fn what_came_by_an_exchange_is_not_minted_by_another_credential_of_a_later_step(
         scene.unset("ACTIONS_ID_TOKEN_REQUEST_URL");
         let ran = scene.run(&["refresh"]);
         assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("came by an exchange"), "{}", ran.story);
+        assert!(ran.stderr.contains("id-token: write") && ran.stderr.contains("--oidc-provider github"), "{}", ran.stderr);
     }
 }
 
