@@ -363,7 +363,9 @@ impl Credential {
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
-        let asked_with = self.hidden_variables().into_iter().filter_map(|name| Some((name.into(), environment.os(name)?)));
+        let asks = self.for_keeper().is_none();
+        let asked_with = self.hidden_variables().into_iter().filter(|_| asks);
+        let asked_with = asked_with.filter_map(|name| Some((name.into(), environment.os(name)?)));
         given.chain(asked_with).collect()
     }
 }

@@ -232,7 +232,7 @@ impl CredentialSource for Oidc {
 
     fn for_keeper(&self) -> Option<(&'static str, &str)> {
         match &self.source {
-            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token.expose())),
+            Source::Once { token, .. } => Some(("--oidc-token-stdin", token.expose())),
             _ => None,
         }
     }

@@ -577,6 +577,28 @@ fn a_dry_run_says_which_credential_it_would_be_and_why_and_sends_nothing() {
     assert_eq!(asked(&issuer), 0);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_keeper_gets_the_only_identity_token_by_its_standard_input() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer", "expires_in": 3}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    let pid = std::process::id().to_string();
+    let keep = ["--session", "s", "--format", "none", "--keep-fresh", "--until-pid", &pid];
+    let ran = scene.run(&[&["create", "--oidc-token-var", "ID"], &keep[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let pid = scene.files().into_iter().find(|path| path.extension().is_some_and(|end| end == "keeper")).unwrap();
+    let environ = std::fs::read(format!("/proc/{}/environ", std::fs::read_to_string(pid).unwrap())).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&environ).contains(&scene.variable("ID")));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while scene.sandbox.issued().len() < 3 {
+        assert!(std::time::Instant::now() < deadline, "no renewal");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_keeper_exchanges_again_and_again() {
