@@ -480,8 +480,8 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
 /// Fails if there is one.
 pub fn check_parts(options: &CredentialOptions) -> Result<()> {
     for kind in KINDS.into_iter().filter(|kind| kind.named(options).is_none()) {
-        let given = kind.details.iter().filter_map(|option| options.get(option));
-        if let Some(part) = given.filter(|given| !matches!(given.source, Source::Variable(_))).next() {
+        let mut given = kind.details.iter().filter_map(|option| options.get(option));
+        if let Some(part) = given.find(|given| !matches!(given.source, Source::Variable(_))) {
             let names: Vec<_> = kind.named_by.iter().map(|option| option.name).collect();
             return Err(
                 part.wrong(format!("is a part of {}, and nothing names one", kind.name), format!("Give {} too.", names.join(" or ")))

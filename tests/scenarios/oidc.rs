@@ -252,6 +252,19 @@ fn what_came_by_an_exchange_is_not_minted_by_another_credential_of_a_later_step(
 }
 
 #[test]
+fn a_name_that_was_not_filled_in_is_told_before_anything_is_sent() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    for name in [" ", "$JF_PROVIDER", "${{ vars.PROVIDER }}"] {
+        scene.set("JF_TOKEN_OIDC_PROVIDER", name);
+        let ran = scene.run(&["create"]);
+        assert!(ran.code == 2 && ran.stderr.contains("JF_TOKEN_OIDC_PROVIDER") && sent(&ran).is_empty(), "{}", ran.story);
+    }
+    let ran = scene.run(&["create", "--oidc-provider", "github", "--oidc-identity-mapping", "$MAPPING"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--oidc-identity-mapping") && sent(&ran).is_empty(), "{}", ran.story);
+    assert_eq!(asked(&issuer), 0);
+}
+
+#[test]
 fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
     let issuer = Issuer::start();
     let mut scene = Scene::new();
