@@ -213,13 +213,14 @@ impl Source {
     }
 }
 
+const OF_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
+
 /// The origin of the CI's own service.
 fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> {
     let wrong = |why: &str, help: &str| {
         let what = format!("{}, the CI's address for identity tokens, {why}", request.variables.first().unwrap_or(&"the CI's"));
         Error::new(Kind::NoCredential, what, help)
     };
-    const OF_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
     let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", OF_THE_CI))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("holds a user or a password", OF_THE_CI));

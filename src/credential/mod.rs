@@ -368,7 +368,9 @@ impl Credential {
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
         let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
-        let asked_with = self.hidden_variables().into_iter().filter_map(|name| Some((name.into(), environment.os(name)?)));
+        let asks = self.for_keeper().is_none();
+        let asked_with = self.hidden_variables().into_iter().filter(|_| asks);
+        let asked_with = asked_with.filter_map(|name| Some((name.into(), environment.os(name)?)));
         given.chain(asked_with).collect()
     }
 }
@@ -483,8 +485,8 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
 /// Fails if there is one.
 pub fn check_parts(options: &CredentialOptions) -> Result<()> {
     for kind in KINDS.into_iter().filter(|kind| kind.named(options).is_none()) {
-        let given = kind.details.iter().filter_map(|option| options.get(option));
-        if let Some(part) = given.filter(|given| !matches!(given.source, Source::Variable(_))).next() {
+        let mut given = kind.details.iter().filter_map(|option| options.get(option));
+        if let Some(part) = given.find(|given| !matches!(given.source, Source::Variable(_))) {
             let names: Vec<_> = kind.named_by.iter().map(|option| option.name).collect();
             return Err(
                 part.wrong(format!("is a part of {}, and nothing names one", kind.name), format!("Give {} too.", names.join(" or ")))

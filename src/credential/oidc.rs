@@ -75,6 +75,7 @@ fn find(place: &mut Place) -> Result<Credential> {
         repo: text(&REPOSITORY).or_else(|| of_jf("JFROG_CLI_CI_VCS_URL")).or_else(|| context.repository.clone()),
         ..of_the_job(context, &of_jf)
     };
+    options.get(&OIDC_IDENTITY_MAPPING).map(|mapping| super::check_replaced(mapping, &mapping.text)).transpose()?;
     let source = provider.source.clone();
     let oidc = Oidc::new(request, mints, place)?;
     Ok(Credential { from: Box::new(oidc), kind: &KIND, source })
@@ -99,7 +100,8 @@ fn of_the_job(context: JobContext, of_jf: &dyn Fn(&str) -> Option<String>) -> Ex
 
 fn name(given: &InputValue) -> Result<String> {
     let name = given.text.trim();
-    if name.contains(|c: char| c.is_control() || c == '/') {
+    super::check_replaced(given, name)?;
+    if name.is_empty() || name.contains(|c: char| c.is_control() || c == '/') {
         return Err(given.wrong(format!("'{}' is not the name of a provider", shown(name)), "Give the name that the platform lists."));
     }
     Ok(name.to_owned())
@@ -232,7 +234,7 @@ impl CredentialSource for Oidc {
 
     fn for_keeper(&self) -> Option<(&'static str, &str)> {
         match &self.source {
-            Source::Once { variable: None, token, .. } => Some(("--oidc-token-stdin", token.expose())),
+            Source::Once { token, .. } => Some(("--oidc-token-stdin", token.expose())),
             _ => None,
         }
     }

@@ -298,9 +298,16 @@ impl<'t> Transaction<'t> {
             draft.note(&lost.join("\n"))?;
         }
         let asking = self.cx.asking(limits);
-        let answer = asking.with_client(platform, async |client| awaited(client, ask, &asking, platform, stop).await).await;
+        let mut answer = asking.with_client(platform, async |client| awaited(client, ask, &asking, platform, stop).await).await;
         if let Ask::Issue(_, credential) = ask {
-            release(self.cx, credential, platform).await;
+            let mut released = std::pin::pin!(release(self.cx, credential, platform));
+            tokio::select! {
+                () = &mut released => {}
+                signal = stop.requested() => {
+                    released.await;
+                    answer.iter_mut().for_each(|answer| answer.stopped = Some(signal));
+                }
+            }
         }
         // Whoever stops waiting leaves the note.
         self.draft.iter_mut().for_each(AtomicFile::forget_note);

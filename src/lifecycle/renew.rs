@@ -7,13 +7,13 @@ use redact::Secret;
 use super::issue::{Answer, Ask, Remember, Transaction};
 use super::{Context, LOCK, REQUEST, Stop};
 use crate::api::{Limits, RetryBudget, claims, user_name};
-use crate::ci::Export;
+use crate::ci::{Export, IdToken};
 use crate::credential::Credential;
 use crate::deliver::Rewrites;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
-use crate::options::{RenewBy, Source};
+use crate::options::{RenewBy, Source, shown};
 use crate::session::{Backoff, Freshness, RefusedCredential, Session, SessionGuard, State, StoredToken, freshness};
 
 /// The longest time for one try while the token is still good.
@@ -256,7 +256,7 @@ impl<'t> TokenSource<'t> {
                 transaction.amend(|state| state.lost.iter_mut().for_each(|lost| lost.refreshed = false));
                 self.issue_again(&mut transaction, &old, credential, limits).await?
             }
-            (None, Err(why)) => return Err(no_means(self.by.unwrap_or(old.renew_by), &old, why)),
+            (None, Err(why)) => return Err(self.no_means(self.by.unwrap_or(old.renew_by), &old, why)),
         };
         let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
@@ -299,7 +299,7 @@ impl<'t> TokenSource<'t> {
             return Err(error);
         }
         if let Err(why) = means.issue {
-            return Err(error.with_advice(&format!("It can't be minted anew: {why}. {SET_THE_FIRST}.")));
+            return Err(error.with_advice(&format!("It can't be minted anew: {why}. {}.", self.what_to_give(old))));
         }
         self.cx.console.say(&format!("{}; minting a new one instead", error.to_string().trim_end_matches('.')));
         Ok(None)
@@ -355,7 +355,7 @@ impl<'t> TokenSource<'t> {
         let issue = if by == RenewBy::Refresh { Err("--renew-by refresh rules that out") } else { self.credential(state, stored)? };
         match (refresh, issue) {
             (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
-            (None, Err(why)) => Err(no_means(by, stored, why)),
+            (None, Err(why)) => Err(self.no_means(by, stored, why)),
             (refresh, issue) => Ok(Means { refresh, issue }),
         }
     }
@@ -403,6 +403,31 @@ impl<'t> TokenSource<'t> {
         Error::new(Kind::NoCredential, "only its keeper can renew it", help)
     }
 
+    fn no_means(&self, by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
+        let refresh =
+            if stored.token.refresh_token.is_some() { "--renew-by mint rules out its refresh token" } else { "it has no refresh token" };
+        let (what, help) = match by {
+            RenewBy::Refresh => {
+                ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
+            }
+            _ => (format!("{refresh}, and {no_credential}"), format!("{}, or mint it with --refreshable.", self.what_to_give(stored))),
+        };
+        Error::new(Kind::NoCredential, what, help)
+    }
+
+    /// Advice for when the credential here can't issue a token like this one.
+    fn what_to_give(&self, stored: &StoredToken) -> String {
+        let Some(exchange) = stored.issuing.exchange() else {
+            return "Set JF_URL and JF_ACCESS_TOKEN here to those that the first token was minted with".into();
+        };
+        let why = match self.cx.ci.id_token(exchange.audience.as_deref()) {
+            IdToken::Unavailable(why) => format!(" ({})", why.trim_end_matches('.')),
+            _ => String::new(),
+        };
+        let provider = shown(&exchange.provider_name);
+        format!("Give an identity token here too{why}, and no other credential than --oidc-provider {provider}")
+    }
+
     fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
         state.current.as_ref().ok_or_else(|| {
             let what = format!("the session '{}' holds no token", self.session.name());
@@ -440,21 +465,6 @@ fn doubt(state: &mut State, in_doubt: bool) {
     if let Some(current) = &mut state.current {
         current.in_doubt = in_doubt;
     }
-}
-
-/// Advice for when the credential here can't mint.
-const SET_THE_FIRST: &str = "Set JF_URL and JF_ACCESS_TOKEN here to those that the first token was minted with";
-
-fn no_means(by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
-    let refresh =
-        if stored.token.refresh_token.is_some() { "--renew-by mint rules out its refresh token" } else { "it has no refresh token" };
-    let (what, help) = match by {
-        RenewBy::Refresh => {
-            ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
-        }
-        _ => (format!("{refresh}, and {no_credential}"), format!("{SET_THE_FIRST}, or mint it with --refreshable.")),
-    };
-    Error::new(Kind::NoCredential, what, help)
 }
 
 #[cfg(test)]

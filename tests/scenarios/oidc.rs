@@ -247,7 +247,21 @@ fn what_came_by_an_exchange_is_not_minted_by_another_credential_of_a_later_step(
         scene.unset("ACTIONS_ID_TOKEN_REQUEST_URL");
         let ran = scene.run(&["refresh"]);
         assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("came by an exchange"), "{}", ran.story);
+        assert!(ran.stderr.contains("id-token: write") && ran.stderr.contains("--oidc-provider github"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_name_that_was_not_filled_in_is_told_before_anything_is_sent() {
+    let (mut scene, issuer) = job(json!({"username": "deployer"}));
+    for name in [" ", "$JF_PROVIDER", "${{ vars.PROVIDER }}"] {
+        scene.set("JF_TOKEN_OIDC_PROVIDER", name);
+        let ran = scene.run(&["create"]);
+        assert!(ran.code == 2 && ran.stderr.contains("JF_TOKEN_OIDC_PROVIDER") && sent(&ran).is_empty(), "{}", ran.story);
+    }
+    let ran = scene.run(&["create", "--oidc-provider", "github", "--oidc-identity-mapping", "$MAPPING"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--oidc-identity-mapping") && sent(&ran).is_empty(), "{}", ran.story);
+    assert_eq!(asked(&issuer), 0);
 }
 
 #[test]
@@ -591,6 +605,28 @@ fn a_dry_run_says_which_credential_it_would_be_and_why_and_sends_nothing() {
     let ran = scene.run(&["create", "--dry-run", "--oidc-provider", "github"]);
     assert!(ran.stderr.contains("--oidc-provider gives, which comes before JF_ACCESS_TOKEN"), "{}", ran.story);
     assert_eq!(asked(&issuer), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_keeper_gets_the_only_identity_token_by_its_standard_input() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer", "expires_in": 3}));
+    scene.set("JF_TOKEN_OIDC_PROVIDER", "github").set("ID", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    let pid = std::process::id().to_string();
+    let keep = ["--session", "s", "--format", "none", "--keep-fresh", "--until-pid", &pid];
+    let ran = scene.run(&[&["create", "--oidc-token-var", "ID"], &keep[..]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let pid = scene.files().into_iter().find(|path| path.extension().is_some_and(|end| end == "keeper")).unwrap();
+    let environ = std::fs::read(format!("/proc/{}/environ", std::fs::read_to_string(pid).unwrap())).unwrap_or_default();
+    assert!(!String::from_utf8_lossy(&environ).contains(&scene.variable("ID")));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while scene.sandbox.issued().len() < 3 {
+        assert!(std::time::Instant::now() < deadline, "no renewal");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
 }
 
 #[cfg(unix)]

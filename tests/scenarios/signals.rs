@@ -98,6 +98,22 @@ fn a_job_that_is_cancelled_during_a_mint_by_exchange_revokes_the_exchanged_token
 }
 
 #[test]
+fn a_job_that_is_cancelled_while_the_exchanged_token_is_revoked_leaves_no_token() {
+    let (scene, _issuer) = exchanging();
+    scene.sandbox.fault_for("DELETE", Fault::Delay(1000), 1);
+    let child = scene.spawn(&MINT_BY_EXCHANGE);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while scene.sandbox.requests().len() < 3 {
+        assert!(Instant::now() < deadline, "no revocation was sent");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let ran = scene.ran(&MINT_BY_EXCHANGE, child.wait_with_output().unwrap());
+    assert!(ran.code == 143 && ran.stderr.contains("The new token was revoked."), "{}", ran.story);
+    assert!(scene.sandbox.issued().iter().all(|token| !token.live), "{}", ran.story);
+}
+
+#[test]
 fn the_end_of_a_job_that_was_killed_names_the_exchange_and_the_mint() {
     for at in ["oidc/token", "/access/api/v1/tokens"] {
         let (scene, _issuer) = exchanging();
