@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use redact::{Secret, one_line, without_tokens};
+use redact::Secret;
 use reqwest::Url;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
 use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
-use crate::api::{Claims, PlatformUrl, claims};
+use crate::api::PlatformUrl;
+use crate::api::claims::{self, Claims, audiences, claims, header, seconds};
 use crate::ci::{IdToken, IdTokenRequest};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
@@ -22,8 +20,6 @@ use crate::os;
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much the clocks of a CI and of this machine may differ.
 const SKEW: Duration = Duration::from_secs(60);
-/// How much of a claim is shown, in characters.
-const LONGEST_CLAIM: usize = 200;
 const EXPIRED: &str = "has expired";
 const WHAT: &str = "identity token";
 
@@ -310,38 +306,16 @@ impl IdentityToken {
     }
 
     fn time(&self, name: &str) -> Option<Timestamp> {
-        let value = self.claims.get(name)?;
-        let seconds = value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))?;
-        Some(Timestamp::from_secs(seconds))
+        seconds(&self.claims, name).map(Timestamp::from_secs)
     }
 
     /// What one needs to know to mend an identity mapping: who issued it for whom, and the CI's own claims.
     pub fn summary(&self, ci: &[&str]) -> String {
-        let shown_claim = |name: &&str| {
-            let value = self.claims.get(*name)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let text: String = without_tokens(&one_line(&text)).chars().take(LONGEST_CLAIM).collect();
-            Some(format!("{name}={text}"))
-        };
+        let shown_claim = |name: &&str| Some(format!("{name}={}", claims::shown(self.claims.get(*name)?)));
         ["iss", "aud", "sub"].iter().chain(ci).filter_map(shown_claim).collect::<Vec<_>>().join(", ")
     }
 }
 
 fn bad(place: &str, why: &str, help: &str) -> Error {
     Error::new(Kind::NoCredential, format!("the identity token in {place} {why}"), help)
-}
-
-/// Whom a token is for.
-pub fn audiences(claims: &Claims) -> Vec<&str> {
-    match claims.get("aud") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn header(token: &Secret) -> Option<Claims> {
-    let (header, rest) = token.expose().split_once('.')?;
-    rest.contains('.').then_some(())?;
-    serde_json::from_slice(&Zeroizing::new(URL_SAFE_NO_PAD.decode(header).ok()?)).ok()
 }

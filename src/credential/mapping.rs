@@ -1,14 +1,10 @@
 //! Identity mappings: whether the claims of a job match one, which claims only this job has, and which anybody could have.
 
-use redact::{one_line, without_tokens};
 use serde_json::Value;
 
-use crate::api::{Claims, IdentityMapping, Provider};
-use crate::credential::audiences;
+use crate::api::claims::{Claims, audiences, shown, text};
+use crate::api::{IdentityMapping, Provider};
 use crate::error::{Error, Kind, Result};
-
-/// How much of a claim a message shows, in characters.
-const LONGEST: usize = 200;
 
 /// A claim that keeps a job from matching an identity mapping.
 pub struct Difference {
@@ -36,16 +32,6 @@ impl std::fmt::Display for Difference {
 }
 
 const NEW_SUB: &str = " (GitHub's sub holds ids for repositories made or renamed since 2026-07-15; repository_id and ref don't change)";
-
-/// A claim's value as text, whole.
-#[must_use]
-pub fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn shown(value: &Value) -> String {
-    without_tokens(&one_line(&text(value))).chars().take(LONGEST).collect()
-}
 
 /// The claims that keep a job from matching.
 #[must_use]

@@ -28,7 +28,7 @@ use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
 use crate::options::{CredentialOptions, InputValue, Options, Source, shown, table};
 
-pub use identity_token::{Identity, Source as IdentitySource, audiences};
+pub use identity_token::{Identity, Source as IdentitySource};
 
 /// Where a credential is looked for.
 pub struct Place<'p> {

@@ -8,6 +8,7 @@ use redact::Secret;
 
 use super::identity_token::{IdentityToken, Source};
 use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
+use crate::api::claims::{claims, seconds};
 use crate::api::{Auth, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest};
 use crate::ci::JobContext;
 use crate::error::{Error, Kind, Result};
@@ -213,7 +214,7 @@ impl CredentialSource for Oidc {
 
     fn ends(&self) -> Option<(String, Timestamp)> {
         let Source::Once { place, token, .. } = &self.source else { return None };
-        let end = crate::api::claims(token)?.get("exp")?.as_u64()?;
+        let end = seconds(&claims(token)?, "exp")?;
         Some((place.clone(), Timestamp::from_secs(end)))
     }
 
