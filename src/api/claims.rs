@@ -22,7 +22,11 @@ pub fn claims(token: &Secret) -> Option<Claims> {
     }
     let text = String::from_utf8(STANDARD.decode(token.expose()).ok()?).ok()?;
     let expiry: u64 = text.strip_prefix("reftkn:01:")?.split(':').next()?.parse().ok()?;
-    Some([("exp".to_owned(), expiry.into())].into_iter().filter(|_| expiry != 0).collect())
+    let mut claims = Claims::new();
+    if expiry != 0 {
+        claims.insert("exp".to_owned(), expiry.into());
+    }
+    Some(claims)
 }
 
 /// The header of a JWT.

@@ -6,7 +6,8 @@ use redact::Secret;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
+use super::reading::{check_replaced, is_lasting_file, read_file, read_stdin};
+use super::{Asking, Place, command};
 use crate::api::PlatformUrl;
 use crate::api::claims::{self, Claims, audiences, claims, header, seconds};
 use crate::ci::{IdToken, IdTokenRequest};
@@ -71,7 +72,7 @@ impl Source {
             name if name == OIDC_TOKEN_FILE.name => {
                 let (source, place) = (Self::File(given.clone()), shown(&given.text));
                 let token = source.read_file()?;
-                let can_be_read_again = super::is_lasting_file(given);
+                let can_be_read_again = is_lasting_file(given);
                 Ok(if can_be_read_again { source } else { Self::Once { place, variable: None, token, audience: BY_WHOEVER } })
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
@@ -220,7 +221,7 @@ fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> 
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("holds a user or a password", OF_THE_CI));
     }
-    let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Variable("the CI".into()) };
+    let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Named("the CI".into()) };
     PlatformUrl::new(&given, insecure_http).map_err(|error| match url.scheme() {
         "http" => wrong("is plain http to another machine", error.help()),
         _ => wrong("does not begin with https://", OF_THE_CI),

@@ -1,8 +1,13 @@
 //! The environment variables of the process, passed in as a value.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::os;
+
+/// The variable that names jf's folder.
+pub const HOME_OF_JF: &str = "JFROG_CLI_HOME_DIR";
 
 /// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
@@ -50,6 +55,13 @@ impl Environment {
     #[must_use]
     pub fn is_blank(&self, name: &str) -> bool {
         self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+    }
+
+    /// jf's folder; `None` if the environment does not tell.
+    #[must_use]
+    pub fn folder_of_jf(&self) -> Option<PathBuf> {
+        let folder = |name| self.os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        folder(HOME_OF_JF).or_else(|| Some(folder(os::HOME)?.join(".jfrog")))
     }
 
     /// All variables with their values, as they are.

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::api::PlatformUrl;
 use crate::ci::{Action, Ci};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Environment, random};
+use crate::io::{Environment, random, sorted};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
@@ -111,11 +111,7 @@ impl Session {
     fn names_with(&self, extensions: &[&str]) -> Vec<String> {
         let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
         let files = files.filter(|path| path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension)));
-        let mut names: Vec<_> =
-            files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        sorted(files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)))
     }
 
     /// Checks that every session of the place can be read: what can't be read can't be hidden.
