@@ -1,6 +1,8 @@
 use std::ffi::OsStr;
+use std::future::poll_fn;
 use std::io::Read;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -378,7 +380,12 @@ impl Context {
     /// # Errors
     /// Fails as the future does, or if there is no runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime()?.block_on(future)
+        let (mut future, mut done) = (pin!(future), None);
+        let mut work = poll_fn(|cx| future.as_mut().poll(cx).map(|result| done = Some(result)));
+        // One type for all commands: else the program holds the runtime's loop for each.
+        let work: &mut (dyn Future<Output = ()> + Unpin) = &mut work;
+        self.runtime()?.block_on(work);
+        done.unwrap_or_else(|| Err(Error::new(Kind::Local, "the network went away", "")))
     }
 
     /// Makes the job's log hide every form of these secrets. `first` is true if no log was told before.
