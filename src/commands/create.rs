@@ -6,7 +6,7 @@ use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
 use crate::credential::Issuing;
-use crate::deliver::{Place, Targets, for_people, for_the_step};
+use crate::deliver::{Destination, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
@@ -157,7 +157,7 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
         // Nobody reads a summary here, so don't read the file of the time zone for one.
         return Ok(());
     }
-    places.extend(session.map(|session| Place::Session(session.name().to_owned())));
+    places.extend(session.map(|session| Destination::Session(session.name().to_owned())));
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     let used = cx.options.token.of_others();
     if format.is_none() {

@@ -2,7 +2,7 @@
 
 use super::{CommandSpec, print};
 use crate::ci::Export;
-use crate::deliver::{Place, for_people};
+use crate::deliver::{Destination, for_people};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock;
 use crate::lifecycle::{Context, LOCK, TokenSource};
@@ -34,10 +34,10 @@ fn run(cx: &Context) -> Result<u8> {
     if let Some(format) = format {
         return print(cx, stored, format).map(|()| 0);
     }
-    let mut places: Vec<_> = stored.files.iter().map(|file| Place::File(file.path.clone())).collect();
+    let mut places: Vec<_> = stored.files.iter().map(|file| Destination::File(file.path.clone())).collect();
     let set = stored.variable.iter().filter(|name| cx.ci.prepare(&[Export::Variable { name, value: "" }]).is_ok());
-    places.extend(set.map(|name| Place::Variable(name.clone())));
-    places.push(Place::Session(guard.name().to_owned()));
+    places.extend(set.map(|name| Destination::Variable(name.clone())));
+    places.push(Destination::Session(guard.name().to_owned()));
     let zone = clock::zone(&cx.environment);
     cx.console.say(&for_people(stored, &places, &[], cx.now(), &zone));
     Ok(0)

@@ -3,7 +3,7 @@
 use redact::Secret;
 
 use super::reading::{check_replaced, read_file, read_stdin};
-use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, KindOfCredential};
 use crate::api::{Auth, PlatformUrl};
 use crate::error::Result;
 use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE, ACCESS_TOKEN_STDIN, OURS};
@@ -42,7 +42,7 @@ impl CredentialSource for AccessToken {
 ///
 /// # Errors
 /// Fails if two sources of the same precedence give one, if it can't be read, or if it can't be a token.
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let options = &place.options.credential;
     let given = || KIND.named_by.iter().filter_map(|option| Some((options.get(option)?, *option)));
     // Among variables, ours was meant for us.

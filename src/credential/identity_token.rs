@@ -7,14 +7,14 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::reading::{check_replaced, is_lasting_file, read_file, read_stdin};
-use super::{Asking, Place, command};
+use super::{Asking, CredentialPlace, command};
 use crate::api::PlatformUrl;
 use crate::api::claims::{self, Claims, audiences, claims, header, seconds};
 use crate::ci::{IdToken, IdTokenRequest};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
 use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
-use crate::options::{self, InputValue, shown};
+use crate::options::{InputValue, Source, shown};
 use crate::os;
 
 /// How long a command may take.
@@ -25,7 +25,7 @@ const EXPIRED: &str = "has expired";
 const WHAT: &str = "identity token";
 
 /// Where the identity token comes from.
-pub enum Source {
+pub enum IdentitySource {
     /// A file, which others may rewrite.
     File(InputValue),
     /// One that can't be asked for again.
@@ -47,18 +47,17 @@ pub enum Source {
 
 const BY_WHOEVER: &str = "where the token is made";
 
-impl Source {
+impl IdentitySource {
     /// Finds it: what the user named, else the CI's own way, else what jf's tools left.
     ///
     /// # Errors
     /// Fails if it was named and can't be read.
-    pub fn find(place: &mut Place, audience: Option<&str>) -> Result<Self> {
+    pub fn find(place: &mut CredentialPlace, audience: Option<&str>) -> Result<Self> {
         let options = &place.options.credential;
         let named = [&OIDC_TOKEN_ID, &OIDC_TOKEN_FILE, &OIDC_TOKEN_STDIN, &OIDC_TOKEN_COMMAND, &OIDC_TOKEN_VAR];
         let named = named.into_iter().filter_map(|option| Some((option, options.get(option)?)));
         // jf's tools pass one on in a variable, where it may be left from an earlier step.
-        let named =
-            named.filter(|(option, given)| option.name != OIDC_TOKEN_ID.name || !matches!(given.source, options::Source::Variable(_)));
+        let named = named.filter(|(option, given)| option.name != OIDC_TOKEN_ID.name || !matches!(given.source, Source::Variable(_)));
         let Some((option, given)) = named.min_by_key(|(_, given)| given.source.rank()) else {
             return Ok(Self::of_the_ci(place, audience));
         };
@@ -87,8 +86,8 @@ impl Source {
     }
 
     /// The CI's own way, else what jf's tools left.
-    pub fn of_the_ci(place: &Place, audience: Option<&str>) -> Self {
-        let left = place.options.credential.get(&OIDC_TOKEN_ID).filter(|given| matches!(given.source, options::Source::Variable(_)));
+    pub fn of_the_ci(place: &CredentialPlace, audience: Option<&str>) -> Self {
+        let left = place.options.credential.get(&OIDC_TOKEN_ID).filter(|given| matches!(given.source, Source::Variable(_)));
         let left = || left.and_then(|given| Some((given.source.to_string(), Secret::new(&given.text).ok()?)));
         match place.ci.id_token(audience) {
             IdToken::Variable { name, token, audience } => Self::Once { place: name.clone(), variable: Some(name), token, audience },
@@ -210,21 +209,22 @@ impl Source {
     }
 }
 
+const SET_BY_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
+
 /// The origin of the CI's own service.
 fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> {
     let wrong = |why: &str, help: &str| {
         let what = format!("{}, the CI's address for identity tokens, {why}", request.variables.first().unwrap_or(&"the CI's"));
         Error::new(Kind::NoCredential, what, help)
     };
-    const OF_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
-    let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", OF_THE_CI))?;
+    let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", SET_BY_THE_CI))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user or a password", OF_THE_CI));
+        return Err(wrong("holds a user or a password", SET_BY_THE_CI));
     }
-    let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Named("the CI".into()) };
+    let given = InputValue { text: url.origin().ascii_serialization(), source: Source::Named("the CI".into()) };
     PlatformUrl::new(&given, insecure_http).map_err(|error| match url.scheme() {
         "http" => wrong("is plain http to another machine", error.help()),
-        _ => wrong("does not begin with https://", OF_THE_CI),
+        _ => wrong("does not begin with https://", SET_BY_THE_CI),
     })
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use self::decryption::Key;
 use self::parse::{Entry, LONGEST, parse_export, parse_file};
-use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, Issuing, KindOfCredential};
 use crate::api::claims::{claims, user_name};
 use crate::api::{Auth, PlatformUrl};
 use crate::error::{Error, Kind, Result};
@@ -87,7 +87,7 @@ impl CredentialSource for Server {
 
 /// What counts though no option names it: an exported server; outside a CI jf's default one, where no other credential was given. In a CI that
 /// one would silently take the place of a secret that is empty for a fork.
-fn unnamed(place: &Place) -> Option<Source> {
+fn unnamed(place: &CredentialPlace) -> Option<Source> {
     if let Some(name) = exported(place.environment).next() {
         return Some(Source::Export(name));
     }
@@ -101,7 +101,7 @@ fn unnamed(place: &Place) -> Option<Source> {
 ///
 /// # Errors
 /// Fails if there is none, or it holds no access token.
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let environment = place.environment;
     let named = place.options.credential.get(&SERVER_ID);
     let (found, source) = match (named, exported(environment).next()) {
@@ -119,7 +119,7 @@ pub fn exports_looked_for(environment: &Environment) -> String {
 }
 
 /// jf's default server, for a message that lists what was looked for.
-pub fn looked_for(place: &Place) -> String {
+pub fn looked_for(place: &CredentialPlace) -> String {
     if place.in_job {
         return "not looked at in a job, whose machine may have anybody's; --server-id names a server".into();
     }
@@ -185,7 +185,7 @@ fn no_such(given: &InputValue, why: &str, others: &[Found]) -> Error {
 }
 
 /// The default server; with only one server, that one.
-fn default_server(place: &Place) -> Result<Found> {
+fn default_server(place: &CredentialPlace) -> Result<Found> {
     let environment = place.environment;
     let by = Source::Configuration.to_string();
     let none = || super::report::none(place);
@@ -279,7 +279,7 @@ impl Found {
     }
 
     /// The server, if it has an access token.
-    fn server(self, place: &Place) -> Result<Server> {
+    fn server(self, place: &CredentialPlace) -> Result<Server> {
         let Self { origin, entry, key, export } = &self;
         let platform = self.platform(place)?;
         let decrypt = |text: &str| match key {
@@ -329,7 +329,7 @@ impl Found {
     }
 
     /// Its address, which only a flag or an input replaces. jf never reads `JF_URL`: which of the two is meant can't be known.
-    fn platform(&self, place: &Place) -> Result<PlatformUrl> {
+    fn platform(&self, place: &CredentialPlace) -> Result<PlatformUrl> {
         let connection = &place.options.connection;
         let given = connection.url.as_ref().map(|given| Ok((given, PlatformUrl::new(given, connection.insecure_http)?))).transpose()?;
         let origin = &self.origin;

@@ -72,7 +72,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 /// The claims of which a pattern for a user or for groups is made (`{{claim}}`) and that the job does not have: the exchange then fails
 /// (documented).
 #[must_use]
-pub fn lacks(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
+pub fn missing_claims(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
     let patterns = ["username_pattern", "groups_pattern"].into_iter().filter_map(|name| mapping.token_spec.get(name)?.as_str());
     let names = patterns.flat_map(|pattern| pattern.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim())));
     names.filter(|name| !has.contains_key(*name)).map(str::to_owned).collect()
@@ -80,7 +80,7 @@ pub fn lacks(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
 
 /// Why a provider would not take a token with these claims.
 #[must_use]
-pub fn strangers(provider: &Provider, has: &Claims) -> Vec<String> {
+pub fn mismatches(provider: &Provider, has: &Claims) -> Vec<String> {
     let mut wrong = Vec::new();
     let of_token = |name: &str| has.get(name).map(shown).unwrap_or_default();
     let (issuer, iss) = (provider.issuer(), of_token("iss"));
@@ -500,6 +500,6 @@ mod tests {
     fn a_pattern_needs_its_claim() {
         let mut mapping = mapping(Claims::new());
         mapping.token_spec = object(json!({"username_pattern": "({{actor}})@x|$1", "groups_pattern": "{{ groups }}"}));
-        assert_eq!(lacks(&mapping, &object(json!({"actor": "a"}))), ["groups"]);
+        assert_eq!(missing_claims(&mapping, &object(json!({"actor": "a"}))), ["groups"]);
     }
 }

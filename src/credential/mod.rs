@@ -28,12 +28,12 @@ use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
 use crate::options::{CredentialOptions, InputValue, Options, Source, table};
 
-pub use identity_token::{Identity, Source as IdentitySource};
+pub use identity_token::{Identity, IdentitySource};
 pub use issuing::Issuing;
 pub use ssh::answer_ssh;
 
 /// Where a credential is looked for.
-pub struct Place<'p> {
+pub struct CredentialPlace<'p> {
     /// What was asked for.
     pub options: &'p Options,
     /// The environment variables.
@@ -101,11 +101,11 @@ struct KindOfCredential {
     /// The options that say more about it.
     details: &'static [&'static table::Opt],
     /// Where one is that no option names. It counts only if no option names a credential.
-    unnamed: fn(&Place) -> Option<Source>,
+    unnamed: fn(&CredentialPlace) -> Option<Source>,
     /// Whether it brings the platform's address.
     brings_platform: bool,
     /// Reads it.
-    find: fn(&mut Place) -> Result<Credential>,
+    find: fn(&mut CredentialPlace) -> Result<Credential>,
 }
 
 /// Every kind of credential but the last resort.
@@ -117,7 +117,7 @@ pub fn kinds() -> Vec<(&'static str, Vec<&'static table::Opt>)> {
 }
 
 /// For kinds that count only if an option names one.
-fn never(_place: &Place) -> Option<Source> {
+fn never(_place: &CredentialPlace) -> Option<Source> {
     None
 }
 
@@ -373,7 +373,7 @@ impl Credential {
 }
 
 /// The kinds that are given with the highest precedence, each with its source. More than one is a conflict.
-fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
+fn given(place: &CredentialPlace) -> Vec<(&'static KindOfCredential, Source)> {
     let named = |kind: &'static KindOfCredential| Some((kind, kind.named(&place.options.credential)?.source.clone()));
     let mut given: Vec<_> = KINDS.into_iter().filter_map(named).collect();
     if given.is_empty() {
@@ -392,7 +392,7 @@ fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
 
 /// Whether the credential that is given is of a kind that brings the platform's address. Reads no credential.
 #[must_use]
-pub fn brings_platform(place: &Place) -> bool {
+pub fn brings_platform(place: &CredentialPlace) -> bool {
     given(place).iter().any(|(kind, _)| kind.brings_platform)
 }
 
@@ -401,7 +401,7 @@ pub fn brings_platform(place: &Place) -> bool {
 ///
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
-pub fn find(place: &mut Place) -> Result<Option<Credential>> {
+pub fn find(place: &mut CredentialPlace) -> Result<Option<Credential>> {
     let given = given(place);
     let Some((kind, first)) = given.first() else { return Ok(None) };
     if let Some((other, second)) = given.get(1) {
@@ -421,8 +421,8 @@ pub fn find(place: &mut Place) -> Result<Option<Credential>> {
 /// Fails if there is one.
 pub fn check_parts(options: &CredentialOptions) -> Result<()> {
     for kind in KINDS.into_iter().filter(|kind| kind.named(options).is_none()) {
-        let given = kind.details.iter().filter_map(|option| options.get(option));
-        if let Some(part) = given.filter(|given| !matches!(given.source, Source::Variable(_))).next() {
+        let mut given = kind.details.iter().filter_map(|option| options.get(option));
+        if let Some(part) = given.find(|given| !matches!(given.source, Source::Variable(_))) {
             let names: Vec<_> = kind.named_by.iter().map(|option| option.name).collect();
             return Err(
                 part.wrong(format!("is a part of {}, and nothing names one", kind.name), format!("Give {} too.", names.join(" or ")))
@@ -434,13 +434,13 @@ pub fn check_parts(options: &CredentialOptions) -> Result<()> {
 
 /// Why there is no credential: jf's configuration that nobody named may be wrong.
 #[must_use]
-pub fn missing(place: &mut Place) -> Error {
+pub fn missing(place: &mut CredentialPlace) -> Error {
     unusable(place).unwrap_or_else(|| report::none(place))
 }
 
 /// Why jf's configuration that nobody named does not count; `None` if it does, or there is none.
 #[must_use]
-pub fn unusable(place: &mut Place) -> Option<Error> {
+pub fn unusable(place: &mut CredentialPlace) -> Option<Error> {
     let given = given(place);
     let (kind, _) = given.first().filter(|(_, source)| *source == Source::Configuration)?;
     (kind.find)(place).err()
@@ -462,7 +462,7 @@ fn in_order(options: &CredentialOptions) -> impl Iterator<Item = (&'static KindO
 ///
 /// # Errors
 /// Fails if it was named and can't be read.
-pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
+pub fn identity_source(place: &mut CredentialPlace) -> Result<IdentitySource> {
     let audience = place.options.credential.get(&table::OIDC_AUDIENCE).map(|given| given.text.as_str());
     IdentitySource::find(place, audience)
 }
@@ -471,7 +471,7 @@ pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
 ///
 /// # Errors
 /// Fails if it is invalid.
-pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
+pub fn access_token(place: &mut CredentialPlace) -> Result<Option<Credential>> {
     let options = &place.options.credential;
     let stdin = |option| options.get(option);
     if let (Some(given), Some(other)) = (stdin(&table::ACCESS_TOKEN_STDIN), stdin(&table::OIDC_TOKEN_STDIN)) {
@@ -486,6 +486,6 @@ pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
 /// The credential by which a token of this session was issued, where the options name none: it can be asked for again if the CI itself vouches
 /// for the job.
 #[must_use]
-pub fn remembered(issuing: &Issuing, place: &mut Place) -> Option<Credential> {
+pub fn remembered(issuing: &Issuing, place: &mut CredentialPlace) -> Option<Credential> {
     oidc::remembered(issuing.exchange()?, place)
 }

@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 use super::command::{self, Printed};
 use super::reading::{is_lasting_file, read_file};
-use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place, never, report};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, KindOfCredential, never, report};
 use crate::api::{Auth, PlatformUrl, SecretHeader};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::io::Environment;
@@ -97,7 +97,7 @@ struct Login {
     at: Timestamp,
 }
 
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let options = &place.options.credential;
     let key = options.get(&SSH_KEY_PATH);
     let Some(url) = options.get(&URL) else {

@@ -12,12 +12,12 @@ use tokio::runtime::Runtime;
 use super::Stop;
 use crate::api::{Auth, Client, Clients, IssuedToken, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
-use crate::credential::{self, Asking, Credential, Issuing};
+use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
 use crate::options::{Options, shown, table};
-use crate::session::{Place, Session, StoredToken};
+use crate::session::{Session, SessionPlace, StoredToken};
 
 /// Everything that a command works with. It reaches the outside world only through this. A process has one, with one runtime and one HTTP
 /// client per platform.
@@ -224,7 +224,7 @@ impl Context {
     ///
     /// # Errors
     /// Fails as `find` does.
-    pub fn with_place<T>(&self, find: impl FnOnce(&mut credential::Place) -> Result<T>) -> Result<T> {
+    pub fn with_place<T>(&self, find: impl FnOnce(&mut CredentialPlace) -> Result<T>) -> Result<T> {
         let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
         find(&mut self.place_of_credential(&mut **stdin))
     }
@@ -238,8 +238,8 @@ impl Context {
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
-    fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place {
+    fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> CredentialPlace<'p> {
+        CredentialPlace {
             options: &self.options,
             environment: &self.environment,
             ci: self.ci.as_ref(),
@@ -271,8 +271,8 @@ impl Context {
 
     /// What decides which session is meant.
     #[must_use]
-    pub fn place(&self) -> Place<'_> {
-        Place {
+    pub fn place(&self) -> SessionPlace<'_> {
+        SessionPlace {
             options: &self.options.session,
             environment: &self.environment,
             folder: &self.folder,

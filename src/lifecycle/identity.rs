@@ -2,7 +2,7 @@
 
 use super::Context;
 use crate::api::{Claims, IdentityMapping, Provider, quoted_groups};
-use crate::credential::mapping::{Difference, differences, fingerprint, lacks, risks, strangers};
+use crate::credential::mapping::{Difference, differences, fingerprint, mismatches, missing_claims, risks};
 use crate::credential::{Credential, Identity};
 use crate::error::{Error, Kind, Result};
 use crate::options::table::{OIDC_IDENTITY_MAPPING, OIDC_PROVIDER};
@@ -96,11 +96,11 @@ pub fn look_up(cx: &Context, identity: &Identity) -> Result<Option<LookUp>> {
             let differs = differences(&mapping, claims, project);
             let matches = differs.is_empty();
             let risks = if matches { risks(&mapping.claims, claims) } else { Vec::new() };
-            judged.push(Verdict { differs, is_used: matches && none_yet, lacks: lacks(&mapping, claims), risks, mapping });
+            judged.push(Verdict { differs, is_used: matches && none_yet, lacks: missing_claims(&mapping, claims), risks, mapping });
             none_yet &= !matches;
         }
     }
-    Ok(Some(LookUp { problems: strangers(&provider, claims), provider, mappings: judged }))
+    Ok(Some(LookUp { problems: mismatches(&provider, claims), provider, mappings: judged }))
 }
 
 impl LookUp {

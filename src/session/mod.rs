@@ -49,7 +49,7 @@ pub struct Session {
 
 /// What decides which session is meant.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct SessionPlace<'a> {
     /// The options, which may name it.
     pub options: &'a SessionOptions,
     /// The environment, which may say where the folder is.
@@ -67,7 +67,7 @@ impl Session {
     ///
     /// # Errors
     /// Fails if the name can't be that of a file.
-    pub fn find(place: Place) -> Result<Self> {
+    pub fn find(place: SessionPlace) -> Result<Self> {
         let name = match &place.options.name {
             Some(given) if is_name(&given.text) => given.text.clone(),
             Some(given) => {
@@ -86,7 +86,7 @@ impl Session {
     ///
     /// # Errors
     /// As `find`. Also fails if there are several.
-    pub fn of_job(place: Place) -> Result<Self> {
+    pub fn of_job(place: SessionPlace) -> Result<Self> {
         let mut session = Self::find(place)?;
         // Without a CI, another session may belong to another program.
         if place.ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
@@ -159,7 +159,7 @@ impl Session {
     ///
     /// # Errors
     /// As `find`.
-    pub fn for_new_token(place: Place) -> Result<Self> {
+    pub fn for_new_token(place: SessionPlace) -> Result<Self> {
         let mut session = Self::find(place)?;
         if is_of_exec(place.options.name.as_ref()) {
             DEFAULT.clone_into(&mut session.name);
