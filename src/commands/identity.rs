@@ -3,14 +3,14 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::CommandSpec;
 use crate::api::IdentityMapping;
 use crate::api::claims::{seconds, text};
 use crate::credential::Identity;
 use crate::credential::mapping::{Difference, oddities};
-use crate::deliver::{self, pretty};
+use crate::deliver::{self, object, pretty};
 use crate::error::{Error, Result};
 use crate::io::clock::{self, Timestamp, in_words, local_and_relative};
 use crate::io::without_commands;
@@ -170,15 +170,6 @@ fn verdict(Verdict { mapping, differs, is_used, lacks, risks }: &Verdict) -> Val
 
 fn texts(texts: &[String]) -> Value {
     Value::Array(texts.iter().map(|text| text.as_str().into()).collect())
-}
-
-/// An object with these fields. `json!` takes more of the program.
-fn object(fields: Vec<(&str, Value)>) -> Value {
-    let mut object = Map::new();
-    for (name, value) in fields {
-        object.insert(name.to_owned(), value);
-    }
-    object.into()
 }
 
 /// What an admin does to create the mapping.

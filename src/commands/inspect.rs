@@ -1,7 +1,7 @@
 //! `inspect`: shows a token's claims and, with `--online`, what the platform knows of it. Never shows the token.
 
 use redact::Secret;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::CommandSpec;
 use crate::api::claims::{Claims, claims, user};
@@ -80,13 +80,13 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
 
 fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
     let end = claims.get("exp").and_then(Value::as_u64).and_then(|at| Timestamp::from_secs(at).rfc3339());
-    let mut shown = json!({ "claims": claims });
-    if let Some(fields) = shown.as_object_mut() {
-        fields.extend(user(claims).map(|user| ("username".to_owned(), user.into())));
-        fields.extend(end.map(|end| ("expires_at".to_owned(), end.into())));
-        fields.extend(known.map(|known| ("platform".to_owned(), known.into())));
-    }
-    deliver::pretty(&shown)
+    let fields = [
+        ("claims", Some(claims.clone().into())),
+        ("username", user(claims).map(Value::from)),
+        ("expires_at", end.map(Value::from)),
+        ("platform", known.map(Value::from)),
+    ];
+    deliver::pretty(&deliver::object(fields.into_iter().filter_map(|(name, value)| Some((name, value?)))))
 }
 
 fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>) -> String {

@@ -1,7 +1,5 @@
 //! `status`: shows what the session remembers: its token, how it was issued and is renewed, and what holds it. Asks nobody.
 
-use serde_json::{Map, Value};
-
 use super::CommandSpec;
 use crate::credential::Issuing;
 use crate::deliver;
@@ -35,9 +33,8 @@ fn run(cx: &Context) -> Result<u8> {
     };
     let rows = rows(cx, &session, &state, stored);
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {
-        let fields: Map<String, Value> =
-            rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into()))).collect();
-        deliver::pretty(&fields)
+        let fields = rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into())));
+        deliver::pretty(&deliver::object(fields))
     } else {
         deliver::table(rows)
     })?;
