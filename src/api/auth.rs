@@ -55,7 +55,7 @@ impl SecretHeader {
 pub enum Auth {
     /// An access or reference token, as `Authorization: Bearer`.
     Bearer(Secret),
-    /// The headers that the platform's SSH server gave.
+    /// These headers: those that the platform's SSH server gave, or what a CI's own service wants.
     Headers(Vec<SecretHeader>),
     /// An identity token: the body of an exchange holds it, and no header.
     Identity(Secret),

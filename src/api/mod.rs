@@ -2,6 +2,7 @@
 
 mod address;
 mod auth;
+pub mod claims;
 mod exchange;
 mod failure;
 pub mod fuzzing;
@@ -34,12 +35,13 @@ use retry::RetryPolicy;
 
 pub use address::PlatformUrl;
 pub use auth::{Auth, SecretHeader};
+pub use claims::Claims;
 pub use exchange::ExchangeRequest;
 pub use http::{Clients, Http};
 pub use provider::{IdentityMapping, Provider, provider_name};
 pub use retry::{InFlight, LEFT_BEHIND, LEFT_BY_EXCHANGE, RetryBudget};
 pub use scope::quoted_groups;
-pub use token::{Claims, IssuedToken, claims, user_name};
+pub use token::IssuedToken;
 pub use token_request::{TokenRequest, max_life, project_key};
 pub use transport::{Route, Transport, client_certificate};
 

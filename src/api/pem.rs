@@ -1,7 +1,7 @@
 //! Certificates and private keys as they are given: PEM in a file, or as a value for a CI that has no files.
 
 use std::fmt::Display;
-use std::io::Read;
+use std::path::Path;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -15,6 +15,7 @@ use rustls::sign::SigningKey;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::{Error, Result};
+use crate::io::{read_file, text_of};
 use crate::options::{InputValue, shown};
 
 /// More than any system's bundle of CA certificates, in bytes.
@@ -77,9 +78,6 @@ impl<'g> Pem<'g> {
             Form::File => pem.read_file()?,
             Form::Value => pem.read_value()?,
         };
-        if bytes.len() as u64 > LONGEST {
-            return Err(pem.wrong(format!("is larger than {} MiB", LONGEST >> 20), pem.right()));
-        }
         // A sequence with a length of several bytes, or one that begins with a version.
         if bytes.starts_with(&[0x30]) && (matches!(bytes.get(1), Some(0x81..=0x84)) || bytes.get(2..4) == Some(&[2, 1])) {
             return Err(pem.der(&bytes));
@@ -87,8 +85,7 @@ impl<'g> Pem<'g> {
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Err(pem.wrong("is text in UTF-16", "Save it as plain ASCII or UTF-8."));
         }
-        let text = std::str::from_utf8(&bytes).map_err(|_| pem.wrong("holds no text in UTF-8", pem.right()))?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = text_of(&bytes).ok_or_else(|| pem.wrong("holds no text in UTF-8", pem.right()))?;
         if text.trim().is_empty() {
             return Err(pem.wrong("is empty", pem.right()));
         }
@@ -100,10 +97,8 @@ impl<'g> Pem<'g> {
     }
 
     fn read_file(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let mut bytes = Zeroizing::new(Vec::new());
-        let read = std::fs::File::open(&self.given.text).and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes));
-        read.map_err(|error| self.given.wrong(format!("can't read {}: {error}", self.subject()), self.right()))?;
-        Ok(bytes)
+        let read = read_file(Path::new(&self.given.text), LONGEST);
+        read.map_err(|error| self.given.wrong(format!("can't read {}: {error}", self.subject()), self.right()))
     }
 
     fn read_value(&self) -> Result<Zeroizing<Vec<u8>>> {

@@ -1,6 +1,5 @@
 //! TLS to one host: whom to trust, and what to show.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -13,7 +12,7 @@ use rustls_platform_verifier::Verifier;
 use super::pem::{Form, Pem, Wanted};
 use super::transport::Route;
 use crate::error::{Error, Kind, Result};
-use crate::io::{Console, Environment};
+use crate::io::{Console, Environment, sorted};
 use crate::options::{InputValue, Source};
 
 /// What checks the certificates of every host of a process. A system has hundreds of CA certificates, and one reading is enough.
@@ -75,9 +74,7 @@ impl Trust {
 
 /// The CA certificates that jf trusts: every file of `security/certs` in its folder. What is wrong there is not ours to refuse.
 fn of_jf(environment: &Environment, console: &Console) -> Vec<CertificateDer<'static>> {
-    let folder = |name: &str| environment.os(name).filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
-    let Some(jf) = folder("JFROG_CLI_HOME_DIR").or_else(|| Some(folder(home)?.join(".jfrog"))) else { return Vec::new() };
+    let Some(jf) = environment.folder_of_jf() else { return Vec::new() };
     let folder = jf.join("security").join("certs");
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -87,11 +84,10 @@ fn of_jf(environment: &Environment, console: &Console) -> Vec<CertificateDer<'st
             return Vec::new();
         }
     };
-    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    files.sort();
+    let files = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());
     let mut found = Vec::new();
-    for file in files {
-        let given = InputValue { text: file.display().to_string(), source: Source::Variable("jf's CA certificates".into()) };
+    for text in sorted(files.map(|file| file.display().to_string())) {
+        let given = InputValue { text, source: Source::Named("jf's CA certificates".into()) };
         match Pem::read(&given, Form::File, Wanted::Authorities).and_then(|pem| pem.certificates()) {
             Ok(certificates) => found.extend(certificates),
             Err(error) => console.warn(&error.to_string()),

@@ -1,11 +1,10 @@
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use redact::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::claims::{claims, seconds, user};
 use super::is_id;
 use crate::io::clock::{self, Timestamp};
 
@@ -56,7 +55,7 @@ impl IssuedToken {
         let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let access_token = Secret::new(text("access_token")).ok()?;
         let claims = claims(&access_token);
-        let claim = |name| seconds(claims.as_ref()?.get(name)?);
+        let claim = |name| seconds(claims.as_ref()?, name);
         let life = || Some(claim("exp")?.saturating_sub(claim("iat")?));
         let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
         Some(Self {
@@ -94,40 +93,11 @@ impl IssuedToken {
         if self.user.is_some() {
             return self.user.clone();
         }
-        claims(&self.access_token)?.get("sub")?.as_str().map(|subject| user_name(subject).to_owned())
+        user(&claims(&self.access_token)?).map(str::to_owned)
     }
 
     /// All its secrets.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         [Some(&self.access_token), self.reference_token.as_ref(), self.refresh_token.as_ref()].into_iter().flatten()
-    }
-}
-
-/// A number of seconds; a fraction is dropped.
-fn seconds(value: &Value) -> Option<u64> {
-    value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))
-}
-
-/// The claims of a token, not verified: that is up to the platform. A reference token (base64 of `reftkn:01:<expiry>:<random>`) only tells
-/// when it expires. `None` if it is neither an access token nor a reference token.
-#[must_use]
-pub fn claims(token: &Secret) -> Option<Claims> {
-    if let Ok(claims) = jsonwebtoken::dangerous::insecure_decode_claims(token.expose()) {
-        return Some(claims);
-    }
-    let text = String::from_utf8(STANDARD.decode(token.expose()).ok()?).ok()?;
-    let expiry: u64 = text.strip_prefix("reftkn:01:")?.split(':').next()?.parse().ok()?;
-    Some([("exp".to_owned(), expiry.into())].into_iter().filter(|_| expiry != 0).collect())
-}
-
-/// What a token says about itself.
-pub type Claims = Map<String, Value>;
-
-/// The user in a subject: `jfac@<id>/users/<name>`, `jfrt@<id>/users/<name>` or, for OIDC, any text.
-#[must_use]
-pub fn user_name(subject: &str) -> &str {
-    match subject.rsplit_once('/') {
-        Some((_, name)) if subject.starts_with("jfrt@") || subject.contains("/users/") => name,
-        _ => subject,
     }
 }

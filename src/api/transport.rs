@@ -32,7 +32,8 @@ struct ClientCertificate {
 }
 
 impl Transport {
-    /// Reads what was given. `brought` are the files of a client certificate and its key that come with the credential. Nothing is read from the disk but files that were named.
+    /// Reads what was given. `brought` are the files of a client certificate and its key that come with the credential. Nothing is read from the
+    /// disk but files that were named.
     ///
     /// # Errors
     /// Fails if some of it can't be read, or can't be used.

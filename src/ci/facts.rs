@@ -6,7 +6,7 @@ use redact::Secret;
 use reqwest::Url;
 
 use super::{Ci, IdToken, JobContext, JobHome, Recognise, none_known};
-use crate::io::{Environment, LogStyle};
+use crate::io::{Environment, LogStyle, sorted};
 
 /// What is known of a CI.
 pub struct Facts {
@@ -107,9 +107,8 @@ pub fn variable(environment: &Environment, name: &str, audience: &'static str) -
 /// The identity token in the variable that is meant for a JFrog platform, where the job gives the variables their names: the only one
 /// whose name begins with `ours`, else the only one. `None` if there is none.
 pub fn one_variable(environment: &Environment, is_such: impl Fn(&str) -> bool, ours: &str, audience: &'static str) -> Option<IdToken> {
-    let mut all: Vec<_> = environment.names("").filter(|name| is_such(name) && text(environment, name).is_some_and(is_jwt)).collect();
-    all.sort_unstable();
-    all.dedup();
+    let all = environment.names("").filter(|name| is_such(name) && text(environment, name).is_some_and(is_jwt));
+    let all = sorted(all.map(str::to_owned));
     let mut of_us = all.iter().filter(|name| name.starts_with(ours));
     match (all.as_slice(), of_us.next(), of_us.next()) {
         ([name], ..) | (_, Some(name), None) => variable(environment, name, audience),

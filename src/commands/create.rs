@@ -6,7 +6,7 @@ use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
 use crate::credential::Issuing;
-use crate::deliver::{Place, Targets, for_people, for_the_step};
+use crate::deliver::{Destination, Targets, for_people, for_the_step};
 use crate::error::{Error, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
@@ -33,12 +33,12 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// Tokens with a shorter life can't be revoked, unless the platform is configured otherwise.
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
-        return Ok(rehearse(cx, request).map(|()| 0)?);
+        return rehearse(cx, request).map(|()| 0);
     }
-    Ok(create(cx, request).map(|()| 0)?)
+    create(cx, request).map(|()| 0)
 }
 
 /// Says what would be asked, by which credential and why, and prints the bodies of the requests.
@@ -157,7 +157,7 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
         // Nobody reads a summary here, so don't read the file of the time zone for one.
         return Ok(());
     }
-    places.extend(session.map(|session| Place::Session(session.name().to_owned())));
+    places.extend(session.map(|session| Destination::Session(session.name().to_owned())));
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
     let used = cx.options.token.of_others();
     if format.is_none() {

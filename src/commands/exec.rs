@@ -35,7 +35,7 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
 #[expect(clippy::unnecessary_wraps, reason = "as every command")]
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     Ok(exec(cx).unwrap_or_else(|error| {
         let code = match error.kind() {
             Kind::NotFound => NOT_FOUND,
@@ -43,7 +43,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
             Kind::Interrupted(_) => error.kind().exit_code(),
             _ => OWN_FAILURE,
         };
-        cx.report(error);
+        cx.report(&error);
         code
     }))
 }
@@ -79,7 +79,7 @@ fn exec(cx: &Context) -> Result<u8> {
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
     let mut failed = false;
     if let Err(error) = &ended.session {
-        cx.report(error.clone());
+        cx.report(error);
         failed = cx.options.session.revoke == Revoke::Strict;
     }
     let code = ended.exit_code(cx)?;

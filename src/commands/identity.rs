@@ -3,14 +3,15 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::CommandSpec;
 use crate::api::IdentityMapping;
+use crate::api::claims::{seconds, text};
 use crate::credential::Identity;
-use crate::credential::mapping::{Difference, oddities, text};
-use crate::deliver::{self, pretty};
-use crate::error::Error;
+use crate::credential::mapping::{Difference, oddities};
+use crate::deliver::{self, object, pretty};
+use crate::error::{Error, Result};
 use crate::io::clock::{self, Timestamp, in_words, local_and_relative};
 use crate::io::without_commands;
 use crate::lifecycle::Context;
@@ -32,11 +33,11 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Table);
     let mut mapping = new_mapping(cx)?;
     if format == Format::Terraform && mapping.is_none() {
-        return Err(Error::input("--format terraform is for an identity mapping", "Give its name: --mapping NAME.").into());
+        return Err(Error::input("--format terraform is for an identity mapping", "Give its name: --mapping NAME."));
     }
     let identity = identity(cx)?;
     for odd in oddities(&identity.claims) {
@@ -65,7 +66,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
         found.and_then(|found| found.refusal())
     };
     match together(identity.problems).or(refusal) {
-        Some(error) => Err(error.into()),
+        Some(error) => Err(error),
         None => Ok(0),
     }
 }
@@ -77,13 +78,13 @@ fn together(problems: Vec<Error>) -> Option<Error> {
 
 fn as_table(cx: &Context, identity: &Identity, found: Option<&LookUp>) -> String {
     let (now, zone) = (cx.now(), clock::zone(&cx.environment));
-    let seconds = |name: &str| identity.claims.get(name).and_then(Value::as_u64).map(Timestamp::from_secs);
+    let time = |name: &str| seconds(&identity.claims, name).map(Timestamp::from_secs);
     let shown = |name: &str, value: &Value| match (name, value.as_u64(), value) {
         ("iat" | "nbf" | "exp", Some(at), _) => local_and_relative(Timestamp::from_secs(at), now, &zone),
         (_, _, Value::Array(values)) => values.iter().map(text).collect::<Vec<_>>().join(" "),
         _ => text(value),
     };
-    let life = seconds("exp").map(|end| in_words(end.since(seconds("iat").or(seconds("nbf")).unwrap_or(now))));
+    let life = time("exp").map(|end| in_words(end.since(time("iat").or(time("nbf")).unwrap_or(now))));
     let again = if identity.is_lasting { "can be asked for" } else { "can't be asked for: nothing is renewed once this one has expired" };
     let mut rows = vec![
         ("identity token".to_owned(), Some(format!("from {}", identity.place))),
@@ -133,7 +134,7 @@ fn judgement(verdict: &Verdict) -> String {
 }
 
 fn as_json(identity: &Identity, found: Option<&LookUp>) -> String {
-    let end = identity.claims.get("exp").and_then(Value::as_u64).and_then(|at| Timestamp::from_secs(at).rfc3339());
+    let end = seconds(&identity.claims, "exp").and_then(|at| Timestamp::from_secs(at).rfc3339());
     let problems = identity.problems.iter().map(|problem| Value::from(problem.to_string())).collect();
     let mut fields = vec![
         ("claims", identity.claims.clone().into()),
@@ -171,17 +172,8 @@ fn texts(texts: &[String]) -> Value {
     Value::Array(texts.iter().map(|text| text.as_str().into()).collect())
 }
 
-/// An object with these fields. `json!` takes more of the program.
-fn object(fields: Vec<(&str, Value)>) -> Value {
-    let mut object = Map::new();
-    for (name, value) in fields {
-        object.insert(name.to_owned(), value);
-    }
-    object.into()
-}
-
 /// What an admin does to create the mapping.
-fn recipe(cx: &Context, mapping: &IdentityMapping, about: &str) -> crate::error::Result<String> {
+fn recipe(cx: &Context, mapping: &IdentityMapping, about: &str) -> Result<String> {
     let (path, about) = (mapping.path(), without_commands(about));
     let url = cx.platform()?.map_or_else(|| format!("$JF_URL{path}"), |platform| platform.endpoint(&path));
     Ok(format!(

@@ -1,10 +1,11 @@
 //! `inspect`: shows a token's claims and, with `--online`, what the platform knows of it. Never shows the token.
 
 use redact::Secret;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::CommandSpec;
-use crate::api::{Auth, Claims, PlatformUrl, claims, user_name};
+use crate::api::claims::{Claims, claims, user};
+use crate::api::{Auth, PlatformUrl};
 use crate::credential::Credential;
 use crate::deliver;
 use crate::error::{Error, Kind, Result};
@@ -27,7 +28,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     let (token, platform) = token(cx)?;
     let claims = claims(&token).ok_or_else(|| {
         Error::input(
@@ -79,13 +80,13 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
 
 fn print_json(claims: &Claims, known: Option<Map<String, Value>>) -> String {
     let end = claims.get("exp").and_then(Value::as_u64).and_then(|at| Timestamp::from_secs(at).rfc3339());
-    let mut shown = json!({ "claims": claims });
-    if let Some(fields) = shown.as_object_mut() {
-        fields.extend(user(claims).map(|user| ("username".to_owned(), user.into())));
-        fields.extend(end.map(|end| ("expires_at".to_owned(), end.into())));
-        fields.extend(known.map(|known| ("platform".to_owned(), known.into())));
-    }
-    deliver::pretty(&shown)
+    let fields = [
+        ("claims", Some(claims.clone().into())),
+        ("username", user(claims).map(Value::from)),
+        ("expires_at", end.map(Value::from)),
+        ("platform", known.map(Value::from)),
+    ];
+    deliver::pretty(&deliver::object(fields.into_iter().filter_map(|(name, value)| Some((name, value?)))))
 }
 
 fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>) -> String {
@@ -99,7 +100,7 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
     // What is no time is shown as it is.
     let time = |value: &Value| value.as_u64().map_or_else(|| text(value), |at| local_and_relative(Timestamp::from_secs(at), now, &zone));
     let mut rows = vec![
-        ("user".to_owned(), user(claims)),
+        ("user".to_owned(), user(claims).map(str::to_owned)),
         ("subject".to_owned(), claim("sub")),
         ("scope".to_owned(), claim("scp")),
         ("audience".to_owned(), claim("aud")),
@@ -114,8 +115,4 @@ fn print_table(cx: &Context, claims: &Claims, known: Option<Map<String, Value>>)
     let platform = known.into_iter().flatten();
     rows.extend(platform.map(|(name, value)| (format!("platform: {}", name.replace('_', " ")), Some(time_or_text(&name, &value)))));
     deliver::table(rows)
-}
-
-fn user(claims: &Claims) -> Option<String> {
-    claims.get("sub").and_then(Value::as_str).map(|subject| user_name(subject).to_owned())
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::CommandSpec;
 use crate::deliver::Targets;
+use crate::error::Result;
 use crate::lifecycle::keep::{KEEP, keep, talk_to_log};
 use crate::lifecycle::{Context, Launch, Role, TokenSource, add_files};
 use crate::options::table::{
@@ -42,7 +43,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     let renewal = &cx.options.renewal;
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
@@ -63,5 +64,5 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     };
     talk_to_log(cx, PathBuf::from(&log.text));
     let kept = keep(cx, &session, &targets, launch.until, Role::LoggedKeeper);
-    Ok(kept.map_or_else(|error| cx.report(error), |()| 0))
+    Ok(kept.map_or_else(|error| cx.report(&error), |()| 0))
 }

@@ -1,11 +1,9 @@
 //! `status`: shows what the session remembers: its token, how it was issued and is renewed, and what holds it. Asks nobody.
 
-use serde_json::{Map, Value};
-
 use super::CommandSpec;
 use crate::credential::Issuing;
 use crate::deliver;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::lifecycle::Context;
 use crate::options::table::{FORMAT, SESSION};
@@ -26,18 +24,17 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> Result<u8> {
     let session = cx.session_of_job()?;
     let state = session.read()?;
     let Some(stored) = &state.current else {
         let what = format!("the session '{}' holds no token", session.name());
-        return Err(Error::new(Kind::NoCredential, what, "Issue one first: jf-token create, outside a CI with --session.").into());
+        return Err(Error::new(Kind::NoCredential, what, "Issue one first: jf-token create, outside a CI with --session."));
     };
     let rows = rows(cx, &session, &state, stored);
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {
-        let fields: Map<String, Value> =
-            rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into()))).collect();
-        deliver::pretty(&fields)
+        let fields = rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into())));
+        deliver::pretty(&deliver::object(fields))
     } else {
         deliver::table(rows)
     })?;

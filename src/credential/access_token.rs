@@ -2,7 +2,8 @@
 
 use redact::Secret;
 
-use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place};
+use super::reading::{check_replaced, read_file, read_stdin};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, KindOfCredential};
 use crate::api::{Auth, PlatformUrl};
 use crate::error::Result;
 use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE, ACCESS_TOKEN_STDIN, OURS};
@@ -41,25 +42,22 @@ impl CredentialSource for AccessToken {
 ///
 /// # Errors
 /// Fails if two sources of the same precedence give one, if it can't be read, or if it can't be a token.
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let options = &place.options.credential;
-    let mut given: Vec<_> = KIND.named_by.iter().filter_map(|option| Some((options.get(option)?, *option))).collect();
+    let given = || KIND.named_by.iter().filter_map(|option| Some((options.get(option)?, *option)));
     // Among variables, ours was meant for us.
-    let is_ours = |given: &InputValue| matches!(&given.source, Source::Variable(name) if !name.starts_with(OURS));
-    given.sort_by_key(|(given, _)| (given.source.rank(), is_ours(given)));
-    let Some((first, option)) = given.first() else { return Err(super::report::none(place)) };
-    if let Some((second, _)) = given.get(1)
-        && second.source.rank() == first.source.rank()
-        && is_ours(second) == is_ours(first)
-    {
+    let is_foreign = |given: &InputValue| matches!(&given.source, Source::Variable(name) if !name.starts_with(OURS));
+    let rank = |given: &InputValue| (given.source.rank(), is_foreign(given));
+    let Some((first, option)) = given().min_by_key(|(given, _)| rank(given)) else { return Err(super::report::none(place)) };
+    if let Some((second, _)) = given().find(|(second, other)| other.name != option.name && rank(second) == rank(first)) {
         return Err(first.wrong(format!("{} gives a credential too", second.source), "Give one of them."));
     }
     let text = match option.name {
-        name if name == ACCESS_TOKEN_FILE.name => super::read_file(first, "access token")?,
-        name if name == ACCESS_TOKEN_STDIN.name => super::read_stdin(first, place.stdin, "access token")?,
+        name if name == ACCESS_TOKEN_FILE.name => read_file(first, "access token")?,
+        name if name == ACCESS_TOKEN_STDIN.name => read_stdin(first, place.stdin, "access token")?,
         _ => first.text.clone().into(),
     };
-    super::check_replaced(first, &text)?;
+    check_replaced(first, &text)?;
     let secret =
         Secret::new(&text).map_err(|why| first.wrong(format!("the token {why}"), "Give one whole access token, or reference token."))?;
     if secret.expose().starts_with("AKCp") {

@@ -3,7 +3,7 @@
 
 use redact::Secret;
 
-use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, Issuing, KindOfCredential};
 use crate::api::{Auth, PlatformUrl};
 use crate::error::{Error, Result};
 use crate::options::table::{CLIENT_CERT, CLIENT_CERT_KEY, CLIENT_CERT_KEY_PATH, CLIENT_CERT_PATH};
@@ -50,7 +50,7 @@ pub fn given(options: &CredentialOptions) -> Option<Source> {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "as of every kind")]
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let source = given(&place.options.credential).unwrap_or_else(|| Source::Variable(CLIENT_CERT_PATH.variable.into()));
     Ok(Credential { from: Box::new(Certificate), kind: &KIND, source })
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use redact::{Secret, one_line, without, without_tokens};
 use zeroize::Zeroizing;
 
-use super::{Asking, LONGEST};
+use super::Asking;
+use super::reading::LONGEST;
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::options::table;
 use crate::os;

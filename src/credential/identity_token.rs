@@ -2,33 +2,30 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use redact::{Secret, one_line, without_tokens};
+use redact::Secret;
 use reqwest::Url;
 use serde_json::Value;
-use zeroize::Zeroizing;
 
-use super::{Asking, Place, check_replaced, command, read_file, read_stdin};
-use crate::api::{Claims, PlatformUrl, claims};
+use super::reading::{check_replaced, is_lasting_file, read_file, read_stdin};
+use super::{Asking, CredentialPlace, command};
+use crate::api::PlatformUrl;
+use crate::api::claims::{self, Claims, audiences, claims, header, seconds};
 use crate::ci::{IdToken, IdTokenRequest};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{Timestamp, in_words};
 use crate::options::table::{OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE, OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR};
-use crate::options::{self, InputValue, shown};
+use crate::options::{InputValue, Source, shown};
 use crate::os;
 
 /// How long a command may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much the clocks of a CI and of this machine may differ.
 const SKEW: Duration = Duration::from_secs(60);
-/// How much of a claim is shown, in characters.
-const LONGEST_CLAIM: usize = 200;
 const EXPIRED: &str = "has expired";
 const WHAT: &str = "identity token";
 
 /// Where the identity token comes from.
-pub enum Source {
+pub enum IdentitySource {
     /// A file, which others may rewrite.
     File(InputValue),
     /// One that can't be asked for again.
@@ -50,18 +47,17 @@ pub enum Source {
 
 const BY_WHOEVER: &str = "where the token is made";
 
-impl Source {
+impl IdentitySource {
     /// Finds it: what the user named, else the CI's own way, else what jf's tools left.
     ///
     /// # Errors
     /// Fails if it was named and can't be read.
-    pub fn find(place: &mut Place, audience: Option<&str>) -> Result<Self> {
+    pub fn find(place: &mut CredentialPlace, audience: Option<&str>) -> Result<Self> {
         let options = &place.options.credential;
         let named = [&OIDC_TOKEN_ID, &OIDC_TOKEN_FILE, &OIDC_TOKEN_STDIN, &OIDC_TOKEN_COMMAND, &OIDC_TOKEN_VAR];
         let named = named.into_iter().filter_map(|option| Some((option, options.get(option)?)));
         // jf's tools pass one on in a variable, where it may be left from an earlier step.
-        let named =
-            named.filter(|(option, given)| option.name != OIDC_TOKEN_ID.name || !matches!(given.source, options::Source::Variable(_)));
+        let named = named.filter(|(option, given)| option.name != OIDC_TOKEN_ID.name || !matches!(given.source, Source::Variable(_)));
         let Some((option, given)) = named.min_by_key(|(_, given)| given.source.rank()) else {
             return Ok(Self::of_the_ci(place, audience));
         };
@@ -75,7 +71,7 @@ impl Source {
             name if name == OIDC_TOKEN_FILE.name => {
                 let (source, place) = (Self::File(given.clone()), shown(&given.text));
                 let token = source.read_file()?;
-                let can_be_read_again = super::is_lasting_file(given);
+                let can_be_read_again = is_lasting_file(given);
                 Ok(if can_be_read_again { source } else { Self::Once { place, variable: None, token, audience: BY_WHOEVER } })
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
@@ -90,8 +86,8 @@ impl Source {
     }
 
     /// The CI's own way, else what jf's tools left.
-    pub fn of_the_ci(place: &Place, audience: Option<&str>) -> Self {
-        let left = place.options.credential.get(&OIDC_TOKEN_ID).filter(|given| matches!(given.source, options::Source::Variable(_)));
+    pub fn of_the_ci(place: &CredentialPlace, audience: Option<&str>) -> Self {
+        let left = place.options.credential.get(&OIDC_TOKEN_ID).filter(|given| matches!(given.source, Source::Variable(_)));
         let left = || left.and_then(|given| Some((given.source.to_string(), Secret::new(&given.text).ok()?)));
         match place.ci.id_token(audience) {
             IdToken::Variable { name, token, audience } => Self::Once { place: name.clone(), variable: Some(name), token, audience },
@@ -213,7 +209,7 @@ impl Source {
     }
 }
 
-const OF_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
+const SET_BY_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
 
 /// The origin of the CI's own service.
 fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> {
@@ -221,14 +217,14 @@ fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> 
         let what = format!("{}, the CI's address for identity tokens, {why}", request.variables.first().unwrap_or(&"the CI's"));
         Error::new(Kind::NoCredential, what, help)
     };
-    let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", OF_THE_CI))?;
+    let url = Url::parse(&request.url).map_err(|_| wrong("is not a URL", SET_BY_THE_CI))?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(wrong("holds a user or a password", OF_THE_CI));
+        return Err(wrong("holds a user or a password", SET_BY_THE_CI));
     }
-    let given = InputValue { text: url.origin().ascii_serialization(), source: options::Source::Variable("the CI".into()) };
+    let given = InputValue { text: url.origin().ascii_serialization(), source: Source::Named("the CI".into()) };
     PlatformUrl::new(&given, insecure_http).map_err(|error| match url.scheme() {
         "http" => wrong("is plain http to another machine", error.help()),
-        _ => wrong("does not begin with https://", OF_THE_CI),
+        _ => wrong("does not begin with https://", SET_BY_THE_CI),
     })
 }
 
@@ -311,38 +307,16 @@ impl IdentityToken {
     }
 
     fn time(&self, name: &str) -> Option<Timestamp> {
-        let value = self.claims.get(name)?;
-        let seconds = value.as_u64().or_else(|| Some(Duration::try_from_secs_f64(value.as_f64()?).ok()?.as_secs()))?;
-        Some(Timestamp::from_secs(seconds))
+        seconds(&self.claims, name).map(Timestamp::from_secs)
     }
 
     /// What one needs to know to mend an identity mapping: who issued it for whom, and the CI's own claims.
     pub fn summary(&self, ci: &[&str]) -> String {
-        let shown_claim = |name: &&str| {
-            let value = self.claims.get(*name)?;
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            let text: String = without_tokens(&one_line(&text)).chars().take(LONGEST_CLAIM).collect();
-            Some(format!("{name}={text}"))
-        };
+        let shown_claim = |name: &&str| Some(format!("{name}={}", claims::shown(self.claims.get(*name)?)));
         ["iss", "aud", "sub"].iter().chain(ci).filter_map(shown_claim).collect::<Vec<_>>().join(", ")
     }
 }
 
 fn bad(place: &str, why: &str, help: &str) -> Error {
     Error::new(Kind::NoCredential, format!("the identity token in {place} {why}"), help)
-}
-
-/// Whom a token is for.
-pub fn audiences(claims: &Claims) -> Vec<&str> {
-    match claims.get("aud") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn header(token: &Secret) -> Option<Claims> {
-    let (header, rest) = token.expose().split_once('.')?;
-    rest.contains('.').then_some(())?;
-    serde_json::from_slice(&Zeroizing::new(URL_SAFE_NO_PAD.decode(header).ok()?)).ok()
 }

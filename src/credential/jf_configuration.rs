@@ -4,6 +4,7 @@
 mod decryption;
 mod parse;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use redact::{Secret, one_line};
@@ -11,10 +12,11 @@ use zeroize::Zeroizing;
 
 use self::decryption::Key;
 use self::parse::{Entry, LONGEST, parse_export, parse_file};
-use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
-use crate::api::{Auth, PlatformUrl, claims, user_name};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, Issuing, KindOfCredential};
+use crate::api::claims::{claims, user_name};
+use crate::api::{Auth, PlatformUrl};
 use crate::error::{Error, Kind, Result};
-use crate::io::Environment;
+use crate::io::{Environment, HOME_OF_JF, sorted};
 use crate::options::table::{EXPORTED, SERVER_ID};
 use crate::options::{InputValue, Source, shown};
 use crate::os;
@@ -28,8 +30,6 @@ pub const KIND: KindOfCredential = KindOfCredential {
     find,
 };
 
-/// The variable that names jf's folder.
-const HOME_OF_JF: &str = "JFROG_CLI_HOME_DIR";
 /// The names of jf's file, the newest first. A later jf reads an older one.
 const FILES: [&str; 2] = ["jfrog-cli.conf.v6", "jfrog-cli.conf.v5"];
 /// How many servers a message lists.
@@ -87,7 +87,7 @@ impl CredentialSource for Server {
 
 /// What counts though no option names it: an exported server; outside a CI jf's default one, where no other credential was given. In a CI that
 /// one would silently take the place of a secret that is empty for a fork.
-fn unnamed(place: &Place) -> Option<Source> {
+fn unnamed(place: &CredentialPlace) -> Option<Source> {
     if let Some(name) = exported(place.environment).next() {
         return Some(Source::Export(name));
     }
@@ -101,7 +101,7 @@ fn unnamed(place: &Place) -> Option<Source> {
 ///
 /// # Errors
 /// Fails if there is none, or it holds no access token.
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let environment = place.environment;
     let named = place.options.credential.get(&SERVER_ID);
     let (found, source) = match (named, exported(environment).next()) {
@@ -119,11 +119,11 @@ pub fn exports_looked_for(environment: &Environment) -> String {
 }
 
 /// jf's default server, for a message that lists what was looked for.
-pub fn looked_for(place: &Place) -> String {
+pub fn looked_for(place: &CredentialPlace) -> String {
     if place.in_job {
         return "not looked at in a job, whose machine may have anybody's; --server-id names a server".into();
     }
-    match home(place.environment) {
+    match place.environment.folder_of_jf() {
         None => format!("neither {HOME_OF_JF} nor {} says where", os::HOME),
         Some(home) => {
             let file = home.join(FILES[0]);
@@ -135,21 +135,12 @@ pub fn looked_for(place: &Place) -> String {
 
 /// jf's files that may hold the credential.
 pub fn files(environment: &Environment) -> Vec<PathBuf> {
-    home(environment).map(|home| FILES.iter().map(|name| home.join(name)).collect()).unwrap_or_default()
-}
-
-/// jf's folder; `None` if the environment does not tell.
-fn home(environment: &Environment) -> Option<PathBuf> {
-    let folder = |name: &str| environment.os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    folder(HOME_OF_JF).or_else(|| Some(folder(os::HOME)?.join(".jfrog")))
+    environment.folder_of_jf().map(|home| FILES.iter().map(|name| home.join(name)).collect()).unwrap_or_default()
 }
 
 /// The variables that hold an exported server, in order.
 fn exported(environment: &Environment) -> impl Iterator<Item = String> {
-    let mut names: Vec<_> = environment.names(EXPORTED).filter(|name| !environment.is_blank(name)).map(str::to_owned).collect();
-    names.sort_unstable();
-    names.dedup();
-    names.into_iter()
+    sorted(environment.names(EXPORTED).filter(|name| !environment.is_blank(name)).map(str::to_owned)).into_iter()
 }
 
 /// The server of this name: an exported one, else one of jf's file.
@@ -169,7 +160,7 @@ fn named_server(environment: &Environment, given: &InputValue) -> Result<Found> 
     if let Some(error) = unreadable.into_iter().find_map(Result::err) {
         return Err(error);
     }
-    let Some(home) = home(environment) else {
+    let Some(home) = environment.folder_of_jf() else {
         return Err(no_such(given, &format!(": neither {HOME_OF_JF} nor {} says where jf's configuration is", os::HOME), &others));
     };
     let Some((file, servers)) = read_file(environment, &home, &by)? else {
@@ -194,11 +185,11 @@ fn no_such(given: &InputValue, why: &str, others: &[Found]) -> Error {
 }
 
 /// The default server; with only one server, that one.
-fn default_server(place: &Place) -> Result<Found> {
+fn default_server(place: &CredentialPlace) -> Result<Found> {
     let environment = place.environment;
     let by = Source::Configuration.to_string();
     let none = || super::report::none(place);
-    let home = home(environment).ok_or_else(none)?;
+    let home = environment.folder_of_jf().ok_or_else(none)?;
     let (file, mut entries) = read_file(environment, &home, &by)?.ok_or_else(none)?;
     if entries.len() == 1 {
         return entries.pop().ok_or_else(none);
@@ -252,21 +243,13 @@ fn read_file(environment: &Environment, home: &Path, by: &str) -> Result<Option<
 
 /// A file's content; `None` if there is none.
 fn read(file: &Path) -> std::result::Result<Option<Zeroizing<Vec<u8>>>, String> {
-    use std::io::{ErrorKind, Read};
-    let metadata = match std::fs::metadata(file) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        found => found.map_err(|error| error.to_string())?,
-    };
-    if !metadata.is_file() {
-        return Err("it is not a file".into());
+    match file.metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // Nobody named it: a pipe there would be waited for.
+        Ok(found) if !found.is_file() => return Err("it is not a file".into()),
+        _ => {}
     }
-    let mut bytes = Zeroizing::new(Vec::new());
-    let opened = std::fs::File::open(file);
-    opened.and_then(|file| file.take(LONGEST + 1).read_to_end(&mut bytes)).map_err(|error| error.to_string())?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(format!("it holds more than {} KiB", LONGEST >> 10));
-    }
-    Ok(Some(bytes))
+    crate::io::read_file(file, LONGEST).map(Some).map_err(|error| error.to_string())
 }
 
 fn shown_path(path: &Path) -> String {
@@ -296,7 +279,7 @@ impl Found {
     }
 
     /// The server, if it has an access token.
-    fn server(self, place: &Place) -> Result<Server> {
+    fn server(self, place: &CredentialPlace) -> Result<Server> {
         let Self { origin, entry, key, export } = &self;
         let platform = self.platform(place)?;
         let decrypt = |text: &str| match key {
@@ -305,7 +288,7 @@ impl Found {
         };
         let no_token = |why: &str, help: &str| Error::new(Kind::NoCredential, format!("{origin}: {why}"), help);
         let token = match entry.access_token.as_ref() {
-            Some(token) => decrypt(token.as_str())?,
+            Some(token) => decrypt(token)?,
             None if entry.ssh_key_path.is_some() => {
                 return Err(no_token(
                     "it has no access token, but an SSH key",
@@ -333,7 +316,7 @@ impl Found {
         }
         let refresh_tokens = [&entry.refresh_token, &entry.artifactory_refresh_token];
         // Encrypted by another key or not: what can't be read here can't be printed by a program that got it from here.
-        let refresh_tokens = refresh_tokens.into_iter().flatten().filter_map(|text| Secret::new(&decrypt(text.as_str()).ok()?).ok());
+        let refresh_tokens = refresh_tokens.into_iter().flatten().filter_map(|text| Secret::new(&decrypt(text).ok()?).ok());
         let key = key.as_ref().and_then(Key::of_the_environment);
         Ok(Server {
             user: user(entry, &token),
@@ -346,7 +329,7 @@ impl Found {
     }
 
     /// Its address, which only a flag or an input replaces. jf never reads `JF_URL`: which of the two is meant can't be known.
-    fn platform(&self, place: &Place) -> Result<PlatformUrl> {
+    fn platform(&self, place: &CredentialPlace) -> Result<PlatformUrl> {
         let connection = &place.options.connection;
         let given = connection.url.as_ref().map(|given| Ok((given, PlatformUrl::new(given, connection.insecure_http)?))).transpose()?;
         let origin = &self.origin;
@@ -358,7 +341,7 @@ impl Found {
             let help = "Give the platform's URL by --url, or configure it: jf c edit with --url.";
             return Err(Error::input(format!("{origin}: it has no url, which is the platform's address"), help));
         };
-        let configured = InputValue { text: url.clone(), source: Source::Variable(format!("the url of {origin}")) };
+        let configured = InputValue { text: url.to_string(), source: Source::Named(format!("the url of {origin}")) };
         let configured = PlatformUrl::new(&configured, connection.insecure_http)?;
         match given {
             Some((given, url)) if url != configured => Err(given.wrong(
@@ -375,6 +358,6 @@ fn user(entry: &Entry, token: &Secret) -> Option<String> {
     // A reference token says only when it ends.
     let subject = claims(token)?.get("sub")?.as_str()?.to_owned();
     let own = Some(user_name(&subject)).filter(|name| *name != subject);
-    let user = entry.user.as_deref().map(str::trim).filter(|user| !user.is_empty()).or(own)?;
+    let user = entry.user.as_deref().map(|user| user.trim()).or(own)?;
     Some(user.to_lowercase())
 }

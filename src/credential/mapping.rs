@@ -1,14 +1,10 @@
 //! Identity mappings: whether the claims of a job match one, which claims only this job has, and which anybody could have.
 
-use redact::{one_line, without_tokens};
 use serde_json::Value;
 
-use crate::api::{Claims, IdentityMapping, Provider};
-use crate::credential::audiences;
+use crate::api::claims::{Claims, audiences, shown, text};
+use crate::api::{IdentityMapping, Provider};
 use crate::error::{Error, Kind, Result};
-
-/// How much of a claim a message shows, in characters.
-const LONGEST: usize = 200;
 
 /// A claim that keeps a job from matching an identity mapping.
 pub struct Difference {
@@ -36,16 +32,6 @@ impl std::fmt::Display for Difference {
 }
 
 const NEW_SUB: &str = " (GitHub's sub holds ids for repositories made or renamed since 2026-07-15; repository_id and ref don't change)";
-
-/// A claim's value as text, whole.
-#[must_use]
-pub fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn shown(value: &Value) -> String {
-    without_tokens(&one_line(&text(value))).chars().take(LONGEST).collect()
-}
 
 /// The claims that keep a job from matching.
 #[must_use]
@@ -86,7 +72,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 /// The claims of which a pattern for a user or for groups is made (`{{claim}}`) and that the job does not have: the exchange then fails
 /// (documented).
 #[must_use]
-pub fn lacks(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
+pub fn missing_claims(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
     let patterns = ["username_pattern", "groups_pattern"].into_iter().filter_map(|name| mapping.token_spec.get(name)?.as_str());
     let names = patterns.flat_map(|pattern| pattern.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim())));
     names.filter(|name| !has.contains_key(*name)).map(str::to_owned).collect()
@@ -94,7 +80,7 @@ pub fn lacks(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
 
 /// Why a provider would not take a token with these claims.
 #[must_use]
-pub fn strangers(provider: &Provider, has: &Claims) -> Vec<String> {
+pub fn mismatches(provider: &Provider, has: &Claims) -> Vec<String> {
     let mut wrong = Vec::new();
     let of_token = |name: &str| has.get(name).map(shown).unwrap_or_default();
     let (issuer, iss) = (provider.issuer(), of_token("iss"));
@@ -514,6 +500,6 @@ mod tests {
     fn a_pattern_needs_its_claim() {
         let mut mapping = mapping(Claims::new());
         mapping.token_spec = object(json!({"username_pattern": "({{actor}})@x|$1", "groups_pattern": "{{ groups }}"}));
-        assert_eq!(lacks(&mapping, &object(json!({"actor": "a"}))), ["groups"]);
+        assert_eq!(missing_claims(&mapping, &object(json!({"actor": "a"}))), ["groups"]);
     }
 }

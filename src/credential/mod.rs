@@ -4,9 +4,11 @@ mod access_token;
 mod certificate;
 mod command;
 mod identity_token;
+mod issuing;
 mod jf_configuration;
 pub mod mapping;
 mod oidc;
+mod reading;
 mod report;
 mod ssh;
 
@@ -17,21 +19,21 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use redact::{HIDDEN, Secret};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+use redact::Secret;
 
-use crate::api::{Auth, Client, Clients, ExchangeRequest, InFlight, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
+use crate::api::{Auth, Client, Clients, InFlight, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
 use crate::ci::Ci;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
-use crate::options::{CredentialOptions, InputValue, Options, Source, shown, table};
+use crate::options::{CredentialOptions, InputValue, Options, Source, table};
 
-pub use identity_token::{Identity, Source as IdentitySource, audiences};
+pub use identity_token::{Identity, IdentitySource};
+pub use issuing::Issuing;
+pub use ssh::answer_ssh;
 
 /// Where a credential is looked for.
-pub struct Place<'p> {
+pub struct CredentialPlace<'p> {
     /// What was asked for.
     pub options: &'p Options,
     /// The environment variables.
@@ -99,17 +101,15 @@ struct KindOfCredential {
     /// The options that say more about it.
     details: &'static [&'static table::Opt],
     /// Where one is that no option names. It counts only if no option names a credential.
-    unnamed: fn(&Place) -> Option<Source>,
+    unnamed: fn(&CredentialPlace) -> Option<Source>,
     /// Whether it brings the platform's address.
     brings_platform: bool,
     /// Reads it.
-    find: fn(&mut Place) -> Result<Credential>,
+    find: fn(&mut CredentialPlace) -> Result<Credential>,
 }
 
 /// Every kind of credential but the last resort.
 const KINDS: [&KindOfCredential; 4] = [&access_token::KIND, &oidc::KIND, &jf_configuration::KIND, &ssh::KIND];
-
-pub use ssh::answer_ssh;
 
 /// Each kind, and the options that name it.
 pub fn kinds() -> Vec<(&'static str, Vec<&'static table::Opt>)> {
@@ -117,7 +117,7 @@ pub fn kinds() -> Vec<(&'static str, Vec<&'static table::Opt>)> {
 }
 
 /// For kinds that count only if an option names one.
-fn never(_place: &Place) -> Option<Source> {
+fn never(_place: &CredentialPlace) -> Option<Source> {
     None
 }
 
@@ -336,9 +336,8 @@ impl Credential {
     /// What it is, what gave it, and what else was given that comes after it.
     #[must_use]
     pub fn because(&self, options: &CredentialOptions) -> String {
-        let named = in_order(options);
-        let others: Vec<_> =
-            named.iter().filter(|(kind, _)| kind.name != self.kind.name).map(|(_, given)| given.source.to_string()).collect();
+        let others = in_order(options).filter(|(kind, _)| kind.name != self.kind.name);
+        let others: Vec<_> = others.map(|(_, given)| given.source.to_string()).collect();
         let before = if others.is_empty() { String::new() } else { format!(", which comes before {}", others.join(" and ")) };
         format!("{} that {} gives{before}", self.kind.name, self.source)
     }
@@ -375,69 +374,8 @@ impl Credential {
     }
 }
 
-/// How a token is issued. The session remembers it.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Issuing {
-    /// By `POST /access/api/v1/tokens`.
-    Mint(TokenRequest),
-    /// By `POST /access/api/v1/oidc/token`.
-    Exchange(ExchangeRequest),
-    /// By an exchange, whose token mints this one.
-    ExchangeAndMint {
-        /// What the identity token is exchanged for.
-        exchange: ExchangeRequest,
-        /// What is minted with that.
-        mint: TokenRequest,
-    },
-}
-
-impl Issuing {
-    /// The same without `force_revocable`, for a platform that refuses it.
-    #[must_use]
-    pub fn without_force_revocable(&self) -> Self {
-        let without = |wanted: &TokenRequest| TokenRequest { force_revocable: false, ..wanted.clone() };
-        match self {
-            Issuing::Mint(wanted) => Issuing::Mint(without(wanted)),
-            Issuing::ExchangeAndMint { exchange, mint } => Issuing::ExchangeAndMint { exchange: exchange.clone(), mint: without(mint) },
-            Issuing::Exchange(wanted) => Issuing::Exchange(wanted.clone()),
-        }
-    }
-
-    /// The bodies of the requests, in their order, without secrets.
-    #[must_use]
-    pub fn bodies(&self) -> Vec<String> {
-        let exchange = self.exchange().map(|exchange| exchange.body(HIDDEN).to_string());
-        exchange.into_iter().chain(self.request().map(TokenRequest::body)).collect()
-    }
-
-    /// The request for the token; `None` if nothing but an identity mapping says what it is.
-    #[must_use]
-    pub fn request(&self) -> Option<&TokenRequest> {
-        match self {
-            Issuing::Mint(wanted) | Issuing::ExchangeAndMint { mint: wanted, .. } => Some(wanted),
-            Issuing::Exchange(_) => None,
-        }
-    }
-
-    /// The exchange by which, or for which, it was issued.
-    #[must_use]
-    pub fn exchange(&self) -> Option<&ExchangeRequest> {
-        match self {
-            Issuing::Mint(_) => None,
-            Issuing::Exchange(exchange) | Issuing::ExchangeAndMint { exchange, .. } => Some(exchange),
-        }
-    }
-
-    /// Whether a token that is left behind ends soon by itself, so that it does little harm.
-    #[must_use]
-    pub fn ends_within_the_hour(&self) -> bool {
-        self.request().is_none_or(TokenRequest::ends_within_the_hour)
-    }
-}
-
 /// The kinds that are given with the highest precedence, each with its source. More than one is a conflict.
-fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
+fn given(place: &CredentialPlace) -> Vec<(&'static KindOfCredential, Source)> {
     let named = |kind: &'static KindOfCredential| Some((kind, kind.named(&place.options.credential)?.source.clone()));
     let mut given: Vec<_> = KINDS.into_iter().filter_map(named).collect();
     if given.is_empty() {
@@ -456,7 +394,7 @@ fn given(place: &Place) -> Vec<(&'static KindOfCredential, Source)> {
 
 /// Whether the credential that is given is of a kind that brings the platform's address. Reads no credential.
 #[must_use]
-pub fn brings_platform(place: &Place) -> bool {
+pub fn brings_platform(place: &CredentialPlace) -> bool {
     given(place).iter().any(|(kind, _)| kind.brings_platform)
 }
 
@@ -465,7 +403,7 @@ pub fn brings_platform(place: &Place) -> bool {
 ///
 /// # Errors
 /// Fails if it is invalid, or if two kinds of the same precedence are given.
-pub fn find(place: &mut Place) -> Result<Option<Credential>> {
+pub fn find(place: &mut CredentialPlace) -> Result<Option<Credential>> {
     let given = given(place);
     let Some((kind, first)) = given.first() else { return Ok(None) };
     if let Some((other, second)) = given.get(1) {
@@ -498,13 +436,13 @@ pub fn check_parts(options: &CredentialOptions) -> Result<()> {
 
 /// Why there is no credential: jf's configuration that nobody named may be wrong.
 #[must_use]
-pub fn missing(place: &mut Place) -> Error {
+pub fn missing(place: &mut CredentialPlace) -> Error {
     unusable(place).unwrap_or_else(|| report::none(place))
 }
 
 /// Why jf's configuration that nobody named does not count; `None` if it does, or there is none.
 #[must_use]
-pub fn unusable(place: &mut Place) -> Option<Error> {
+pub fn unusable(place: &mut CredentialPlace) -> Option<Error> {
     let given = given(place);
     let (kind, _) = given.first().filter(|(_, source)| *source == Source::Configuration)?;
     (kind.find)(place).err()
@@ -516,17 +454,17 @@ pub fn files(options: &CredentialOptions, environment: &Environment) -> impl Ite
 }
 
 /// The kinds that the options name, the one of the highest precedence first.
-fn in_order(options: &CredentialOptions) -> Vec<(&'static KindOfCredential, &InputValue)> {
-    let mut named: Vec<_> = KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?))).collect();
-    named.sort_by_key(|(_, given)| given.source.rank());
-    named
+fn in_order(options: &CredentialOptions) -> impl Iterator<Item = (&'static KindOfCredential, &InputValue)> {
+    let named = move || KINDS.into_iter().filter_map(|kind| Some((kind, kind.named(options)?)));
+    // An option is a flag, an input or a variable.
+    (0..=2).flat_map(move |rank| named().filter(move |(_, given)| given.source.rank() == rank))
 }
 
 /// Where the job's identity token comes from, for who only wants to know what it says: no provider need be named.
 ///
 /// # Errors
 /// Fails if it was named and can't be read.
-pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
+pub fn identity_source(place: &mut CredentialPlace) -> Result<IdentitySource> {
     let audience = place.options.credential.get(&table::OIDC_AUDIENCE).map(|given| given.text.as_str());
     IdentitySource::find(place, audience)
 }
@@ -535,7 +473,7 @@ pub fn identity_source(place: &mut Place) -> Result<IdentitySource> {
 ///
 /// # Errors
 /// Fails if it is invalid.
-pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
+pub fn access_token(place: &mut CredentialPlace) -> Result<Option<Credential>> {
     let options = &place.options.credential;
     let stdin = |option| options.get(option);
     if let (Some(given), Some(other)) = (stdin(&table::ACCESS_TOKEN_STDIN), stdin(&table::OIDC_TOKEN_STDIN)) {
@@ -550,64 +488,6 @@ pub fn access_token(place: &mut Place) -> Result<Option<Credential>> {
 /// The credential by which a token of this session was issued, where the options name none: it can be asked for again if the CI itself vouches
 /// for the job.
 #[must_use]
-pub fn remembered(issuing: &Issuing, place: &mut Place) -> Option<Credential> {
+pub fn remembered(issuing: &Issuing, place: &mut CredentialPlace) -> Option<Credential> {
     oidc::remembered(issuing.exchange()?, place)
-}
-
-/// Longer than any token, in bytes.
-const LONGEST: u64 = 1 << 16;
-
-/// Reads a file that holds a secret and nothing else. `what` is its name in a message.
-///
-/// # Errors
-/// Fails if it can't be read, or holds no text.
-fn read_file(given: &InputValue, what: &str) -> Result<Zeroizing<String>> {
-    let place = shown(&given.text);
-    let read = |bytes: &mut Vec<u8>| std::fs::File::open(&given.text).and_then(|file| file.take(LONGEST + 1).read_to_end(bytes));
-    text_of(given, &place, what, read).map_err(|error| error.with_help(&format!("Name a file that holds the {what} and nothing else.")))
-}
-
-/// Reads standard input, which holds a secret and nothing else. `what` is its name in a message.
-///
-/// # Errors
-/// Fails if it can't be read, or holds no text.
-fn read_stdin(given: &InputValue, stdin: &mut dyn Read, what: &str) -> Result<Zeroizing<String>> {
-    text_of(given, "standard input", what, |bytes| stdin.take(LONGEST + 1).read_to_end(bytes))
-}
-
-/// Whether it can be read again: a pipe, such as the shell's `<(…)`, can't.
-fn is_lasting_file(given: &InputValue) -> bool {
-    std::fs::metadata(&given.text).is_ok_and(|found| found.is_file())
-}
-
-fn text_of(
-    given: &InputValue,
-    place: &str,
-    what: &str,
-    read: impl FnOnce(&mut Vec<u8>) -> std::io::Result<usize>,
-) -> Result<Zeroizing<String>> {
-    let right = format!("It must hold the {what} and nothing else.");
-    let mut bytes = Zeroizing::new(Vec::new());
-    read(&mut bytes).map_err(|error| given.wrong(format!("can't read {place}: {error}"), &right))?;
-    if bytes.len() as u64 > LONGEST {
-        return Err(given.wrong(format!("{place} holds more than {} KiB", LONGEST >> 10), right));
-    }
-    let text = std::str::from_utf8(&bytes).map_err(|_| given.wrong(format!("{place} holds no text"), &right))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
-        return Err(given.wrong(format!("{place} is empty"), right));
-    }
-    Ok(Zeroizing::new(text.to_owned()))
-}
-
-/// Refuses the name of a variable that stands where its value should.
-///
-/// # Errors
-/// Fails if it does.
-fn check_replaced(given: &InputValue, text: &str) -> Result<()> {
-    if text.trim_start().starts_with('$') {
-        let help = "Is it set for this job, branch and environment?";
-        return Err(given.wrong("this is the name of a variable that was not replaced by its value", help));
-    }
-    Ok(())
 }

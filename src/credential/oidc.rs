@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use redact::Secret;
 
-use super::identity_token::{IdentityToken, Source};
-use super::{Asked, Asking, Credential, CredentialSource, Issuing, KindOfCredential, Place};
+use super::identity_token::{IdentitySource, IdentityToken};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, Issuing, KindOfCredential};
+use crate::api::claims::{claims, seconds};
 use crate::api::{Auth, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest};
 use crate::ci::JobContext;
 use crate::error::{Error, Kind, Result};
@@ -16,7 +17,7 @@ use crate::options::table::{
     APPLICATION_KEY, OIDC_AUDIENCE, OIDC_IDENTITY_MAPPING, OIDC_PROVIDER, OIDC_PROVIDER_TYPE, OIDC_TOKEN_COMMAND, OIDC_TOKEN_FILE,
     OIDC_TOKEN_ID, OIDC_TOKEN_STDIN, OIDC_TOKEN_VAR, Opt, REPOSITORY,
 };
-use crate::options::{self, InputValue, shown};
+use crate::options::{InputValue, Source, shown};
 
 pub const KIND: KindOfCredential = KindOfCredential {
     name: "an OIDC provider",
@@ -47,7 +48,7 @@ struct Oidc {
     request: ExchangeRequest,
     /// Whether the user asked for something that only a mint can give.
     mints: bool,
-    source: Source,
+    source: IdentitySource,
     /// The claims to show when the platform refuses.
     claims: &'static [&'static str],
     /// The exchanged token, while it is good for more requests.
@@ -56,7 +57,7 @@ struct Oidc {
     said: Mutex<String>,
 }
 
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let options = &place.options.credential;
     let Some(provider) = options.get(&OIDC_PROVIDER) else { return Err(super::report::none(place)) };
     let text = |option: &Opt| options.get(option).map(|given| given.text.clone());
@@ -75,7 +76,7 @@ fn find(place: &mut Place) -> Result<Credential> {
         repo: text(&REPOSITORY).or_else(|| of_jf("JFROG_CLI_CI_VCS_URL")).or_else(|| context.repository.clone()),
         ..of_the_job(context, &of_jf)
     };
-    options.get(&OIDC_IDENTITY_MAPPING).map(|mapping| super::check_replaced(mapping, &mapping.text)).transpose()?;
+    options.get(&OIDC_IDENTITY_MAPPING).map(|mapping| super::reading::check_replaced(mapping, &mapping.text)).transpose()?;
     let source = provider.source.clone();
     let oidc = Oidc::new(request, mints, place)?;
     Ok(Credential { from: Box::new(oidc), kind: &KIND, source })
@@ -83,7 +84,7 @@ fn find(place: &mut Place) -> Result<Credential> {
 
 /// The project of the token, else jf's own variable for it.
 fn project(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
-    let of_jf = of_jf.map(|text| InputValue { text, source: options::Source::Variable("JFROG_CLI_BUILD_PROJECT".into()) });
+    let of_jf = of_jf.map(|text| InputValue { text, source: Source::Variable("JFROG_CLI_BUILD_PROJECT".into()) });
     given.cloned().or(of_jf).as_ref().map(crate::api::project_key).transpose()
 }
 
@@ -100,7 +101,7 @@ fn of_the_job(context: JobContext, of_jf: &dyn Fn(&str) -> Option<String>) -> Ex
 
 fn name(given: &InputValue) -> Result<String> {
     let name = given.text.trim();
-    super::check_replaced(given, name)?;
+    super::reading::check_replaced(given, name)?;
     if name.is_empty() || name.contains(|c: char| c.is_control() || c == '/') {
         return Err(given.wrong(format!("'{}' is not the name of a provider", shown(name)), "Give the name that the platform lists."));
     }
@@ -108,20 +109,20 @@ fn name(given: &InputValue) -> Result<String> {
 }
 
 /// The credential of a session whose token came by this exchange.
-pub fn remembered(exchange: &ExchangeRequest, place: &mut Place) -> Option<Credential> {
-    let source = Source::of_the_ci(place, exchange.audience.as_deref());
+pub fn remembered(exchange: &ExchangeRequest, place: &mut CredentialPlace) -> Option<Credential> {
+    let source = IdentitySource::of_the_ci(place, exchange.audience.as_deref());
     source.check().ok()?;
     let oidc = Oidc::with(exchange.clone(), false, source, place);
-    Some(Credential { from: Box::new(oidc), kind: &KIND, source: options::Source::Variable(OIDC_PROVIDER.variable.into()) })
+    Some(Credential { from: Box::new(oidc), kind: &KIND, source: Source::Variable(OIDC_PROVIDER.variable.into()) })
 }
 
 impl Oidc {
-    fn new(request: ExchangeRequest, mints: bool, place: &mut Place) -> Result<Self> {
-        let source = Source::find(place, request.audience.as_deref())?;
+    fn new(request: ExchangeRequest, mints: bool, place: &mut CredentialPlace) -> Result<Self> {
+        let source = IdentitySource::find(place, request.audience.as_deref())?;
         Ok(Self::with(request, mints, source, place))
     }
 
-    fn with(request: ExchangeRequest, mints: bool, source: Source, place: &Place) -> Self {
+    fn with(request: ExchangeRequest, mints: bool, source: IdentitySource, place: &CredentialPlace) -> Self {
         Self { request, mints, source, claims: place.ci.claims(), exchanged: Mutex::default(), said: Mutex::default() }
     }
 
@@ -214,8 +215,8 @@ impl CredentialSource for Oidc {
     }
 
     fn ends(&self) -> Option<(String, Timestamp)> {
-        let Source::Once { place, token, .. } = &self.source else { return None };
-        let end = crate::api::claims(token)?.get("exp")?.as_u64()?;
+        let IdentitySource::Once { place, token, .. } = &self.source else { return None };
+        let end = seconds(&claims(token)?, "exp")?;
         Some((place.clone(), Timestamp::from_secs(end)))
     }
 
@@ -234,7 +235,7 @@ impl CredentialSource for Oidc {
 
     fn for_keeper(&self) -> Option<(&'static str, &str)> {
         match &self.source {
-            Source::Once { token, .. } => Some(("--oidc-token-stdin", token.expose())),
+            IdentitySource::Once { token, .. } => Some(("--oidc-token-stdin", token.expose())),
             _ => None,
         }
     }

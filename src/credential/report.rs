@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{KINDS, Place, jf_configuration};
+use super::{CredentialPlace, KINDS, jf_configuration};
 use crate::ci::IdToken;
 use crate::error::{Error, Kind};
 use crate::options::table::{INPUT, Opt};
 use crate::options::{CredentialOptions, Group, Source};
 
 /// The error for a missing credential. A user and a password are refused with jf's own reason.
-pub fn none(place: &Place) -> Error {
+pub fn none(place: &CredentialPlace) -> Error {
     let options = &place.options.credential;
     let what = match options.password.as_ref().or(options.user.as_ref()) {
         Some(given) => format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source),
@@ -19,7 +19,7 @@ pub fn none(place: &Place) -> Error {
 }
 
 /// Each place in its order, with what was found there.
-pub fn looked_for(place: &Place) -> String {
+pub fn looked_for(place: &CredentialPlace) -> String {
     let options = &place.options.credential;
     // The URL names one only if it is that of an SSH server.
     let names = || KINDS.into_iter().flat_map(|kind| kind.named_by).copied().filter(|option| option.group == Group::Credential);
@@ -52,7 +52,7 @@ fn marked(name: String, options: &CredentialOptions, option: &Opt, is_there: imp
 }
 
 /// The way that asks least of whoever wrote the job.
-fn easiest(place: &Place) -> String {
+fn easiest(place: &CredentialPlace) -> String {
     let provider = "--oidc-provider (input oidc-provider, JF_TOKEN_OIDC_PROVIDER), the name of an OIDC provider of the platform";
     match place.ci.id_token(None) {
         IdToken::Unavailable(why) if place.in_job => {

@@ -2,7 +2,6 @@
 //! which requests there prove themselves. The system's OpenSSH does it, so that agents, `known_hosts`, `~/.ssh/config` and hardware keys work.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::File;
@@ -16,11 +15,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use redact::Secret;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::command::{self, Printed};
-use super::{Asked, Asking, Credential, CredentialSource, KindOfCredential, Place, never, read_file, report};
+use super::reading::{is_lasting_file, read_file};
+use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, KindOfCredential, never, report};
 use crate::api::{Auth, PlatformUrl, SecretHeader};
 use crate::error::{Error, Kind, Outcome, Result};
 use crate::io::Environment;
@@ -97,7 +97,7 @@ struct Login {
     at: Timestamp,
 }
 
-fn find(place: &mut Place) -> Result<Credential> {
+fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let options = &place.options.credential;
     let key = options.get(&SSH_KEY_PATH);
     let Some(url) = options.get(&URL) else {
@@ -141,7 +141,7 @@ fn passphrase(value: Option<&InputValue>, file: Option<&InputValue>) -> Result<O
         return Err(given.wrong("has a line break inside", "A passphrase is one line."));
     }
     let secret = Secret::new(&text).ok().filter(|secret| secret.expose().len() >= SHORTEST_SECRET);
-    Ok(Some(Passphrase { text, source: given.source.clone(), in_file: file.is_some_and(super::is_lasting_file), secret }))
+    Ok(Some(Passphrase { text, source: given.source.clone(), in_file: file.is_some_and(is_lasting_file), secret }))
 }
 
 impl Server {
@@ -285,15 +285,20 @@ impl Ssh {
             let help = "Is that the SSH server of a JFrog platform?";
             self.fail(Kind::Unusable, &format!("the answer to {COMMAND} {what}"), help).with_outcome(Outcome::NotSent)
         };
-        let answer: Answer = serde_json::from_str(output).map_err(|_| unusable("is not the JSON that a platform gives"))?;
-        let headers = answer.headers.unwrap_or_default().into_iter().map(|(name, value)| (name, Zeroizing::new(value)));
-        let headers: Option<Vec<_>> = headers.map(|(name, value)| SecretHeader::new(&name, &value)).collect();
+        let mut answer: Map<String, Value> = serde_json::from_str(output).map_err(|_| unusable("is not the JSON that a platform gives"))?;
+        let headers = if let Some(Value::Object(headers)) = answer.remove("headers") { headers } else { Map::new() };
+        let header = |(name, value): (String, Value)| match value {
+            Value::String(value) => SecretHeader::new(&name, &Zeroizing::new(value)),
+            _ => None,
+        };
+        let headers: Option<Vec<_>> = headers.into_iter().map(header).collect();
         let headers = headers.ok_or_else(|| unusable("holds a header that can't be sent"))?;
         if headers.is_empty() {
             return Err(unusable("holds no headers"));
         }
-        let href = answer.href.filter(|href| !href.is_empty()).ok_or_else(|| unusable("holds no href, the platform's address"))?;
-        let href = InputValue { text: href, source: Source::Variable("href".into()) };
+        let href = answer.get("href").and_then(Value::as_str).filter(|href| !href.is_empty());
+        let href = href.ok_or_else(|| unusable("holds no href, the platform's address"))?;
+        let href = InputValue { text: href.to_owned(), source: Source::Named("href".into()) };
         let platform = PlatformUrl::new(&href, asking.insecure_http)
             .map_err(|error| unusable(&format!("can't be used: {error}")).with_help(error.help()))?;
         if asking.verbose {
@@ -395,13 +400,6 @@ fn version_of(said: &str) -> Option<(u32, u32)> {
     let (major, rest) = word.rsplit('_').next()?.split_once('.')?;
     let minor = rest.split(|c: char| !c.is_ascii_digit()).next()?;
     Some((major.parse().ok()?, minor.trim_end_matches(',').parse().ok()?))
-}
-
-/// What the server answers.
-#[derive(Deserialize)]
-struct Answer {
-    href: Option<String>,
-    headers: Option<BTreeMap<String, String>>,
 }
 
 /// What the beginning of a private key's file says.

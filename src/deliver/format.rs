@@ -1,5 +1,6 @@
 use redact::{Secret, one_line};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::api::{IssuedToken, PlatformUrl};
@@ -81,9 +82,19 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
 
 /// JSON of what others have said, such as the name of a branch: nothing in it is a command to a CI.
 #[must_use]
-pub fn pretty(value: &impl Serialize) -> String {
+pub fn pretty(value: &Value) -> String {
     // `#` is in strings only.
     serde_json::to_string_pretty(value).unwrap_or_default().replace("##", r"#\u0023") + "\n"
+}
+
+/// An object with these fields. `json!` takes more of the program, and so does what sorts them first.
+#[must_use]
+pub fn object(fields: impl IntoIterator<Item = (impl Into<String>, Value)>) -> Value {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        object.insert(name.into(), value);
+    }
+    object.into()
 }
 
 /// Lines with a name and a value, for people. A name without a value is left out.

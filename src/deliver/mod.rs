@@ -16,8 +16,8 @@ use crate::options::{Format, HandOver, InputValue, Source};
 use crate::os;
 use crate::session::{Content, StoredToken, WrittenFile};
 
-pub use format::{FAILURE_FOR_A_SHELL, pretty, print, table};
-pub use summary::{Place, for_people, for_the_step};
+pub use format::{FAILURE_FOR_A_SHELL, object, pretty, print, table};
+pub use summary::{Destination, for_people, for_the_step};
 
 /// Where the token goes; by default nowhere. All of it is checked, and the files are begun, before there is a token.
 #[derive(Default)]
@@ -149,19 +149,19 @@ impl Targets {
         ci: &dyn Ci,
         print: impl FnOnce() -> Result<()>,
         written: &mut Vec<PathBuf>,
-    ) -> Result<Vec<Place>> {
+    ) -> Result<Vec<Destination>> {
         let token = &stored.token;
         let token_path = self.token_file.as_ref().map(|planned| planned.path.display().to_string()).unwrap_or_default();
         let (variable, refresh_token) = (self.env_var.clone(), self.refresh_token);
         self.write_files(stored, written)?;
         print()?;
-        let mut places: Vec<Place> = written.iter().cloned().map(Place::File).collect();
+        let mut places: Vec<Destination> = written.iter().cloned().map(Destination::File).collect();
         if ci.export(Export::Outputs(&outputs(token, token_path, session, refresh_token)))? == Support::Done {
-            places.insert(0, Place::Outputs);
+            places.insert(0, Destination::Outputs);
         }
         if let Some(name) = variable {
             let _ = ci.export(Export::Variable { name: &name, value: token.access_token.expose() })?;
-            places.insert(0, Place::Variable(name));
+            places.insert(0, Destination::Variable(name));
         }
         Ok(places)
     }

@@ -9,8 +9,8 @@ use crate::io::clock::{Timestamp, local_and_relative};
 use crate::options::shown;
 use crate::session::StoredToken;
 
-/// A place where a token was put.
-pub enum Place {
+/// Where a token was put.
+pub enum Destination {
     /// The step's outputs.
     Outputs,
     /// A variable for later steps.
@@ -21,20 +21,20 @@ pub enum Place {
     Session(String),
 }
 
-impl Place {
+impl Destination {
     fn name(&self) -> String {
         match self {
-            Place::Outputs => "the step's outputs".into(),
-            Place::Variable(name) => format!("the variable {name}"),
-            Place::File(path) => one_line(&path.display().to_string()),
-            Place::Session(name) => format!("the session '{name}'"),
+            Destination::Outputs => "the step's outputs".into(),
+            Destination::Variable(name) => format!("the variable {name}"),
+            Destination::File(path) => one_line(&path.display().to_string()),
+            Destination::Session(name) => format!("the session '{name}'"),
         }
     }
 }
 
 /// The token's user, scope, end and places, and the `used` variables that other programs read too, for standard error.
 #[must_use]
-pub fn for_people(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
+pub fn for_people(stored: &StoredToken, places: &[Destination], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
     let mut text = format!("an access token for {} at {}", who(&stored.token), stored.platform.as_str());
     for (name, value) in facts(stored, places, used, now, zone) {
         let _ = write!(text, "\n  {name:<7} {value}");
@@ -44,7 +44,7 @@ pub fn for_people(stored: &StoredToken, places: &[Place], used: &[&str], now: Ti
 
 /// The same as a small Markdown table.
 #[must_use]
-pub fn for_the_step(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
+pub fn for_the_step(stored: &StoredToken, places: &[Destination], used: &[&str], now: Timestamp, zone: &TimeZone) -> String {
     let cell = |text: &str| text.replace('|', "\\|").replace('<', "&lt;");
     let mut text = format!(
         "### JFrog access token\n\n| | |\n|---|---|\n| for | {} at {} |\n",
@@ -61,9 +61,9 @@ fn who(token: &IssuedToken) -> String {
     token.username().map_or_else(|| "a user the token does not name".into(), |name| shown(&name))
 }
 
-fn facts(stored: &StoredToken, places: &[Place], used: &[&str], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
+fn facts(stored: &StoredToken, places: &[Destination], used: &[&str], now: Timestamp, zone: &TimeZone) -> Vec<(&'static str, String)> {
     let until = stored.token.expires_at().map_or_else(|| "for ever".into(), |end| local_and_relative(end, now, zone));
-    let put: Vec<_> = places.iter().map(Place::name).collect();
+    let put: Vec<_> = places.iter().map(Destination::name).collect();
     let mut facts = vec![("scope", may(stored)), ("until", until)];
     if let Some(exchange) = stored.issuing.exchange() {
         let then = if stored.issuing.request().is_some() { ", then minted" } else { "" };

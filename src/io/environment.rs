@@ -1,10 +1,13 @@
 //! The environment variables of the process, passed in as a value.
 
 use std::ffi::{OsStr, OsString};
-
-use serde::de::DeserializeOwned;
+use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::os;
+
+/// The variable that names jf's folder.
+pub const HOME_OF_JF: &str = "JFROG_CLI_HOME_DIR";
 
 /// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
@@ -54,6 +57,13 @@ impl Environment {
         self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
     }
 
+    /// jf's folder; `None` if the environment does not tell.
+    #[must_use]
+    pub fn folder_of_jf(&self) -> Option<PathBuf> {
+        let folder = |name| self.os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        folder(HOME_OF_JF).or_else(|| Some(folder(os::HOME)?.join(".jfrog")))
+    }
+
     /// All variables with their values, as they are.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
@@ -62,16 +72,6 @@ impl Environment {
     /// The names of all variables that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
-    }
-
-    /// Fills a struct of optional strings, whose field names are the names of the variables in lower case. A variable that is empty, not
-    /// UTF-8 or set twice leaves its field `None`.
-    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
-        // Upper case only: envy ignores case, and fails if a name occurs in both.
-        let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
-        let texts = upper.filter_map(|(name, _)| Some((name.to_str()?.to_owned(), self.get(name.to_str()?).ok()??.to_owned())));
-        // Optional strings can't fail. If they did, envy's error would show values, so it is dropped.
-        envy::from_iter(texts).unwrap_or_default()
     }
 }
 

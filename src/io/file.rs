@@ -1,9 +1,11 @@
-//! Files that only this user can read, and that exist either complete or not at all.
+//! Files that only this user can read, and that exist either complete or not at all; and files that hold a secret to be read.
 
-use std::io::{ErrorKind, Seek, Write};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 
@@ -20,10 +22,10 @@ impl AtomicFile {
     /// # Errors
     /// Fails if the folder takes no file, or if something other than a regular file is at `path`.
     pub fn new(path: &Path, prefix: &str) -> Result<Self> {
-        let fail = |error: &std::io::Error| Error::file("write", path, error);
+        let fail = |error: &io::Error| Error::file("write", path, error);
         // Don't follow a link, because others may have put it there. Don't replace one either: it may be /dev/stdout.
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-            return Err(fail(&std::io::Error::other("it is a folder, a link or a device")));
+            return Err(fail(&io::Error::other("it is a folder, a link or a device")));
         }
         // The state file remembers the path, which must stay right if the working directory changes.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
@@ -32,12 +34,12 @@ impl AtomicFile {
         let path = real.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
         // The state file, which is text, must be able to hold the path.
         if path.to_str().is_none() {
-            return Err(fail(&std::io::Error::other("its name is not UTF-8")));
+            return Err(fail(&io::Error::other("its name is not UTF-8")));
         }
         let folder = path.parent().unwrap_or(Path::new("/"));
         let file = tempfile::Builder::new().prefix(prefix).tempfile_in(folder).map_err(|error| {
             // Cut off the temporary file's name, which tempfile adds to its message.
-            fail(&std::io::Error::new(error.kind(), error.to_string().split(" at path ").next().unwrap_or_default()))
+            fail(&io::Error::new(error.kind(), error.to_string().split(" at path ").next().unwrap_or_default()))
         })?;
         Ok(Self { file, path })
     }
@@ -81,12 +83,40 @@ impl AtomicFile {
     pub fn finish(mut self, content: &str) -> Result<PathBuf> {
         let path = self.path;
         let file = self.file.as_file_mut();
-        let cut = |file: &mut std::fs::File| file.set_len(content.len() as u64).and_then(|()| file.sync_all());
+        let cut = |file: &mut File| file.set_len(content.len() as u64).and_then(|()| file.sync_all());
         let write = file.write_all(content.as_bytes()).and_then(|()| cut(file));
         write.map_err(|error| Error::file("write", &path, &error))?;
         self.file.persist(&path).map_err(|error| Error::file("write", &path, &error.error))?;
         Ok(path)
     }
+}
+
+/// Reads all of a stream that may hold a secret.
+///
+/// # Errors
+/// Fails if it can't be read, or has more than `most` bytes.
+pub fn read(from: &mut dyn Read, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::other(format!("it holds more than {} KiB", most >> 10)));
+    }
+    Ok(bytes)
+}
+
+/// Reads all of a file that may hold a secret.
+///
+/// # Errors
+/// As `read`.
+pub fn read_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    read(&mut File::open(path)?, most)
+}
+
+/// The text in these bytes, without a byte order mark; `None` if it is not UTF-8.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// Removes a file. It is no error if the file is gone already.

@@ -9,7 +9,15 @@ pub mod random;
 mod stream;
 
 pub use console::{Console, Level, LogStyle, without_commands};
-pub use environment::Environment;
-pub use file::{AtomicFile, remove, remove_all};
+pub use environment::{Environment, HOME_OF_JF};
+pub use file::{AtomicFile, read, read_file, remove, remove_all, text_of};
 pub use first_line::FirstLine;
 pub use stream::{SecretSource, SharedRedactor, pass_on};
+
+/// These names in order, each once.
+pub fn sorted(names: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -1,6 +1,8 @@
 use std::ffi::OsStr;
+use std::future::poll_fn;
 use std::io::Read;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,12 +12,12 @@ use tokio::runtime::Runtime;
 use super::Stop;
 use crate::api::{Auth, Client, Clients, IssuedToken, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
 use crate::ci::{self, Action, Ci, Support};
-use crate::credential::{self, Asking, Credential, Issuing};
+use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
 use crate::options::{Options, shown, table};
-use crate::session::{Place, Session, StoredToken};
+use crate::session::{Session, SessionPlace, StoredToken};
 
 /// Everything that a command works with. It reaches the outside world only through this. A process has one, with one runtime and one HTTP
 /// client per platform.
@@ -96,8 +98,8 @@ impl Context {
     }
 
     /// Prints a failure. Returns the exit code.
-    pub fn report(&self, failure: Error) -> u8 {
-        ci::report(&failure.into(), self.ci.as_ref(), &self.console)
+    pub fn report(&self, failure: &Error) -> u8 {
+        ci::report(failure, self.ci.as_ref(), &self.console)
     }
 
     /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
@@ -222,7 +224,7 @@ impl Context {
     ///
     /// # Errors
     /// Fails as `find` does.
-    pub fn with_place<T>(&self, find: impl FnOnce(&mut credential::Place) -> Result<T>) -> Result<T> {
+    pub fn with_place<T>(&self, find: impl FnOnce(&mut CredentialPlace) -> Result<T>) -> Result<T> {
         let mut stdin = self.stdin.lock().unwrap_or_else(PoisonError::into_inner);
         find(&mut self.place_of_credential(&mut **stdin))
     }
@@ -236,8 +238,8 @@ impl Context {
         found.as_ref().map(Option::as_ref).map_err(Clone::clone)
     }
 
-    fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> credential::Place<'p> {
-        credential::Place {
+    fn place_of_credential<'p>(&'p self, stdin: &'p mut dyn Read) -> CredentialPlace<'p> {
+        CredentialPlace {
             options: &self.options,
             environment: &self.environment,
             ci: self.ci.as_ref(),
@@ -269,8 +271,8 @@ impl Context {
 
     /// What decides which session is meant.
     #[must_use]
-    pub fn place(&self) -> Place<'_> {
-        Place {
+    pub fn place(&self) -> SessionPlace<'_> {
+        SessionPlace {
             options: &self.options.session,
             environment: &self.environment,
             folder: &self.folder,
@@ -378,7 +380,12 @@ impl Context {
     /// # Errors
     /// Fails as the future does, or if there is no runtime.
     pub fn block_on<T>(&self, future: impl Future<Output = Result<T>>) -> Result<T> {
-        self.runtime()?.block_on(future)
+        let (mut future, mut done) = (pin!(future), None);
+        let mut work = poll_fn(|cx| future.as_mut().poll(cx).map(|result| done = Some(result)));
+        // One type for all commands: else the program holds the runtime's loop for each.
+        let work: &mut (dyn Future<Output = ()> + Unpin) = &mut work;
+        self.runtime()?.block_on(work);
+        done.unwrap_or_else(|| Err(Error::new(Kind::Local, "the network went away", "")))
     }
 
     /// Makes the job's log hide every form of these secrets. `first` is true if no log was told before.

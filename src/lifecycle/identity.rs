@@ -1,8 +1,8 @@
 //! The job's identity, and what a platform makes of it: nothing here is exchanged.
 
 use super::Context;
-use crate::api::{Claims, IdentityMapping, Provider, quoted_groups};
-use crate::credential::mapping::{Difference, differences, fingerprint, lacks, risks, strangers};
+use crate::api::{Auth, Claims, Client, IdentityMapping, Provider, quoted_groups};
+use crate::credential::mapping::{Difference, differences, fingerprint, mismatches, missing_claims, risks};
 use crate::credential::{Credential, Identity};
 use crate::error::{Error, Kind, Result};
 use crate::options::table::{OIDC_IDENTITY_MAPPING, OIDC_PROVIDER};
@@ -65,26 +65,7 @@ pub fn look_up(cx: &Context, identity: &Identity) -> Result<Option<LookUp>> {
     let project = project.as_deref();
     let (provider, mut mappings) = cx.block_on(cx.with_client(&cx.platform_or_fail()?, cx.limits(), async |client| {
         let provider = client.provider(&name, project, &auth).await?;
-        let mut mappings: Vec<IdentityMapping> = Vec::new();
-        // Those of no project are tried too, after the project's. That they are not among these is a guess.
-        for of in project.into_iter().map(Some).chain([None]) {
-            match client.identity_mappings(&name, of, &auth).await {
-                Ok(found) => {
-                    for mapping in found {
-                        let is_known = mappings.iter().any(|known| known.name == mapping.name);
-                        let is_of_another = project.is_some() && of.is_none() && mapping.project.is_some();
-                        if !(is_known || is_of_another) {
-                            mappings.push(mapping);
-                        }
-                    }
-                }
-                Err(error) if of != project && error.kind() == Kind::Refused => {
-                    cx.console.warn("this access token may read the project's identity mappings only: others may come after them");
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((provider, mappings))
+        Ok((provider, mappings_of(cx, client, &name, project, &auth).await?))
     }))?;
     let claims = &identity.claims;
     let mut judged = Vec::new();
@@ -96,11 +77,34 @@ pub fn look_up(cx: &Context, identity: &Identity) -> Result<Option<LookUp>> {
             let differs = differences(&mapping, claims, project);
             let matches = differs.is_empty();
             let risks = if matches { risks(&mapping.claims, claims) } else { Vec::new() };
-            judged.push(Verdict { differs, is_used: matches && none_yet, lacks: lacks(&mapping, claims), risks, mapping });
+            judged.push(Verdict { differs, is_used: matches && none_yet, lacks: missing_claims(&mapping, claims), risks, mapping });
             none_yet &= !matches;
         }
     }
-    Ok(Some(LookUp { problems: strangers(&provider, claims), provider, mappings: judged }))
+    Ok(Some(LookUp { problems: mismatches(&provider, claims), provider, mappings: judged }))
+}
+
+/// The identity mappings that a request with this project tries: the project's, then those of none. That these are not among the project's
+/// is a guess.
+async fn mappings_of(cx: &Context, client: &Client<'_>, name: &str, project: Option<&str>, auth: &Auth) -> Result<Vec<IdentityMapping>> {
+    let mut mappings = client.identity_mappings(name, project, auth).await?;
+    if project.is_none() {
+        return Ok(mappings);
+    }
+    match client.identity_mappings(name, None, auth).await {
+        Ok(found) => {
+            for mapping in found {
+                if mapping.project.is_none() && !mappings.iter().any(|known| known.name == mapping.name) {
+                    mappings.push(mapping);
+                }
+            }
+        }
+        Err(error) if error.kind() == Kind::Refused => {
+            cx.console.warn("this access token may read the project's identity mappings only: others may come after them");
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(mappings)
 }
 
 impl LookUp {
@@ -143,21 +147,7 @@ pub fn new_mapping(cx: &Context) -> Result<Option<IdentityMapping>> {
     let options = &cx.options.token;
     // JF_USER is meant for other programs.
     let username = options.username.as_ref().filter(|given| !matches!(&given.source, Source::Variable(name) if name == "JF_USER"));
-    let scope = match (username, &options.groups, wanted.scope) {
-        (None, Some(_), Some(scope)) => quoted_groups(&scope),
-        (Some(given), Some(groups), _) => return Err(one_of(given, &groups.source)),
-        (Some(_), None, None) => USER.into(),
-        (Some(given), None, Some(scope)) if scope != USER && !scope.starts_with(ROLES) => {
-            return Err(one_of(given, &Source::Flag("--scope".into())));
-        }
-        (None, _, Some(scope)) if scope.starts_with(ROLES) || scope == USER => {
-            return Err(Error::input(format!("the scope '{USER}' and a scope of roles need a user"), "Give one by --username."));
-        }
-        (_, _, Some(scope)) => scope,
-        (None, _, None) => {
-            return Err(name.wrong("what is the token to be?", "Give one of --username, --groups and --scope."));
-        }
-    };
+    let scope = scope_of(name, username, options.groups.as_ref(), wanted.scope)?;
     let life = wanted.expires_in.map(|life| life.as_secs());
     if let (Some(0), Some(given)) = (life, &options.expiry) {
         return Err(given.wrong("a token by an identity mapping has an end", "Give its life, such as 10m."));
@@ -182,6 +172,25 @@ pub fn new_mapping(cx: &Context) -> Result<Option<IdentityMapping>> {
         token_spec.insert("username".into(), name.into());
     }
     Ok(Some(IdentityMapping { description: wanted.description, project: wanted.project_key, token_spec, ..mapping }))
+}
+
+/// The scope of the token that a mapping gives: its user's, its groups', or the one that was asked for.
+fn scope_of(name: &InputValue, username: Option<&InputValue>, groups: Option<&InputValue>, scope: Option<String>) -> Result<String> {
+    Ok(match (username, groups, scope) {
+        (None, Some(_), Some(scope)) => quoted_groups(&scope),
+        (Some(given), Some(groups), _) => return Err(one_of(given, &groups.source)),
+        (Some(_), None, None) => USER.into(),
+        (Some(given), None, Some(scope)) if scope != USER && !scope.starts_with(ROLES) => {
+            return Err(one_of(given, &Source::Flag("--scope".into())));
+        }
+        (None, _, Some(scope)) if scope.starts_with(ROLES) || scope == USER => {
+            return Err(Error::input(format!("the scope '{USER}' and a scope of roles need a user"), "Give one by --username."));
+        }
+        (_, _, Some(scope)) => scope,
+        (None, _, None) => {
+            return Err(name.wrong("what is the token to be?", "Give one of --username, --groups and --scope."));
+        }
+    })
 }
 
 fn one_of(given: &InputValue, other: &Source) -> Error {

@@ -118,7 +118,7 @@ impl<'p> Program<'p> {
             Ok(status) => status,
             Err(error) => {
                 if let Err(error) = session {
-                    cx.report(error);
+                    cx.report(&error);
                 }
                 return Err(not_started(self.words, &error));
             }
@@ -309,7 +309,7 @@ impl Ended {
         match failed {
             Some(error) if code == 0 => return Err(error),
             Some(error) => {
-                cx.report(error);
+                cx.report(&error);
             }
             None => {}
         }

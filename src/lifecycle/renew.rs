@@ -6,7 +6,8 @@ use redact::Secret;
 
 use super::issue::{Answer, Ask, Remember, Transaction};
 use super::{Context, LOCK, REQUEST, Stop};
-use crate::api::{Limits, RetryBudget, claims, user_name};
+use crate::api::claims::{claims, user};
+use crate::api::{Limits, RetryBudget};
 use crate::ci::{Export, IdToken};
 use crate::credential::Credential;
 use crate::deliver::Rewrites;
@@ -457,7 +458,7 @@ impl<'t> TokenSource<'t> {
 /// Whether the token that this credential would mint is not that of the same user, as far as that shows before.
 fn is_another_users(credential: &Credential, stored: &StoredToken) -> bool {
     let says = stored.issuing.request().is_none_or(|request| request.username.is_some());
-    let own = || Some(user_name(claims(credential.token()?)?.get("sub")?.as_str()?).to_owned());
+    let own = || user(&claims(credential.token()?)?).map(str::to_owned);
     !says && own().zip(stored.token.username()).is_some_and(|(own, user)| !own.eq_ignore_ascii_case(&user))
 }
 

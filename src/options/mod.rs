@@ -8,10 +8,11 @@ mod syntax;
 pub mod table;
 mod value;
 
+use std::cell::RefCell;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs, OPERAND};
@@ -199,67 +200,78 @@ impl Options {
     /// Fails on the first invalid value.
     pub fn parse(inputs: &Inputs, program: Vec<OsString>, as_jf: bool) -> Result<Self> {
         use table as t;
-        let text = |option| inputs.text(option);
-        let (switch, span) = (|option| inputs.switch(option), |option| inputs.span(option));
         inputs.check_action()?;
-        let url = text(&t::URL)?;
+        let first = RefCell::new(None);
+        let text = |option| noted(inputs.text(option), &first);
+        let switch = |option| noted(inputs.switch(option), &first);
+        let span = |option| noted(inputs.span(option), &first);
+        let url = text(&t::URL);
         let login = url.clone().filter(|url| url.after_ssh().is_some()).map(|url| (&t::URL, url));
-        Ok(Self {
+        let options = Self {
             connection: Connection {
                 url,
-                insecure_http: switch(&t::INSECURE_HTTP)?,
-                retry_for: span(&t::RETRY_FOR)?.unwrap_or(Duration::from_secs(30)),
-                ca_file: text(&t::CA_FILE)?,
-                insecure_tls: inputs.switched_on(&t::INSECURE_TLS)?,
-                headers: text(&t::HEADER)?,
+                insecure_http: switch(&t::INSECURE_HTTP),
+                retry_for: span(&t::RETRY_FOR).unwrap_or(Duration::from_secs(30)),
+                ca_file: text(&t::CA_FILE),
+                insecure_tls: noted(inputs.switched_on(&t::INSECURE_TLS), &first),
+                headers: text(&t::HEADER),
             },
             credential: CredentialOptions {
-                given: inputs.given(Group::Credential)?.into_iter().chain(login).collect(),
-                user: text(&t::USER)?,
-                password: text(&t::PASSWORD)?,
+                given: noted(inputs.given(Group::Credential), &first).into_iter().chain(login).collect(),
+                user: text(&t::USER),
+                password: text(&t::PASSWORD),
             },
             token: TokenOptions {
-                username: inputs.username()?,
-                scope: text(&t::SCOPE)?,
-                groups: text(&t::GROUPS)?,
-                grant_admin: switch(&t::GRANT_ADMIN)?,
-                expiry: text(&t::EXPIRY)?,
-                max_life: text(&t::MAX_LIFE)?,
-                refreshable: switch(&t::REFRESHABLE)?,
-                reference: switch(&t::REFERENCE)?,
-                description: text(&t::DESCRIPTION)?,
-                audience: text(&t::AUDIENCE)?,
-                project: text(&t::PROJECT)?,
-                force_revocable: inputs.switch_if_given(&t::FORCE_REVOCABLE)?,
-                missing: inputs.missing()?,
+                username: noted(inputs.username(), &first),
+                scope: text(&t::SCOPE),
+                groups: text(&t::GROUPS),
+                grant_admin: switch(&t::GRANT_ADMIN),
+                expiry: text(&t::EXPIRY),
+                max_life: text(&t::MAX_LIFE),
+                refreshable: switch(&t::REFRESHABLE),
+                reference: switch(&t::REFERENCE),
+                description: text(&t::DESCRIPTION),
+                audience: text(&t::AUDIENCE),
+                project: text(&t::PROJECT),
+                force_revocable: noted(inputs.switch_if_given(&t::FORCE_REVOCABLE), &first),
+                missing: noted(inputs.missing(), &first),
             },
             hand_over: HandOver {
-                format: inputs.format()?.or(as_jf.then_some(Format::Json)),
-                output_file: text(&t::OUTPUT_FILE)?,
-                token_file: text(&t::TOKEN_FILE)?,
-                env_var: text(&t::ENV_VAR)?,
-                refresh_token: switch(&t::OUTPUT_REFRESH_TOKEN)?,
+                format: noted(inputs.format(), &first).or(as_jf.then_some(Format::Json)),
+                output_file: text(&t::OUTPUT_FILE),
+                token_file: text(&t::TOKEN_FILE),
+                env_var: text(&t::ENV_VAR),
+                refresh_token: switch(&t::OUTPUT_REFRESH_TOKEN),
             },
             renewal: Renewal {
-                by: inputs.word(&t::RENEW_BY, &RenewBy::WORDS)?,
-                by_source: text(&t::RENEW_BY)?.map(|given| given.source),
-                min_ttl: span(&t::MIN_TTL)?,
-                keep_fresh: switch(&t::KEEP_FRESH)?,
-                until_pid: text(&t::UNTIL_PID)?,
-                foreground: switch(&t::FOREGROUND)?,
-                log_file: text(&t::LOG_FILE)?,
+                by: noted(inputs.word(&t::RENEW_BY, &RenewBy::WORDS), &first),
+                by_source: text(&t::RENEW_BY).map(|given| given.source),
+                min_ttl: span(&t::MIN_TTL),
+                keep_fresh: switch(&t::KEEP_FRESH),
+                until_pid: text(&t::UNTIL_PID),
+                foreground: switch(&t::FOREGROUND),
+                log_file: text(&t::LOG_FILE),
             },
-            session: SessionOptions { name: text(&t::SESSION)?, revoke: inputs.revoke()?, token_id: text(&t::TOKEN_ID)? },
+            session: SessionOptions { name: text(&t::SESSION), revoke: noted(inputs.revoke(), &first), token_id: text(&t::TOKEN_ID) },
             diagnostics: Diagnostics {
-                verbose: switch(&t::VERBOSE)?,
-                online: switch(&t::ONLINE)?,
-                dry_run: switch(&t::DRY_RUN)?,
-                mapping: text(&t::MAPPING)?,
+                verbose: switch(&t::VERBOSE),
+                online: switch(&t::ONLINE),
+                dry_run: switch(&t::DRY_RUN),
+                mapping: text(&t::MAPPING),
             },
-            outlive_parent: switch(&t::OUTLIVE_PARENT)?,
+            outlive_parent: switch(&t::OUTLIVE_PARENT),
             program,
             flags: inputs.flags.clone(),
             as_jf,
-        })
+        };
+        first.into_inner().map_or(Ok(options), Err)
     }
+}
+
+/// The value, or none if it is wrong. The first error is kept: leaving at each of them would take 15 KiB of the program.
+fn noted<T: Default>(read: Result<T>, first: &RefCell<Option<Error>>) -> T {
+    read.unwrap_or_else(|error| {
+        first.borrow_mut().get_or_insert(error);
+        T::default()
+    })
 }

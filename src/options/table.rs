@@ -57,7 +57,7 @@ impl Opt {
     /// The variable in which a runner passes an action's input.
     #[must_use]
     pub fn input_variable(&self) -> String {
-        format!("{INPUT}{}", self.name.to_uppercase())
+        format!("{INPUT}{}", self.name.to_ascii_uppercase())
     }
 
     /// Whether more would happen without this option: a token could do more, or live longer, or more tokens would end.

@@ -18,6 +18,8 @@ pub enum Source {
     Export(String),
     /// jf's own configuration, which nobody named.
     Configuration,
+    /// What no option gives, by what to call it in a message.
+    Named(String),
 }
 
 impl Source {
@@ -30,6 +32,7 @@ impl Source {
             Source::Variable(_) => 2,
             Source::Export(_) => 3,
             Source::Configuration => 4,
+            Source::Named(_) => 5,
         }
     }
 }
@@ -37,7 +40,7 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Source::Flag(name) | Source::Variable(name) | Source::Export(name) => f.write_str(name),
+            Source::Flag(name) | Source::Variable(name) | Source::Export(name) | Source::Named(name) => f.write_str(name),
             Source::Input(name) => write!(f, "the input '{name}'"),
             Source::Configuration => f.write_str("jf's configuration"),
         }

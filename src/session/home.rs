@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::Place;
+use super::SessionPlace;
 use crate::error::{Error, Result};
 use crate::options::table::HOME;
 use crate::os::{self, Folder};
@@ -35,16 +35,16 @@ enum Above {
 impl Home {
     /// `$JF_TOKEN_HOME`, else the job's own folder. Where the CI names no job it is one of this user's for the working directory: the
     /// nearest upwards from here in which the session `name` was begun, or any session.
-    pub fn find(place: Place, name: &str) -> Result<Self> {
+    pub fn find(place: SessionPlace, name: &str) -> Result<Self> {
         Self::choose(place, |base| nearest(base, place.folder, name))
     }
 
     /// For a new token: where the CI names no job, the working directory's own.
-    pub fn for_new_token(place: Place) -> Result<Self> {
+    pub fn for_new_token(place: SessionPlace) -> Result<Self> {
         Self::choose(place, |base| of_folder(base, place.folder))
     }
 
-    fn choose(place: Place, of_base: impl FnOnce(&Path) -> PathBuf) -> Result<Self> {
+    fn choose(place: SessionPlace, of_base: impl FnOnce(&Path) -> PathBuf) -> Result<Self> {
         if let Some(home) = place.environment.get(HOME)? {
             // A later command may run in another folder.
             return Self::checked(place.folder.join(home), Above::Foreign);

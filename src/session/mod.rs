@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::api::PlatformUrl;
 use crate::ci::{Action, Ci};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Environment, random};
+use crate::io::{Environment, random, sorted};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
@@ -49,7 +49,7 @@ pub struct Session {
 
 /// What decides which session is meant.
 #[derive(Clone, Copy)]
-pub struct Place<'a> {
+pub struct SessionPlace<'a> {
     /// The options, which may name it.
     pub options: &'a SessionOptions,
     /// The environment, which may say where the folder is.
@@ -67,7 +67,7 @@ impl Session {
     ///
     /// # Errors
     /// Fails if the name can't be that of a file.
-    pub fn find(place: Place) -> Result<Self> {
+    pub fn find(place: SessionPlace) -> Result<Self> {
         let name = match &place.options.name {
             Some(given) if is_name(&given.text) => given.text.clone(),
             Some(given) => {
@@ -86,7 +86,7 @@ impl Session {
     ///
     /// # Errors
     /// As `find`. Also fails if there are several.
-    pub fn of_job(place: Place) -> Result<Self> {
+    pub fn of_job(place: SessionPlace) -> Result<Self> {
         let mut session = Self::find(place)?;
         // Without a CI, another session may belong to another program.
         if place.ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
@@ -111,11 +111,7 @@ impl Session {
     fn names_with(&self, extensions: &[&str]) -> Vec<String> {
         let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
         let files = files.filter(|path| path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension)));
-        let mut names: Vec<_> =
-            files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        sorted(files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)))
     }
 
     /// Checks that every session of the place can be read: what can't be read can't be hidden.
@@ -163,7 +159,7 @@ impl Session {
     ///
     /// # Errors
     /// As `find`.
-    pub fn for_new_token(place: Place) -> Result<Self> {
+    pub fn for_new_token(place: SessionPlace) -> Result<Self> {
         let mut session = Self::find(place)?;
         if is_of_exec(place.options.name.as_ref()) {
             DEFAULT.clone_into(&mut session.name);

@@ -502,7 +502,7 @@ fn the_action_takes_all_of_it_by_inputs() {
     use base64::Engine;
     let mut scene = demanding();
     let token = scene.sandbox.admin_token().to_owned();
-    let base64 = |path: &str| base64::engine::general_purpose::STANDARD.encode(scene.read(path));
+    let base64 = |path: &str| STANDARD.encode(scene.read(path));
     let (certificate, key, ca) = (base64("tmp/client.pem"), base64("tmp/client-key.pem"), scene.path("tmp/ca.pem").display().to_string());
     scene.in_github().unset("JF_ACCESS_TOKEN").unset("SSL_CERT_FILE");
     let inputs = [

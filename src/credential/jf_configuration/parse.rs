@@ -8,6 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::api::claims;
+use crate::io::text_of;
 use crate::options::shown;
 
 /// Longer than any file of jf's, in bytes.
@@ -17,22 +19,8 @@ const VERSIONS: [&str; 2] = ["6", "5"];
 /// The version of an export that is known here.
 const EXPORT_VERSION: &str = "2";
 
-/// A text that is wiped.
-#[derive(PartialEq)]
-pub struct Wiped(Zeroizing<String>);
-
-impl Wiped {
-    /// The plain text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl<'de> Deserialize<'de> for Wiped {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
-    }
-}
+/// A text that is wiped: it may be a secret.
+type Text = Zeroizing<String>;
 
 /// A server.
 #[derive(Deserialize, PartialEq)]
@@ -43,29 +31,30 @@ pub struct Entry {
     pub server_id: String,
     /// The platform's address.
     #[serde(default, deserialize_with = "filled")]
-    pub url: Option<String>,
+    pub url: Option<Text>,
     /// The token's user.
-    pub user: Option<String>,
+    #[serde(default, deserialize_with = "filled")]
+    pub user: Option<Text>,
     /// A password.
-    #[serde(default, deserialize_with = "wiped")]
-    pub password: Option<Wiped>,
+    #[serde(default, deserialize_with = "filled")]
+    pub password: Option<Text>,
     /// The access token.
-    pub access_token: Option<Wiped>,
+    pub access_token: Option<Text>,
     /// The refresh token of the access token.
-    #[serde(default, deserialize_with = "wiped")]
-    pub refresh_token: Option<Wiped>,
+    #[serde(default, deserialize_with = "filled")]
+    pub refresh_token: Option<Text>,
     /// The refresh token of an Artifactory token.
-    #[serde(default, deserialize_with = "wiped")]
-    pub artifactory_refresh_token: Option<Wiped>,
+    #[serde(default, deserialize_with = "filled")]
+    pub artifactory_refresh_token: Option<Text>,
     /// An SSH key.
     #[serde(default, deserialize_with = "filled")]
-    pub ssh_key_path: Option<String>,
+    pub ssh_key_path: Option<Text>,
     /// A client certificate.
     #[serde(default, deserialize_with = "filled")]
-    pub client_cert_path: Option<String>,
+    pub client_cert_path: Option<Text>,
     /// Its key.
     #[serde(default, deserialize_with = "filled")]
-    pub client_cert_key_path: Option<String>,
+    pub client_cert_key_path: Option<Text>,
     /// Whether it is meant where none is named.
     #[serde(default)]
     pub is_default: bool,
@@ -74,16 +63,12 @@ pub struct Entry {
 impl Entry {
     /// The files of a client certificate and its key.
     pub fn client_certificate(&self) -> Option<(PathBuf, PathBuf)> {
-        Some((self.client_cert_path.as_ref()?.into(), self.client_cert_key_path.as_ref()?.into()))
+        Some((self.client_cert_path.as_deref()?.into(), self.client_cert_key_path.as_deref()?.into()))
     }
 }
 
-fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| !text.trim().is_empty()))
-}
-
-fn wiped<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Wiped>, D::Error> {
-    Ok(Option::<Wiped>::deserialize(deserializer)?.filter(|text| !text.0.trim().is_empty()))
+fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>, D::Error> {
+    Ok(Option::<Text>::deserialize(deserializer)?.filter(|text| !text.trim().is_empty()))
 }
 
 /// jf's file.
@@ -102,19 +87,15 @@ struct Version {
     version: Value,
 }
 
-impl Version {
-    fn text(&self) -> String {
-        self.version.as_str().map_or_else(|| self.version.to_string(), str::to_owned)
-    }
+fn version_of(text: &str) -> serde_json::Result<String> {
+    serde_json::from_str(text).map(|Version { version }| claims::text(&version))
 }
 
 /// Reads jf's file. An error is what is wrong, in words that follow the file's name, and what would be right.
 pub fn parse_file(bytes: &[u8]) -> Result<File, (String, &'static str)> {
     let repair = "Does jf c show read it? If not, it has to be written anew by jf c add.";
-    let text = std::str::from_utf8(bytes).map_err(|_| ("holds no text".to_owned(), repair))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let version: Version = serde_json::from_str(text).map_err(|error| (broken(&error), repair))?;
-    let version = version.text();
+    let text = text_of(bytes).ok_or_else(|| ("holds no text".to_owned(), repair))?;
+    let version = version_of(text).map_err(|error| (broken(&error), repair))?;
     if !VERSIONS.contains(&version.as_str()) {
         let help = "Give the token by JF_ACCESS_TOKEN, or the server by what jf c export prints, in a variable JF_ENV_….";
         return Err((format!("is of version {}, and only 5 and 6 are known here", shown(&version)), help));
@@ -126,12 +107,12 @@ pub fn parse_file(bytes: &[u8]) -> Result<File, (String, &'static str)> {
 pub fn parse_export(text: &str) -> Result<Entry, String> {
     let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| "is not base64".to_owned())?);
     let what = |error: serde_json::Error| format!("holds what {}", broken(&error));
-    let version: Version = serde_json::from_slice(&bytes).map_err(what)?;
-    let version = version.text();
+    let text = text_of(&bytes).ok_or_else(|| "holds no text".to_owned())?;
+    let version = version_of(text).map_err(what)?;
     if version != EXPORT_VERSION {
         return Err(format!("is an export of version {}, and only {EXPORT_VERSION} is known here", shown(&version)));
     }
-    serde_json::from_slice(&bytes).map_err(what)
+    serde_json::from_str(text).map_err(what)
 }
 
 /// Where it is broken. The parser's own words could show a secret.
