@@ -72,7 +72,7 @@ pub fn run(world: World) -> ExitCode {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return ExitCode::SUCCESS,
         Err(error) => {
-            let code = fail(&error, ci.as_ref(), &console, is_for_a_shell);
+            let code = fail(&error.into(), ci.as_ref(), &console, is_for_a_shell);
             return ExitCode::from(failure_code.unwrap_or(code));
         }
     };
@@ -84,7 +84,7 @@ pub fn run(world: World) -> ExitCode {
 }
 
 /// Prints a failure, also for a shell that runs the output. Returns the exit code.
-fn fail(failure: &Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> u8 {
+fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> u8 {
     if is_for_a_shell {
         // The failure itself is the one to report.
         let _ = console.data(deliver::FAILURE_FOR_A_SHELL);

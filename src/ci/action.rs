@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::facts::text;
+use serde::Deserialize;
+
 use super::{Ci, Export};
 use crate::error::Result;
 use crate::io::Environment;
@@ -11,12 +12,14 @@ pub struct Action {
 }
 
 /// What `Export::State` saved, as the post step gets it (docs.github.com, "Sending values to the pre and post actions").
+#[expect(clippy::struct_field_names, reason = "the variables' names")]
+#[derive(Default, Deserialize)]
 struct Saved {
-    session: Option<String>,
-    token_id: Option<String>,
-    token_url: Option<String>,
-    token_end: Option<String>,
-    failed: bool,
+    state_session: Option<String>,
+    state_token_id: Option<String>,
+    state_token_url: Option<String>,
+    state_token_end: Option<String>,
+    state_failed: Option<String>,
 }
 
 /// A token as the main step saved it: no secret, but enough to end it or to name it where its session is gone or out of reach.
@@ -39,22 +42,13 @@ impl Action {
     /// A step of the action, with what an earlier step saved.
     #[must_use]
     pub fn new(environment: &Environment) -> Self {
-        let state = |name| text(environment, name).map(str::to_owned);
-        Self {
-            saved: Saved {
-                session: state("STATE_SESSION"),
-                token_id: state("STATE_TOKEN_ID"),
-                token_url: state("STATE_TOKEN_URL"),
-                token_end: state("STATE_TOKEN_END"),
-                failed: state("STATE_FAILED").is_some(),
-            },
-        }
+        Self { saved: environment.read() }
     }
 
     /// The session that the main step saved.
     #[must_use]
     pub fn saved_session(&self) -> Option<&str> {
-        self.saved.session.as_deref()
+        self.saved.state_session.as_deref()
     }
 
     /// Saves the session's name for the post step.
@@ -84,14 +78,14 @@ impl Action {
     /// Whether the main step was killed before it could say which token it got.
     #[must_use]
     pub fn was_cut_short(&self) -> bool {
-        let Saved { session, token_id, failed, .. } = &self.saved;
-        session.is_some() && token_id.is_none() && !failed
+        let Saved { state_session, state_token_id, state_failed, .. } = &self.saved;
+        state_session.is_some() && state_token_id.is_none() && state_failed.is_none()
     }
 
     /// The token that the main step saved.
     #[must_use]
     pub fn saved_token(&self) -> Option<SavedToken<'_>> {
-        let Saved { token_id: Some(id), token_url: Some(url), token_end: end, .. } = &self.saved else { return None };
+        let Saved { state_token_id: Some(id), state_token_url: Some(url), state_token_end: end, .. } = &self.saved else { return None };
         Some(SavedToken { id, url, end: end.as_deref().unwrap_or_default() })
     }
 }

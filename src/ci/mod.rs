@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use redact::Secret;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::{Console, Environment, LogStyle};
 
 pub use action::{Action, SavedToken};
@@ -248,9 +248,12 @@ pub trait Ci: LogStyle + Send + Sync {
 }
 
 /// Prints a failure, also with the job's result. Returns the exit code.
-pub fn report(failure: &Error, ci: &dyn Ci, console: &Console) -> u8 {
-    let (kind, help) = (failure.kind(), failure.help());
-    let text = if help.is_empty() { failure.to_string() } else { format!("{failure}\n{help}") };
+pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> u8 {
+    let error = failure.downcast_ref::<Error>();
+    let kind = error.map_or(Kind::Local, Error::kind);
+    let what = failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    let help = error.map(Error::help).unwrap_or_default();
+    let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
     console.error(kind.title(), &text);
     // A summary that can't be written must not hide the failure itself.
     let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));

@@ -33,12 +33,12 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// Tokens with a shorter life can't be revoked, unless the platform is configured otherwise.
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
-        return rehearse(cx, request).map(|()| 0);
+        return Ok(rehearse(cx, request).map(|()| 0)?);
     }
-    create(cx, request).map(|()| 0)
+    Ok(create(cx, request).map(|()| 0)?)
 }
 
 /// Says what would be asked, by which credential and why, and prints the bodies of the requests.

@@ -7,7 +7,7 @@ use super::CommandSpec;
 use crate::api::TokenRequest;
 use crate::credential::Issuing;
 use crate::deliver::Targets;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::lifecycle::{Context, LOCK, NewToken, issue};
 use crate::options::table::{OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
 use crate::options::{Group, Operands, Syntax};
@@ -35,10 +35,10 @@ struct Printed<'a> {
     username: String,
 }
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     if cx.options.credential.get(&OIDC_PROVIDER).is_none() {
         let help = "Name the platform's OIDC provider: jf-token exchange-oidc-token PROVIDER [TOKEN].";
-        return Err(Error::input("there is no provider", help));
+        return Err(Error::input("there is no provider", help).into());
     }
     let mut targets = Targets::default();
     // In a CI the job's end ends it too, if it still lives then.

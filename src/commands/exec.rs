@@ -35,7 +35,7 @@ const NOT_FOUND: u8 = 127;
 const NOT_EXECUTABLE: u8 = 126;
 
 #[expect(clippy::unnecessary_wraps, reason = "as every command")]
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     Ok(exec(cx).unwrap_or_else(|error| {
         let code = match error.kind() {
             Kind::NotFound => NOT_FOUND,

@@ -2,7 +2,6 @@
 
 use super::{CommandSpec, print};
 use crate::api::IssuedToken;
-use crate::error::Result;
 use crate::lifecycle::{Context, TokenSource};
 use crate::options::table::{FORMAT, MIN_TTL, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
 use crate::options::{Format, Group, Operands, Syntax};
@@ -22,7 +21,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Token);
     let session = cx.session_of_job()?;
     let mut source = TokenSource::new(cx, session);
@@ -37,7 +36,7 @@ fn run(cx: &Context) -> Result<u8> {
     let (end, now) = (stored.token.expires_at(), cx.now().whole_second());
     stored.token.expires_in = end.map(|end| end.since(now));
     stored.token.issued_at = now;
-    print(cx, &stored, format).map(|()| 0)
+    Ok(print(cx, &stored, format).map(|()| 0)?)
 }
 
 /// Remembers that the log hides this token now. If that can't be remembered, the next command waits too.

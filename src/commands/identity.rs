@@ -33,11 +33,11 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Table);
     let mut mapping = new_mapping(cx)?;
     if format == Format::Terraform && mapping.is_none() {
-        return Err(Error::input("--format terraform is for an identity mapping", "Give its name: --mapping NAME."));
+        return Err(Error::input("--format terraform is for an identity mapping", "Give its name: --mapping NAME.").into());
     }
     let identity = identity(cx)?;
     for odd in oddities(&identity.claims) {
@@ -66,7 +66,7 @@ fn run(cx: &Context) -> Result<u8> {
         found.and_then(|found| found.refusal())
     };
     match together(identity.problems).or(refusal) {
-        Some(error) => Err(error),
+        Some(error) => Err(error.into()),
         None => Ok(0),
     }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use super::CommandSpec;
 use crate::deliver::Targets;
-use crate::error::Result;
 use crate::lifecycle::keep::{KEEP, keep, talk_to_log};
 use crate::lifecycle::{Context, Launch, Role, TokenSource, add_files};
 use crate::options::table::{
@@ -43,7 +42,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let renewal = &cx.options.renewal;
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use super::CommandSpec;
 use crate::api::Transport;
 use crate::credential::Credential;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::io::{SharedRedactor, pass_on};
 use crate::lifecycle::Context;
 use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE};
@@ -30,7 +30,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// The exit code of a program that SIGPIPE ended, as a shell reports it.
 const BROKEN_PIPE: u8 = 128 + 13;
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let credential = cx.credential()?.map(Credential::secrets).unwrap_or_default().into_iter();
     let given = credential.chain(cx.transport().into_iter().flat_map(Transport::secrets)).cloned().collect();
     let redactor = SharedRedactor::new(Watch::new(cx.session()?, given));
@@ -50,7 +50,7 @@ fn run(cx: &Context) -> Result<u8> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
         Err(error) => {
             let help = if redactor.blind().is_some() { "Remove the file if no token in it is alive." } else { "" };
-            Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), help))
+            Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), help).into())
         }
     }
 }

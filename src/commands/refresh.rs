@@ -3,7 +3,7 @@
 use super::{CommandSpec, print};
 use crate::ci::Export;
 use crate::deliver::{Destination, for_people};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::io::clock;
 use crate::lifecycle::{Context, LOCK, TokenSource};
 use crate::options::table::{FORMAT, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
@@ -23,7 +23,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let format = cx.options.hand_over.format.filter(|format| *format != Format::None);
     let mut source = TokenSource::new(cx, cx.session_of_job()?);
     // Check first, so that nothing is created on the disk for a session that does not exist.
@@ -32,7 +32,7 @@ fn run(cx: &Context) -> Result<u8> {
     cx.block_on(source.renew(&mut guard, cx.limits()))?;
     let stored = guard.state.current.as_ref().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
     if let Some(format) = format {
-        return print(cx, stored, format).map(|()| 0);
+        return Ok(print(cx, stored, format).map(|()| 0)?);
     }
     let mut places: Vec<_> = stored.files.iter().map(|file| Destination::File(file.path.clone())).collect();
     let set = stored.variable.iter().filter(|name| cx.ci.prepare(&[Export::Variable { name, value: "" }]).is_ok());

@@ -22,7 +22,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let options = &cx.options.session;
     if let Some(action) = &cx.action {
         if action.saved_session().is_none() && options.name.is_none() {
@@ -38,7 +38,7 @@ fn run(cx: &Context) -> Result<u8> {
             cx.console.warn(&format!("{error}\n{}", error.help()));
             Ok(0)
         }
-        done => done.map(|()| 0),
+        done => Ok(done.map(|()| 0)?),
     }
 }
 

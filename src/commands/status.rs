@@ -3,7 +3,7 @@
 use super::CommandSpec;
 use crate::credential::Issuing;
 use crate::deliver;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind};
 use crate::io::clock::{self, Timestamp};
 use crate::lifecycle::Context;
 use crate::options::table::{FORMAT, SESSION};
@@ -24,12 +24,12 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<u8> {
     let session = cx.session_of_job()?;
     let state = session.read()?;
     let Some(stored) = &state.current else {
         let what = format!("the session '{}' holds no token", session.name());
-        return Err(Error::new(Kind::NoCredential, what, "Issue one first: jf-token create, outside a CI with --session."));
+        return Err(Error::new(Kind::NoCredential, what, "Issue one first: jf-token create, outside a CI with --session.").into());
     };
     let rows = rows(cx, &session, &state, stored);
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {

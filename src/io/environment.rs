@@ -1,6 +1,8 @@
 //! The environment variables of the process, passed in as a value.
 
 use std::ffi::{OsStr, OsString};
+
+use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -72,6 +74,18 @@ impl Environment {
     /// The names of all variables that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
+    }
+}
+
+impl Environment {
+    /// Fills a struct of optional strings, whose field names are the names of the variables in lower case. A variable that is empty, not
+    /// UTF-8 or set twice leaves its field `None`.
+    pub fn read<T: DeserializeOwned + Default>(&self) -> T {
+        // Upper case only: envy ignores case, and fails if a name occurs in both.
+        let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
+        let texts = upper.filter_map(|(name, _)| Some((name.to_str()?.to_owned(), self.get(name.to_str()?).ok()??.to_owned())));
+        // Optional strings can't fail. If they did, envy's error would show values, so it is dropped.
+        envy::from_iter(texts).unwrap_or_default()
     }
 }
 

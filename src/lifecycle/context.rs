@@ -99,7 +99,7 @@ impl Context {
 
     /// Prints a failure. Returns the exit code.
     pub fn report(&self, failure: &Error) -> u8 {
-        ci::report(failure, self.ci.as_ref(), &self.console)
+        ci::report(&failure.clone().into(), self.ci.as_ref(), &self.console)
     }
 
     /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
