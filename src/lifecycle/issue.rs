@@ -305,7 +305,9 @@ impl<'t> Transaction<'t> {
                 () = &mut released => {}
                 signal = stop.requested() => {
                     released.await;
-                    answer.iter_mut().for_each(|answer| answer.stopped = Some(signal));
+                    if let Ok(answer) = &mut answer {
+                        answer.stopped = Some(signal);
+                    }
                 }
             }
         }
