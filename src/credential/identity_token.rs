@@ -26,8 +26,8 @@ const WHAT: &str = "identity token";
 
 /// Where the identity token comes from.
 pub enum IdentitySource {
-    /// A file, which others may rewrite.
-    File(InputValue),
+    /// A file, which others may rewrite, and the token that was in it first.
+    File(InputValue, Secret),
     /// One that can't be asked for again.
     Once {
         /// What to call its place in a message.
@@ -69,10 +69,10 @@ impl IdentitySource {
         };
         match option.name {
             name if name == OIDC_TOKEN_FILE.name => {
-                let (source, place) = (Self::File(given.clone()), shown(&given.text));
-                let token = source.read_file()?;
+                let (token, place) = (read_token(given)?, shown(&given.text));
                 let can_be_read_again = is_lasting_file(given);
-                Ok(if can_be_read_again { source } else { Self::Once { place, variable: None, token, audience: BY_WHOEVER } })
+                let once = |token| Self::Once { place, variable: None, token, audience: BY_WHOEVER };
+                Ok(if can_be_read_again { Self::File(given.clone(), token) } else { once(token) })
             }
             name if name == OIDC_TOKEN_STDIN.name => once("standard input".into(), None, &read_stdin(given, place.stdin, WHAT)?),
             name if name == OIDC_TOKEN_ID.name => once(given.source.to_string(), None, &given.text),
@@ -99,13 +99,6 @@ impl IdentitySource {
         }
     }
 
-    fn read_file(&self) -> Result<Secret> {
-        let Self::File(given) = self else { return Err(Error::new(Kind::Local, "no file", "")) };
-        let text = read_file(given, WHAT)?;
-        let right = format!("Name a file that holds one whole {WHAT}.");
-        Secret::new(&text).map_err(|why| given.wrong(format!("the {WHAT} in {} {why}", shown(&given.text)), right))
-    }
-
     /// Why there is none here, if that is known.
     pub fn check(&self) -> Result<()> {
         match self {
@@ -119,7 +112,7 @@ impl IdentitySource {
     /// What to call it in a message.
     pub fn place(&self) -> String {
         match self {
-            Self::File(given) => shown(&given.text),
+            Self::File(given, _) => shown(&given.text),
             Self::Once { place, .. } => place.clone(),
             Self::Command(given) => given.source.to_string(),
             Self::Ci(_) => "the CI".into(),
@@ -129,7 +122,7 @@ impl IdentitySource {
     /// What of it is at hand.
     pub fn secrets(&self) -> Vec<&Secret> {
         match self {
-            Self::Once { token, .. } => vec![token],
+            Self::Once { token, .. } | Self::File(_, token) => vec![token],
             Self::Ci(IdToken::Fetch(request)) => vec![&request.bearer],
             _ => Vec::new(),
         }
@@ -189,7 +182,7 @@ impl IdentitySource {
     async fn ask(&self, asking: &Asking<'_>) -> Result<IdentityToken> {
         self.check()?;
         let token = match self {
-            Self::File(_) => self.read_file()?,
+            Self::File(given, _) => read_token(given)?,
             Self::Once { token, .. } | Self::Ci(IdToken::Variable { token, .. }) => token.clone(),
             Self::Command(given) => printed(asking, os::shell(&given.text), &given.source.to_string(), "").await?,
             Self::Ci(IdToken::Run { command: words, help }) => {
@@ -210,6 +203,13 @@ impl IdentitySource {
 }
 
 const SET_BY_THE_CI: &str = "The CI itself sets it: let nothing change it, such as the env of the step or of the job.";
+
+/// The identity token in a file.
+fn read_token(given: &InputValue) -> Result<Secret> {
+    let text = read_file(given, WHAT)?;
+    let right = format!("Name a file that holds one whole {WHAT}.");
+    Secret::new(&text).map_err(|why| given.wrong(format!("the {WHAT} in {} {why}", shown(&given.text)), right))
+}
 
 /// The origin of the CI's own service.
 fn origin(request: &IdTokenRequest, insecure_http: bool) -> Result<PlatformUrl> {

@@ -289,6 +289,16 @@ fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
     }
 }
 
+#[test]
+fn a_program_can_not_print_the_file_with_the_identity_token() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.write("work/id", &issuer.sign(json!({"sub": "me", "aud": "a"})));
+    let ran = scene.asks_for("work/id").run(&["exec", "--oidc-provider", "github", "--oidc-token-file", "id", "--", "cat", "id"]);
+    assert!(ran.code == 0 && ran.stdout.contains("***"), "{}", ran.story);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_with_an_identity_token_is_read_once() {
