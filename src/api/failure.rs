@@ -50,8 +50,23 @@ pub(super) fn transport(request: &ApiRequest, error: &reqwest::Error) -> Error {
         // Final: the same certificates will be there the next time.
         return unreachable(Outcome::Final, &came, &format!("{help}{proxy}"));
     }
+    // What could not be reached is the proxy, where there is one.
+    let (refused, unknown) = if proxy.is_empty() {
+        (
+            ("the connection was refused", "Is the platform up, and the port in --url right?"),
+            ("the host name can't be resolved", "Check --url, and this machine's DNS."),
+        )
+    } else {
+        (
+            ("the proxy refused the connection", "Is it up, and its port right?"),
+            ("the proxy's host name can't be resolved", "Check it, and this machine's DNS."),
+        )
+    };
     if says("refused") {
-        return unreachable(outcome, "the connection was refused", &format!("Is the platform up, and the port in --url right?{proxy}"));
+        return unreachable(outcome, refused.0, &format!("{}{proxy}", refused.1));
+    }
+    if says("dns error") || says("lookup address") {
+        return unreachable(outcome, unknown.0, &format!("{}{proxy}", unknown.1));
     }
     if says("proxy auth") {
         let next = format!("Put them into the proxy's URL, percent-encoded: http://USER:PASSWORD@HOST:PORT.{proxy}");
@@ -66,9 +81,6 @@ pub(super) fn transport(request: &ApiRequest, error: &reqwest::Error) -> Error {
     if error.is_timeout() {
         let came = if error.is_connect() { "no connection within 10 seconds" } else { "no answer in time" };
         return unreachable(outcome, came, &format!("Is the platform up? A firewall may swallow packets.{proxy}"));
-    }
-    if says("dns error") || says("lookup address") {
-        return unreachable(outcome, "the host name can't be resolved", &format!("Check --url, and this machine's DNS.{proxy}"));
     }
     if error.is_connect() {
         return unreachable(outcome, "the TLS handshake failed", &format!("Does that port speak https?{proxy}"));

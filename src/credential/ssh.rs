@@ -158,13 +158,12 @@ impl Server {
             !text.is_empty() && !text.starts_with('-') && text.chars().all(|c| c.is_ascii_alphanumeric() || more.contains(&c))
         };
         if !is_plain(user, &['.', '_', '-', '+']) {
-            return Err(wrong("holds something before the @ that is no plain user name"));
+            return Err(wrong("what stands before the @ is not a plain user name"));
         }
         if !is_plain(host, if place.starts_with('[') { &[':', '.'] } else { &['.', '-', '_'] }) {
-            return Err(wrong("holds no plain host name"));
+            return Err(wrong("has no plain host name"));
         }
-        let port =
-            port.map_or(Some(PORT), |port| port.parse().ok().filter(|port| *port > 0)).ok_or_else(|| wrong("holds no right port"))?;
+        let port = port.map_or(Some(PORT), |port| port.parse().ok().filter(|port| *port > 0)).ok_or_else(|| wrong("has no valid port"))?;
         Ok(Self { user: user.into(), host: host.into(), port })
     }
 }

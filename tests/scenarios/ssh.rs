@@ -94,7 +94,7 @@ fn a_url_that_could_be_an_option_or_a_command_is_refused() {
     for rest in [&bad[..], &["[::1", "host/path", "h%h", "host?x"]].concat() {
         let mut scene = answered("");
         let ran = scene.set("JF_URL", &format!("ssh://{rest}")).run(&["create"]);
-        assert!(ran.code == 2 && ran.stderr.contains("JF_URL: holds no") | ran.stderr.contains("before the @"), "{rest}: {}", ran.story);
+        assert!(ran.code == 2 && ran.stderr.contains("JF_URL: has no") | ran.stderr.contains("before the @"), "{rest}: {}", ran.story);
         assert!(calls(&scene).is_empty() && !ran.stderr.contains("some-password"), "{}", ran.story);
     }
 }

@@ -427,6 +427,23 @@ fn a_proxy_that_answers_itself_is_said_to() {
 }
 
 #[test]
+fn a_proxy_that_can_not_be_reached_is_named_and_not_the_platform() {
+    for (proxy, came) in [
+        ("http://127.0.0.1:1", "the proxy refused the connection"),
+        ("http://proxy.invalid:3128", "the proxy's host name can't be resolved"),
+    ] {
+        for variable in ["https_proxy", "http_proxy"] {
+            let mut scene = Scene::new();
+            let url = format!("{}://acme.invalid", variable.trim_end_matches("_proxy"));
+            scene.set("JF_URL", &url).set("JF_TOKEN_INSECURE_HTTP", "true").set(variable, proxy);
+            let ran = scene.run(&["create", "--retry-for", "0"]);
+            let named = format!("{came}\n");
+            assert!(ran.code == 5 && ran.stderr.contains(&named) && ran.stderr.contains(variable), "{}", ran.story);
+        }
+    }
+}
+
+#[test]
 fn no_proxy_may_name_a_port() {
     let mut scene = Scene::new();
     let port = scene.sandbox.port();
