@@ -7,7 +7,7 @@ use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
 use crate::credential::Issuing;
 use crate::deliver::{Destination, Targets, for_people, for_the_step};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
 use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
@@ -103,6 +103,10 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     });
     if created.is_err() && cx.action.is_some() {
         Action::save_failure(cx.ci.as_ref());
+        // A later step may ask `jf-token identity` why.
+        if created.as_ref().is_err_and(|error| error.kind() == Kind::Refused) {
+            let _ = add_to_path(cx);
+        }
     }
     created
 }
@@ -142,6 +146,14 @@ fn advise(cx: &Context, request: &TokenRequest) {
     }
 }
 
+/// Lets the steps after the action find this program.
+fn add_to_path(cx: &Context) -> Result<()> {
+    if let Some(folder) = os::own_folder().filter(|_| cx.action.is_some()) {
+        let _ = cx.ci.export(Export::Path(&folder))?;
+    }
+    Ok(())
+}
+
 fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: Option<&Session>) -> Result<()> {
     let (stored, written) = (&rollback.stored, &mut rollback.written);
     let format = targets.format.filter(|format| *format != Format::None);
@@ -150,9 +162,7 @@ fn hand_over(cx: &Context, targets: Targets, rollback: &mut Rollback, session: O
     }
     let print = || format.map_or(Ok(()), |format| print(cx, stored, format));
     let mut places = targets.deliver(stored, session.map(Session::name), cx.ci.as_ref(), print, written)?;
-    if let Some(folder) = os::own_folder().filter(|_| cx.action.is_some()) {
-        let _ = cx.ci.export(Export::Path(&folder))?;
-    }
+    add_to_path(cx)?;
     if format.is_some() && !cx.ci.is_ci() {
         // Nobody reads a summary here, so don't read the file of the time zone for one.
         return Ok(());

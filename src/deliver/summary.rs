@@ -83,9 +83,10 @@ fn may(stored: &StoredToken) -> String {
     let (request, granted) = (stored.issuing.request(), one_line(&stored.token.scope));
     let is_all = request.is_none_or(|request| request.scope.is_none()) && matches!(granted.as_str(), "" | "applied-permissions/user");
     let exchanged = stored.token.user.as_ref().filter(|_| request.is_none());
-    match exchanged.or_else(|| request?.username.as_ref()) {
+    let of_the_credential = || stored.token.username().filter(|_| !granted.is_empty());
+    match exchanged.or_else(|| request?.username.as_ref()).cloned().or_else(of_the_credential) {
         _ if !is_all => granted,
-        Some(name) => format!("everything that {} may", shown(name)),
+        Some(name) => format!("everything that {} may", shown(&name)),
         None => "everything that the credential may".into(),
     }
 }

@@ -178,7 +178,7 @@ fn a_shell_that_gets_no_token_does_not_go_on_with_the_credential() {
 #[test]
 fn the_page_and_the_summary_say_what_the_token_may_do() {
     for (inputs, may) in [
-        (&[][..], "everything that the credential may"),
+        (&[][..], "everything that admin may"),
         (&[("username", "bob")], "everything that bob may"),
         (&[("groups", "readers")], "applied-permissions/groups:readers"),
     ] {
@@ -186,6 +186,20 @@ fn the_page_and_the_summary_say_what_the_token_may_do() {
         let ran = scene.run(&["create"]);
         assert!(ran.stderr.contains(&format!("scope   {may}\n")), "{}", ran.stderr);
         assert!(scene.read("summary").contains(&format!("| scope | {may} |")), "{}", scene.read("summary"));
+    }
+}
+
+#[test]
+fn after_a_refusal_a_later_step_still_finds_the_program_to_ask_why() {
+    for (status, found) in [(403, true), (500, false)] {
+        let mut scene = Scene::action(&[("retry-for", "0")]);
+        let path = scene.path("path");
+        scene.set("GITHUB_PATH", path.to_str().unwrap());
+        scene.sandbox.fault_for("POST", Fault::Status { status, retry_after: None, body: None }, 1);
+        let ran = scene.run(&["create"]);
+        let folder = std::path::Path::new(crate::support::BINARY).parent().unwrap().to_str().unwrap();
+        let on_the_path = path.exists() && scene.read("path").lines().any(|line| line == folder);
+        assert!(ran.code != 0 && on_the_path == found, "{status}: {}", ran.story);
     }
 }
 
