@@ -135,6 +135,7 @@ fn print_environment(sandbox: &Sandbox, issuer: Option<&Issuer>, ca: Option<&CaF
         writeln!(
             io::stderr(),
             "Identity tokens come from {url}; the provider that trusts them is named {PROVIDER}.\n\
+             To be a GitHub job: export GITHUB_ACTIONS=true; unset JF_ACCESS_TOKEN; jf-token create --oidc-provider {PROVIDER}\n\
              To make the next request for one fail: {curl} -d '{{\"fault\":\"html\",\"status\":503,\"for\":\"/id\"}}' {url}/sandbox/faults"
         )?;
     }

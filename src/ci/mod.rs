@@ -142,7 +142,9 @@ pub enum IdToken {
 
 /// For a CI of which no way is known.
 fn none_known(name: &str) -> IdToken {
-    IdToken::Unavailable(format!("None is known of {name}: give one by --oidc-token-file, --oidc-token-command or --oidc-token-var"))
+    IdToken::Unavailable(format!(
+        "jf-token knows of none that {name} gives: give one by --oidc-token-file, --oidc-token-command or --oidc-token-var"
+    ))
 }
 
 /// The request that returns an identity token.

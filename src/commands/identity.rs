@@ -180,7 +180,7 @@ fn recipe(cx: &Context, mapping: &IdentityMapping, about: &str) -> Result<String
         "Identity mapping '{}', which only jobs {about} match, if they are started like this one.\n\
          An admin creates it by the API, with this as mapping.json:\n\n{}\n\
          \x20   printf 'Authorization: Bearer %s\\n' \"$ADMIN_TOKEN\" |\n\
-         \x20   curl -sS --fail -H @- -H 'Content-Type: application/json' -d @mapping.json \"{url}\"\n\n\
+         \x20   curl -sS --fail-with-body -H @- -H 'Content-Type: application/json' -d @mapping.json \"{url}\"\n\n\
          Or by Terraform:\n\n{}",
         mapping.name,
         pretty(&mapping.body()),

@@ -5,7 +5,7 @@ use crate::credential::Issuing;
 use crate::deliver;
 use crate::error::{Error, Kind};
 use crate::io::clock::{self, Timestamp};
-use crate::lifecycle::Context;
+use crate::lifecycle::{Context, MINT_FIRST};
 use crate::options::table::{FORMAT, SESSION};
 use crate::options::{Format, Operands, Syntax, shown};
 use crate::session::{Session, State, StoredToken};
@@ -15,7 +15,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         name: "status",
         aliases: &[],
         usage: "jf-token status [OPTIONS]",
-        about: "Show what the session remembers: its token, how it was issued and is renewed, what holds it; never the token",
+        about: "Show what the session remembers of its token: whose it is, until when, how it is renewed, which files hold it; never the token itself",
         operands: Operands::None,
         groups: &[],
         options: &[&FORMAT, &SESSION],
@@ -29,7 +29,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let state = session.read()?;
     let Some(stored) = &state.current else {
         let what = format!("the session '{}' holds no token", session.name());
-        return Err(Error::new(Kind::NoCredential, what, "Issue one first: jf-token create, outside a CI with --session.").into());
+        return Err(Error::new(Kind::NoCredential, what, MINT_FIRST).into());
     };
     let rows = rows(cx, &session, &state, stored);
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {
@@ -62,7 +62,7 @@ fn rows(cx: &Context, session: &Session, state: &State, stored: &StoredToken) ->
             text(if token.refresh_token.is_some() && stored.renew_by.allows_refresh() {
                 "its refresh token"
             } else {
-                "being issued again"
+                again(&stored.issuing)
             }),
         ),
         ("files", text(&files.join(", "))),
@@ -72,6 +72,14 @@ fn rows(cx: &Context, session: &Session, state: &State, stored: &StoredToken) ->
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into()
+}
+
+fn again(issuing: &Issuing) -> &'static str {
+    match (issuing.exchange(), issuing.request()) {
+        (Some(_), Some(_)) => "another exchange and mint",
+        (Some(_), None) => "another exchange",
+        (None, _) => "another mint",
+    }
 }
 
 fn issued_by(issuing: &Issuing) -> String {

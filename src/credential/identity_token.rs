@@ -161,15 +161,23 @@ impl IdentitySource {
     pub async fn look(&self, wanted: Option<&str>, asking: &Asking<'_>) -> Result<Identity> {
         let identity = self.ask(asking).await?;
         let problems = self.problems(&identity, wanted, asking);
-        Ok(Identity { claims: identity.claims, place: self.place(), is_lasting: self.is_lasting(), problems })
+        let other_audience = match self {
+            Self::Ci(_) if self.is_lasting() => "--oidc-audience asks for another".into(),
+            _ => format!("set it {}", self.fixed()),
+        };
+        Ok(Identity { claims: identity.claims, place: self.place(), is_lasting: self.is_lasting(), other_audience, problems })
+    }
+
+    /// Where its audience is set, in words that follow "set it".
+    fn fixed(&self) -> &'static str {
+        match self {
+            Self::Once { audience, .. } => audience,
+            _ => BY_WHOEVER,
+        }
     }
 
     fn problems(&self, identity: &IdentityToken, wanted: Option<&str>, asking: &Asking<'_>) -> Vec<Error> {
-        let fixed = match self {
-            Self::Once { audience, .. } => audience,
-            _ => BY_WHOEVER,
-        };
-        let problems = identity.problems(&self.place(), wanted, fixed, (asking.now)().into()).into_iter();
+        let problems = identity.problems(&self.place(), wanted, self.fixed(), (asking.now)().into()).into_iter();
         let explained = problems.map(|error| match self {
             Self::Once { .. } if error.to_string().contains(EXPIRED) => error.with_advice(
                 "It can't be asked for again here: a token that must outlive it needs an --expiry of its own, or a refresh token (--refreshable).",
@@ -258,6 +266,8 @@ pub struct Identity {
     pub place: String,
     /// Whether another one can be asked for.
     pub is_lasting: bool,
+    /// How to give it another audience.
+    pub other_audience: String,
     /// Why the platform would refuse it, as far as that shows without the issuer's keys.
     pub problems: Vec<Error>,
 }

@@ -78,9 +78,9 @@ pub fn missing_claims(mapping: &IdentityMapping, has: &Claims) -> Vec<String> {
     names.filter(|name| !has.contains_key(*name)).map(str::to_owned).collect()
 }
 
-/// Why a provider would not take a token with these claims.
+/// Why a provider would not take a token with these claims. `other_audience` says how to give it another audience.
 #[must_use]
-pub fn mismatches(provider: &Provider, has: &Claims) -> Vec<String> {
+pub fn mismatches(provider: &Provider, has: &Claims, other_audience: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let of_token = |name: &str| has.get(name).map(shown).unwrap_or_default();
     let (issuer, iss) = (provider.issuer(), of_token("iss"));
@@ -90,7 +90,7 @@ pub fn mismatches(provider: &Provider, has: &Claims) -> Vec<String> {
     }
     let found = audiences(has);
     if let Some(wanted) = provider.audience().filter(|wanted| !found.contains(wanted)) {
-        wrong.push(format!("the audience is '{}', not '{wanted}'; --oidc-audience asks for another", found.join(" ")));
+        wrong.push(format!("the audience is '{}', not '{wanted}': {other_audience}", found.join(" ")));
     }
     // A guess: what the platform compares an organization with.
     let owner = of_token("repository_owner");

@@ -339,7 +339,11 @@ impl Credential {
         let others = in_order(options).filter(|(kind, _)| kind.name != self.kind.name);
         let others: Vec<_> = others.map(|(_, given)| given.source.to_string()).collect();
         let before = if others.is_empty() { String::new() } else { format!(", which comes before {}", others.join(" and ")) };
-        format!("{} that {} gives{before}", self.kind.name, self.source)
+        let given = match &self.source {
+            Source::Configuration => "is its default".into(),
+            source => format!("{source} gives"),
+        };
+        format!("{} that {given}{before}", self.kind.name)
     }
 
     /// Until when it can be used again, if that is known, and where it is.

@@ -224,7 +224,7 @@ impl CredentialSource for Oidc {
         match issuing {
             Issuing::Exchange(_) => self.explain_exchange(error),
             _ if error.status() == Some(400) && error.to_string().contains("Invalid formatted name") => {
-                error.with_help("The identity mapping names no user: give it a username, or ask for one with --username.")
+                error.with_help("The identity mapping names no user, and only a user's token can mint another: leave out what only a mint has (such as expiry), or have an admin give the mapping a username.")
             }
             _ if error.status() == Some(403) => error.with_help(
                 "The user of the identity mapping may not ask for that: only an admin may ask for another user, for groups or for admin rights. Leave those options out, and the token has what the identity mapping gives.",

@@ -81,7 +81,7 @@ pub fn look_up(cx: &Context, identity: &Identity) -> Result<Option<LookUp>> {
             none_yet &= !matches;
         }
     }
-    Ok(Some(LookUp { problems: mismatches(&provider, claims), provider, mappings: judged }))
+    Ok(Some(LookUp { problems: mismatches(&provider, claims, &identity.other_audience), provider, mappings: judged }))
 }
 
 /// The identity mappings that a request with this project tries: the project's, then those of none. That these are not among the project's
@@ -203,6 +203,9 @@ fn one_of(given: &InputValue, other: &Source) -> Error {
 /// Fails if no claim says which job it is.
 pub fn fit(cx: &Context, mapping: &mut IdentityMapping, identity: &Identity) -> Result<String> {
     let found = fingerprint(&identity.claims)?;
+    if cx.options.credential.get(&OIDC_PROVIDER).is_none() {
+        cx.console.say("PROVIDER stands for the name of the platform's OIDC provider: give it by --oidc-provider");
+    }
     for note in &found.notes {
         cx.console.say(note);
     }

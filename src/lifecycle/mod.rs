@@ -15,6 +15,6 @@ pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
 pub use issue::{NewToken, issue, release};
 pub use keep::{Launch, add_files};
 pub use program::{OWN_FAILURE, Program, Start};
-pub use renew::{Role, TokenSource};
+pub use renew::{MINT_FIRST, Role, TokenSource};
 pub use stop::Stop;
 pub use witness::{Seen, Witness};

@@ -24,6 +24,9 @@ const SHORTEST_TRY: Duration = Duration::from_millis(200);
 /// How long to wait for a keeper that should have renewed the token.
 const KEEPER: Duration = Duration::from_secs(10);
 
+/// What to do where a session holds no token.
+pub const MINT_FIRST: &str = "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.";
+
 /// The token of one session, renewed when necessary. Everything that needs it gets it here, on any thread.
 pub struct TokenSource<'t> {
     cx: &'t Context,
@@ -434,7 +437,7 @@ impl<'t> TokenSource<'t> {
             let what = format!("the session '{}' holds no token", self.session.name());
             let others = self.session.others();
             let help = if others.is_empty() {
-                "Mint one first: jf-token create; outside a CI with --session, and here with the same --session.".into()
+                MINT_FIRST.into()
             } else {
                 format!("There are others: {}. Name one by --session or JF_TOKEN_SESSION.", others.join(", "))
             };

@@ -292,7 +292,7 @@ fn not_an_option(argument: &str, command: &Syntax) -> Error {
         ),
         Operands::None | Operands::Username | Operands::Exchange => Error::input(
             "too many arguments",
-            "Only create takes an argument without a flag: the user name. Quote values that hold spaces.",
+            "Every value needs its flag, except the user name of create, and the provider and identity token of exchange-oidc-token. Quote values that hold spaces.",
         ),
     }
 }

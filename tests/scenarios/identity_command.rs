@@ -237,7 +237,10 @@ fn what_keeps_a_provider_from_taking_a_job_is_told_apart() {
     };
     assert!(told(&scene, &["--oidc-provider", "other"]).contains("not 'https://other.example'"));
     assert!(told(&scene, &["--oidc-provider", "absent"]).contains("The platform has no OIDC provider of that name"));
-    assert!(told(&scene, &["--oidc-audience", "x"]).contains("the audience is 'x', not 'jfrog'"));
+    assert!(told(&scene, &["--oidc-audience", "x"]).contains("the audience is 'x', not 'jfrog': --oidc-audience asks for another"));
+    scene.set("GIVEN", &issuer.gitlab_token("x")).unset("JF_TOKEN_OIDC_AUDIENCE");
+    assert!(told(&scene, &["--oidc-token-var", "GIVEN"]).contains("the audience is 'x', not 'jfrog': set it where the token is made"));
+    scene.set("JF_TOKEN_OIDC_AUDIENCE", "jfrog");
     issuer.set_claims(json!({"repository": "a/b", "repository_id": "1"}));
     assert!(told(&scene, &[]).contains("has no identity mapping that it matches"));
     let alice = scene.sandbox.user_token().to_owned();
