@@ -107,12 +107,16 @@ pub fn variable(environment: &Environment, name: &str, audience: &'static str) -
 /// The identity token in the variable that is meant for a JFrog platform, where the job gives the variables their names: the only one
 /// whose name begins with `ours`, else the only one. `None` if there is none.
 pub fn one_variable(environment: &Environment, is_such: impl Fn(&str) -> bool, ours: &str, audience: &'static str) -> Option<IdToken> {
-    let all = environment.names("").filter(|name| is_such(name) && text(environment, name).is_some_and(is_jwt));
-    let all = sorted(all.map(str::to_owned));
+    let such = || environment.names("").filter(|name| is_such(name) && text(environment, name).is_some());
+    let all = sorted(such().filter(|name| text(environment, name).is_some_and(is_jwt)).map(str::to_owned));
     let mut of_us = all.iter().filter(|name| name.starts_with(ours));
     match (all.as_slice(), of_us.next(), of_us.next()) {
         ([name], ..) | (_, Some(name), None) => variable(environment, name, audience),
-        ([], ..) => None,
+        ([], ..) => such().find(|name| name.starts_with(ours)).map(|name| {
+            IdToken::Unavailable(format!(
+                "{name} holds something, but no identity token (a JWT): was a variable not replaced by its value?"
+            ))
+        }),
         _ => Some(IdToken::Unavailable(format!("It is given not one but several, in {}: choose by --oidc-token-var NAME", all.join(", ")))),
     }
 }

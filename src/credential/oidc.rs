@@ -69,7 +69,7 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
         provider_name: name(provider)?,
         project_key: project(token.project.as_ref(), of_jf("JFROG_CLI_BUILD_PROJECT"))?,
         application_key: text(&APPLICATION_KEY).or_else(|| of_jf("JFROG_CLI_APPLICATION_KEY")),
-        provider_type: text(&OIDC_PROVIDER_TYPE).or_else(|| of_jf("JFROG_CLI_OIDC_PROVIDER_TYPE")),
+        provider_type: provider_type(options.get(&OIDC_PROVIDER_TYPE), of_jf("JFROG_CLI_OIDC_PROVIDER_TYPE"))?,
         audience: text(&OIDC_AUDIENCE),
         identity_mapping_name: text(&OIDC_IDENTITY_MAPPING),
         include_reference_token: token.reference && !mints,
@@ -86,6 +86,18 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
 fn project(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
     let of_jf = of_jf.map(|text| InputValue { text, source: Source::Variable("JFROG_CLI_BUILD_PROJECT".into()) });
     given.cloned().or(of_jf).as_ref().map(crate::api::project_key).transpose()
+}
+
+/// The types that jf takes, in any case. `Generic OpenID Connect` is what another of JFrog's programs sends.
+const PROVIDER_TYPES: [&str; 4] = ["GitHub", "Azure", "GenericOidc", "Generic OpenID Connect"];
+
+/// The type that was given, else that of jf's own variable.
+fn provider_type(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
+    let of_jf = of_jf.map(|text| InputValue { text, source: Source::Variable("JFROG_CLI_OIDC_PROVIDER_TYPE".into()) });
+    let Some(given) = given.cloned().or(of_jf) else { return Ok(None) };
+    let known = PROVIDER_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(given.text.trim()));
+    let unknown = || given.wrong(format!("'{}' is no type of a provider", shown(&given.text)), "Use GitHub, Azure or GenericOidc.");
+    known.map(|known| Some(known.to_owned())).ok_or_else(unknown)
 }
 
 /// jf's variables for the job override what the CI says.

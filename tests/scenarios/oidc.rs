@@ -474,6 +474,9 @@ fn the_audience_is_the_identity_tokens_and_the_providers() {
     for part in [r#""audience":"jfrog & co""#, r#""provider_type":"GitHub""#, r#""identity_mapping_name":"any""#] {
         assert!(ran.story.contains(part), "{}", ran.story);
     }
+    let ran = scene.run(&["create", "--oidc-provider-type", "gitlab"]);
+    assert!(ran.code == 2 && sent(&ran).is_empty() && ran.stderr.contains("Use GitHub, Azure or GenericOidc"), "{}", ran.story);
+    assert!(scene.run(&["create", "--oidc-provider-type", "github"]).story.contains(r#""provider_type":"GitHub""#));
     // Where it can't be chosen, the identity token must have it.
     let mut scene = Scene::new();
     scene.vouched_for(&issuer, json!({"username": "deployer"}));
@@ -572,6 +575,14 @@ fn where_the_ci_gives_one_identity_token_only_it_says_until_when_renewal_works()
     let ran = scene.run_at(700_000, &["get"]);
     assert!(ran.code != 0 && sent(&ran).is_empty(), "{}", ran.story);
     assert!(ran.stderr.contains("can't be asked for again") && ran.stderr.contains("--refreshable"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_variable_for_the_identity_token_that_holds_none_is_named() {
+    let (mut scene, _issuer) = gitlab(json!({"username": "deployer"}), 600);
+    scene.unset("JF_TOKEN_OIDC_TOKEN_VAR").set("JF_ID_TOKEN", "$JF_ID_TOKEN");
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 3 && sent(&ran).is_empty() && ran.stderr.contains("JF_ID_TOKEN holds something"), "{}", ran.story);
 }
 
 #[test]
