@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::act::{LONG, end, job, run, start_without_secrets, write_action};
 use crate::gitlab::run_without_secrets;
-use crate::peers::{Ended, Running, USE, node, recipe, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, blocks, node, recipe, used, write, write_publish_script};
 use crate::support::{Ran, Scene};
 
 const EXCHANGE: &str = "POST /access/api/v1/oidc/token";
@@ -217,6 +217,35 @@ fn the_readmes_recipe_for_github_works_as_it_stands_there() {
     end(&scene, start_without_secrets(&scene, &workflow, &arguments)).succeeded().says("answer 200");
     let token = scene.sandbox.issued()[0].access_token.clone();
     assert_eq!((used(&scene), ended_with(&scene)), (vec![(token.clone(), false)], vec![token]));
+}
+
+#[test]
+fn the_readmes_commands_for_an_admin_let_the_right_job_in_and_no_other() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::github();
+    let commands = |heading| blocks(heading, "sh").next().unwrap();
+    let (github, gitlab) = (commands("GitHub Actions, no stored secret"), commands("GitLab CI, no stored secret"));
+    let script = format!("set -e\n{github}\n{gitlab}\n").replace("https://token.actions.githubusercontent.com", &issuer.url());
+    let script = script.replace("https://gitlab.com", &issuer.url());
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.set("ADMIN_TOKEN", &token);
+    let done = scene.shell(&script);
+    assert!(done.status.success(), "{done:?}");
+    scene.unset("ADMIN_TOKEN").unset("JF_ACCESS_TOKEN");
+    for (name, value) in issuer.github_env() {
+        scene.set(name, &value);
+    }
+    let create = |scene: &Scene, provider: &str| scene.run(&["create", "--retry-for", "0", "--oidc-provider", provider]).code;
+    issuer.set_claims(json!({"repository": "acme/app", "ref": "refs/heads/main", "event_name": "push"}));
+    assert_eq!(create(&scene, "github"), 0);
+    issuer.set_claims(json!({"ref": "refs/heads/feature"}));
+    assert_eq!(create(&scene, "github"), 4);
+    for (project, code) in [("acme/app", 0), ("fork/app", 4)] {
+        issuer.set_claims(json!({"project_path": project, "ref": "main", "ref_type": "branch", "ref_protected": "true"}));
+        scene.set("ID", &issuer.gitlab_token("https://acme.jfrog.io"));
+        let ran = scene.run(&["create", "--oidc-provider", "gitlab", "--oidc-token-var", "ID"]);
+        assert_eq!(ran.code, code, "{project}: {}", ran.story);
+    }
 }
 
 #[test]

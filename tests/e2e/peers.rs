@@ -80,9 +80,15 @@ pub fn recipe(heading: &str) -> &'static str {
 
 /// All YAML blocks under this heading.
 pub fn recipes(heading: &str) -> impl Iterator<Item = &'static str> {
+    blocks(heading, "yaml")
+}
+
+/// All blocks in this language under this heading.
+pub fn blocks(heading: &str, language: &str) -> impl Iterator<Item = &'static str> {
     let (_, section) = include_str!("../../README.md").split_once(&format!("\n## {heading}\n")).unwrap();
     let section = section.split_once("\n## ").unwrap().0;
-    section.split("```yaml\n").skip(1).map(|block| block.split_once("```").unwrap().0)
+    let starts: Vec<_> = section.split(&format!("```{language}\n")).skip(1).collect();
+    starts.into_iter().map(|block| block.split_once("```").unwrap().0)
 }
 
 /// Writes the script that the README's recipes run. It uses the token, and prints the status of the answer.
