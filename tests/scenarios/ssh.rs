@@ -334,10 +334,10 @@ fn a_renewal_that_got_no_login_left_no_token_behind() {
 #[test]
 fn a_server_that_hangs_leaves_a_good_token_in_use() {
     let scene = answered("[ ! -e hangs ] || exec sleep 100");
-    let ran = scene.run(&["create", "--session", "s", "--format", "none", "--expiry", "9", "--force-revocable"]);
+    let ran = scene.run(&["create", "--session", "s", "--format", "none", "--expiry", "20", "--force-revocable"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     scene.write("bin/hangs", "");
-    scene.ages("s", 6);
+    scene.ages("s", 15);
     let ran = scene.run(&["get", "--session", "s"]);
     assert!(ran.code == 0 && ran.stderr.contains("is not renewed yet") && ran.stderr.contains("took longer than"), "{}", ran.story);
     may_have_lost_none(&scene);
