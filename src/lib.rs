@@ -106,10 +106,9 @@ fn parse(
     };
     let syntax = asked.command.unwrap_or(commands[0]);
     let inputs = Inputs { syntax, flags: &asked.flags, environment, in_action };
-    if let Some(name) = inputs.secret_on_argument_list() {
-        console.warn(&format!(
-            "--{name} is on the argument list, where every process of this machine can read it: use its variable, a file or standard input"
-        ));
+    for option in inputs.secrets_on_argument_list() {
+        let (name, instead) = (option.name, option.instead_of_the_flag());
+        console.warn(&format!("--{name} is on the argument list, where every process of this machine can read it: use {instead}"));
     }
     for (name, meant) in inputs.unknown_variables() {
         let hint = meant.map(|meant| format!("; did you mean {meant}?")).unwrap_or_default();

@@ -220,11 +220,10 @@ impl Inputs<'_> {
         unknown.map(|name| (shown(name), variable_meant(name).or_else(|| near(name, known())))).collect()
     }
 
-    /// The first flag that holds a secret, if any: other processes on this machine can read the argument list.
-    #[must_use]
-    pub fn secret_on_argument_list(&self) -> Option<&'static str> {
-        let secrets = table::ALL.iter().filter(|option| matches!(option.value, Value::Secret(_)));
-        secrets.filter(|option| self.flag(option).is_some()).map(|option| option.name).next()
+    /// The flags that hold a secret: other processes on this machine can read the argument list.
+    pub fn secrets_on_argument_list(&self) -> impl Iterator<Item = &'static Opt> {
+        let secrets = table::ALL.iter().copied().filter(|option| matches!(option.value, Value::Secret(_)));
+        secrets.filter(|option| self.flag(option).is_some())
     }
 }
 

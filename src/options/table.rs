@@ -60,6 +60,15 @@ impl Opt {
         format!("{INPUT}{}", self.name.to_ascii_uppercase())
     }
 
+    /// What gives the same secret without the argument list.
+    #[must_use]
+    pub fn instead_of_the_flag(&self) -> String {
+        let same = |end: &str| ALL.iter().find(|other| other.name.strip_prefix(self.name) == Some(end));
+        let others = ["-file", "-path", "-stdin"].into_iter().filter_map(same).map(|other| format!("--{}", other.name));
+        let ways: Vec<_> = std::iter::once(self.variable.to_owned()).chain(others).collect();
+        ways.join(" or ")
+    }
+
     /// Whether more would happen without this option: a token could do more, or live longer, or more tokens would end.
     #[must_use]
     pub fn limits(&self) -> bool {

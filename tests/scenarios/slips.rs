@@ -270,3 +270,15 @@ fn an_empty_id_revokes_nothing() {
     let ran = scene.run(&["revoke", "--token-id", ""]);
     assert!(ran.code == 2 && ran.stderr.contains("--token-id: is empty") && scene.sandbox.issued()[0].live, "{}", ran.story);
 }
+
+#[test]
+fn each_secret_on_the_argument_list_is_told_with_what_gives_it_without() {
+    let mut scene = Scene::new();
+    let token = scene.sandbox.admin_token().to_owned();
+    scene.unset("JF_ACCESS_TOKEN");
+    let ran = scene.run(&["create", "--access-token", &token, "--header", "X-Key=0123456789abcdef0"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    for told in ["use JF_ACCESS_TOKEN or --access-token-file or --access-token-stdin\n", "--header is on", "use JF_TOKEN_HEADER\n"] {
+        assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
+    }
+}
