@@ -2,34 +2,16 @@
 //! must be in the request.
 #![no_main]
 
-use std::io::Write;
+mod support;
+
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use jf_token::World;
 use jf_token::options::table::ALL;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Printed {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
+use support::Printed;
 
 /// Options that limit a token, and where they are in the request.
 const LIMITS: [(&str, &str); 6] = [

@@ -2,27 +2,15 @@
 //! moves a terminal's cursor or is a workflow command.
 #![no_main]
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+mod support;
+
 use std::time::SystemTime;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jf_token::{World, run};
 use libfuzzer_sys::fuzz_target;
-
-#[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Printed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use support::Printed;
 
 fn printed(arguments: &[&str], variables: &[(&str, String)]) -> String {
     let printed = Printed::default();
@@ -36,8 +24,7 @@ fn printed(arguments: &[&str], variables: &[(&str, String)]) -> String {
         is_terminal: false,
         now: || SystemTime::UNIX_EPOCH,
     });
-    let bytes = printed.0.lock().unwrap();
-    String::from_utf8(bytes.clone()).unwrap()
+    printed.text()
 }
 
 fuzz_target!(|text: &str| {
@@ -47,12 +34,9 @@ fuzz_target!(|text: &str| {
     let whole = [("ID", text.replace('\0', ""))];
     let identity = ["identity", "--oidc-token-var", "ID"];
     let mapping = [&identity[..], &["--mapping", "m", "--username", "u", "--format", "terraform"]].concat();
-    for text in [
-        printed(&["create", "--dry-run"], &server),
-        printed(&identity, &token),
-        printed(&identity, &whole),
-        printed(&mapping, &token),
-    ] {
+    for text in
+        [printed(&["create", "--dry-run"], &server), printed(&identity, &token), printed(&identity, &whole), printed(&mapping, &token)]
+    {
         assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
         let is_command = |line: &str| ["::", "##[", "##vso[", "##teamcity["].iter().any(|start| line.trim_start().starts_with(start));
         assert!(!text.lines().any(is_command), "{text:?}");

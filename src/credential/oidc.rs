@@ -9,7 +9,7 @@ use redact::Secret;
 use super::identity_token::{IdentitySource, IdentityToken};
 use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, Issuing, KindOfCredential};
 use crate::api::claims::{claims, seconds};
-use crate::api::{Auth, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest};
+use crate::api::{Auth, ExchangeRequest, IssuedToken, PlatformUrl, TokenRequest, project_key};
 use crate::ci::JobContext;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
@@ -64,17 +64,20 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let of_jf = |name: &str| place.environment.get(name).ok().flatten().map(str::to_owned);
     let token = &place.options.token;
     let mints = token.needs_a_mint();
-    let context = place.ci.job_context();
+    let or_jfs = |given: Option<&InputValue>, name: &str| {
+        given.cloned().or_else(|| Some(InputValue { text: of_jf(name)?, source: Source::Variable(name.into()) }))
+    };
+    let job = of_the_job(place.ci.job_context(), &of_jf);
     let request = ExchangeRequest {
         provider_name: name(provider)?,
-        project_key: project(token.project.as_ref(), of_jf("JFROG_CLI_BUILD_PROJECT"))?,
+        project_key: or_jfs(token.project.as_ref(), "JFROG_CLI_BUILD_PROJECT").as_ref().map(project_key).transpose()?,
         application_key: text(&APPLICATION_KEY).or_else(|| of_jf("JFROG_CLI_APPLICATION_KEY")),
-        provider_type: provider_type(options.get(&OIDC_PROVIDER_TYPE), of_jf("JFROG_CLI_OIDC_PROVIDER_TYPE"))?,
+        provider_type: or_jfs(options.get(&OIDC_PROVIDER_TYPE), "JFROG_CLI_OIDC_PROVIDER_TYPE").as_ref().map(provider_type).transpose()?,
         audience: text(&OIDC_AUDIENCE),
         identity_mapping_name: text(&OIDC_IDENTITY_MAPPING),
         include_reference_token: token.reference && !mints,
-        repo: text(&REPOSITORY).or_else(|| of_jf("JFROG_CLI_CI_VCS_URL")).or_else(|| context.repository.clone()),
-        ..of_the_job(context, &of_jf)
+        repo: text(&REPOSITORY).or_else(|| job.repo.clone()),
+        ..job
     };
     options.get(&OIDC_IDENTITY_MAPPING).map(|mapping| super::reading::check_replaced(mapping, &mapping.text)).transpose()?;
     let source = provider.source.clone();
@@ -82,22 +85,13 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
     Ok(Credential { from: Box::new(oidc), kind: &KIND, source })
 }
 
-/// The project of the token, else jf's own variable for it.
-fn project(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
-    let of_jf = of_jf.map(|text| InputValue { text, source: Source::Variable("JFROG_CLI_BUILD_PROJECT".into()) });
-    given.cloned().or(of_jf).as_ref().map(crate::api::project_key).transpose()
-}
-
 /// The types that jf takes, in any case. `Generic OpenID Connect` is what another of JFrog's programs sends.
 const PROVIDER_TYPES: [&str; 4] = ["GitHub", "Azure", "GenericOidc", "Generic OpenID Connect"];
 
-/// The type that was given, else that of jf's own variable.
-fn provider_type(given: Option<&InputValue>, of_jf: Option<String>) -> Result<Option<String>> {
-    let of_jf = of_jf.map(|text| InputValue { text, source: Source::Variable("JFROG_CLI_OIDC_PROVIDER_TYPE".into()) });
-    let Some(given) = given.cloned().or(of_jf) else { return Ok(None) };
+fn provider_type(given: &InputValue) -> Result<String> {
     let known = PROVIDER_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(given.text.trim()));
     let unknown = || given.wrong(format!("'{}' is no type of a provider", shown(&given.text)), "Use GitHub, Azure or GenericOidc.");
-    known.map(|known| Some(known.to_owned())).ok_or_else(unknown)
+    known.map(str::to_owned).ok_or_else(unknown)
 }
 
 /// jf's variables for the job override what the CI says.
@@ -105,6 +99,7 @@ fn of_the_job(context: JobContext, of_jf: &dyn Fn(&str) -> Option<String>) -> Ex
     ExchangeRequest {
         job_id: of_jf("JFROG_CLI_CI_JOB_ID").or(context.job),
         run_id: of_jf("JFROG_CLI_CI_RUN_ID").or(context.run),
+        repo: of_jf("JFROG_CLI_CI_VCS_URL").or(context.repository),
         revision: of_jf("JFROG_CLI_CI_VCS_REVISION").or(context.revision),
         branch: of_jf("JFROG_CLI_CI_BRANCH").or(context.branch),
         ..ExchangeRequest::default()
