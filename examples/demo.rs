@@ -43,8 +43,8 @@ fn main() -> ExitCode {
     }
     println!("\nThen the log shows:");
     log.lines().filter(|line| !line.starts_with("::add-mask::")).for_each(|line| println!("  {line}"));
-    if code != ExitCode::SUCCESS {
-        return code;
+    if code != 0 {
+        return exit_code(code);
     }
 
     title("2. Later steps get these outputs");
@@ -78,8 +78,8 @@ fn main() -> ExitCode {
     let mut step: HashMap<_, _> = step.map(|(name, value)| (*name, value.clone())).collect();
     step.insert("JF_TOKEN_SESSION", state[0].1.clone().into());
     let (code, renewed, _) = start(&step, &["get"], later);
-    if code != ExitCode::SUCCESS {
-        return code;
+    if code != 0 {
+        return exit_code(code);
     }
     println!("  It is due for renewal, so a refresh replaces the access token and the refresh token: {}", short(renewed.trim()));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
@@ -91,7 +91,11 @@ fn main() -> ExitCode {
     log.lines().for_each(|line| println!("  {line}"));
     println!("  GET /artifactory/generic/app.tgz: {}", get(&sandbox, renewed.trim()));
     println!("  Left on disk: {}", if folder.path().join("jf-token").exists() { "a session" } else { "nothing" });
-    code
+    exit_code(code)
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    u8::try_from(code).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn title(text: &str) {
@@ -99,14 +103,14 @@ fn title(text: &str) {
 }
 
 /// Runs the program with the job's environment. Returns what it writes to the log.
-fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (ExitCode, String) {
+fn jf_token(job: &HashMap<&str, OsString>, command: &str) -> (i32, String) {
     let (code, stdout, stderr) = start(job, &["action", command], SystemTime::now);
     assert!(stdout.is_empty(), "the action must print nothing on standard output");
     (code, stderr)
 }
 
 /// Returns what the program prints on standard output and standard error.
-fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime) -> (ExitCode, String, String) {
+fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime) -> (i32, String, String) {
     let environment = job.iter().map(|(name, value)| (*name, value)).collect();
     let (stdout, stderr) = (Printed::default(), Printed::default());
     let args = ["jf-token"].iter().chain(words).map(Into::into).collect();

@@ -32,7 +32,7 @@ pub enum Kind {
 impl Kind {
     /// The exit code, as `--help` and the README document it. `exec` has others for a program that can't be run.
     #[must_use]
-    pub fn exit_code(self) -> u8 {
+    pub fn exit_code(self) -> i32 {
         match self {
             Kind::Local | Kind::NotFound | Kind::NotExecutable => 1,
             Kind::Input => 2,
@@ -40,7 +40,7 @@ impl Kind {
             Kind::Refused => 4,
             Kind::Unreachable => 5,
             Kind::Unusable => 6,
-            Kind::Interrupted(signal) => 128 + signal,
+            Kind::Interrupted(signal) => 128 + i32::from(signal),
         }
     }
 

@@ -15,8 +15,8 @@ mod session;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -50,7 +50,7 @@ pub struct World {
 }
 
 /// Runs the program. Returns its exit code.
-pub fn run(world: World) -> ExitCode {
+pub fn run(world: World) -> i32 {
     let World { mut args, environment, folder, stdin, stdout, stderr, is_terminal, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
     let console = Console::new(stdout, stderr, ci.clone());
@@ -70,21 +70,21 @@ pub fn run(world: World) -> ExitCode {
     let parsed = parse(args, &commands, &environment, action.is_some(), &console);
     let (syntax, options) = match parsed {
         Ok(Some(parsed)) => parsed,
-        Ok(None) => return ExitCode::SUCCESS,
+        Ok(None) => return 0,
         Err(error) => {
             let code = fail(&error.into(), ci.as_ref(), &console, is_for_a_shell);
-            return ExitCode::from(failure_code.unwrap_or(code));
+            return failure_code.unwrap_or(code);
         }
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
     let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
-    ExitCode::from((command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, is_for_a_shell)))
+    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, is_for_a_shell))
 }
 
 /// Prints a failure, also for a shell that runs the output. Returns the exit code.
-fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> u8 {
+fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> i32 {
     if is_for_a_shell {
         // The failure itself is the one to report.
         let _ = console.data(deliver::FAILURE_FOR_A_SHELL);
@@ -153,19 +153,24 @@ pub mod fuzzing {
     }
 }
 
-/// Runs the program with the process's own arguments, environment, streams and clock.
+/// Runs the program with the process's own arguments, environment, streams and clock. Returns its exit code.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> i32 {
     os::harden();
-    let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
+    let (mut args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
     if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
-        return if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        return i32::from(!answered);
     }
+    let stdin = match os::detached(&mut args) {
+        Ok(ControlFlow::Continue(stdin)) => stdin,
+        Ok(ControlFlow::Break(code)) => return code,
+        Err(_) => return 1,
+    };
     run(World {
         args,
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
-        stdin: Box::new(std::io::stdin()),
+        stdin,
         stdout: Box::new(std::io::stdout()),
         stderr: Box::new(std::io::stderr()),
         is_terminal: std::io::stdout().is_terminal(),

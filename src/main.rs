@@ -1,4 +1,6 @@
 //! See `ARCHITECTURE.md`.
-fn main() -> std::process::ExitCode {
-    jf_token::main()
+
+fn main() {
+    // Not an ExitCode, which has 8 bits: that of a program on Windows has 32.
+    std::process::exit(jf_token::main());
 }

@@ -250,7 +250,7 @@ pub trait Ci: LogStyle + Send + Sync {
 }
 
 /// Prints a failure, also with the job's result. Returns the exit code.
-pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> u8 {
+pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> i32 {
     let error = failure.downcast_ref::<Error>();
     let kind = error.map_or(Kind::Local, Error::kind);
     let what = failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");

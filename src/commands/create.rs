@@ -33,7 +33,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// Tokens with a shorter life can't be revoked, unless the platform is configured otherwise.
 const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
         return Ok(rehearse(cx, request).map(|()| 0)?);

@@ -35,7 +35,7 @@ struct Printed<'a> {
     username: String,
 }
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     if cx.options.credential.get(&OIDC_PROVIDER).is_none() {
         let help = "Name the platform's OIDC provider: jf-token exchange-oidc-token PROVIDER [TOKEN].";
         return Err(Error::input("there is no provider", help).into());

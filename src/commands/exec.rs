@@ -31,11 +31,11 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 
 /// The exit codes that a shell uses.
-const NOT_FOUND: u8 = 127;
-const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: i32 = 127;
+const NOT_EXECUTABLE: i32 = 126;
 
 #[expect(clippy::unnecessary_wraps, reason = "as every command")]
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     Ok(exec(cx).unwrap_or_else(|error| {
         let code = match error.kind() {
             Kind::NotFound => NOT_FOUND,
@@ -48,7 +48,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     }))
 }
 
-fn exec(cx: &Context) -> Result<u8> {
+fn exec(cx: &Context) -> Result<i32> {
     let name = cx.options.hand_over.env_var.as_ref().map(variable).transpose()?.unwrap_or(ACCESS_TOKEN.variable);
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let program = Program::find(cx)?;

@@ -21,7 +21,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Token);
     let session = cx.session_of_job()?;
     let mut source = TokenSource::new(cx, session);

@@ -33,7 +33,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Table);
     let mut mapping = new_mapping(cx)?;
     if format == Format::Terraform && mapping.is_none() {

@@ -28,7 +28,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let (token, platform) = token(cx)?;
     let claims = claims(&token).ok_or_else(|| {
         Error::input(

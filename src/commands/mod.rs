@@ -23,7 +23,7 @@ pub struct CommandSpec {
     /// How it looks on the command line.
     pub syntax: Syntax,
     /// Runs it. Returns the exit code.
-    pub run: fn(&Context) -> anyhow::Result<u8>,
+    pub run: fn(&Context) -> anyhow::Result<i32>,
 }
 
 /// Every command, in the order of `--help`. If none is given, the first one runs.

@@ -28,9 +28,9 @@ pub const COMMAND: CommandSpec = CommandSpec {
 };
 
 /// The exit code of a program that SIGPIPE ended, as a shell reports it.
-const BROKEN_PIPE: u8 = 128 + 13;
+const BROKEN_PIPE: i32 = 128 + 13;
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let credential = cx.credential()?.map(Credential::secrets).unwrap_or_default().into_iter();
     let given = credential.chain(cx.transport().into_iter().flat_map(Transport::secrets)).cloned().collect();
     let redactor = SharedRedactor::new(Watch::new(cx.session()?, given));
@@ -44,7 +44,7 @@ fn run(cx: &Context) -> anyhow::Result<u8> {
     let stdout = os::stdout().map_err(|error| closed("output", &error))?;
     os::widen(&stdin);
     os::widen(&stdout);
-    match pass_on(&stdin, stdout, &redactor, None) {
+    match pass_on(os::Source::own(stdin), stdout, &redactor) {
         Ok(()) => Ok(0),
         // Not a failure, but not everything was passed on, so the exit code must not be 0.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),

@@ -23,7 +23,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let format = cx.options.hand_over.format.filter(|format| *format != Format::None);
     let mut source = TokenSource::new(cx, cx.session_of_job()?);
     // Check first, so that nothing is created on the disk for a session that does not exist.

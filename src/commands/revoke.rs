@@ -22,7 +22,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let options = &cx.options.session;
     if let Some(action) = &cx.action {
         if action.saved_session().is_none() && options.name.is_none() {

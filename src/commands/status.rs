@@ -24,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-fn run(cx: &Context) -> anyhow::Result<u8> {
+fn run(cx: &Context) -> anyhow::Result<i32> {
     let session = cx.session_of_job()?;
     let state = session.read()?;
     let Some(stored) = &state.current else {

@@ -45,7 +45,7 @@ impl Printed {
 /// Fails if it can't be started, or takes longer than `limit`; then it is ended, with what it started.
 pub async fn run(asking: &Asking<'_>, mut command: Command, name: &str, limit: Duration) -> Result<Printed> {
     let fail = |why: String, help: &str| Error::new(Kind::Unusable, format!("{name} {why}"), help).with_outcome(Outcome::NotSent);
-    let passed = asking.environment.iter().filter(|(variable, _)| !table::is_hidden(variable));
+    let passed = asking.environment.without(|variable, _| table::is_hidden(variable));
     let not_started = |error: std::io::Error| fail(format!("can't be started: {error}"), "Is it installed, and on the PATH?");
     let (output, its_output) = std::io::pipe().map_err(not_started)?;
     let (errors, its_errors) = std::io::pipe().map_err(not_started)?;

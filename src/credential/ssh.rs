@@ -228,7 +228,9 @@ impl Ssh {
 
     /// Checks what can be checked without the server.
     fn check_at_hand(&self, asking: &Asking<'_>) -> Result<()> {
-        let is_there = |path: OsString| std::env::split_paths(&path).any(|folder| os::is_program(&folder.join("ssh")));
+        let extensions = asking.environment.os("PATHEXT");
+        let is_in = |folder: PathBuf| os::places(&folder.join("ssh"), extensions.as_deref()).iter().any(|place| os::is_program(place));
+        let is_there = |path: OsString| std::env::split_paths(&path).any(is_in);
         if !asking.environment.os("PATH").is_none_or(is_there) {
             let help = "A login by SSH needs OpenSSH's client: install it (openssh-client), or give another credential.";
             return Err(self.fail(Kind::Local, "there is no ssh on the PATH", help));
@@ -509,7 +511,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(unix)]
     fn a_login_serves_for_a_minute() {
         assert!(is_used_at(1000) && is_used_at(1059));
         assert!(!is_used_at(1060) && !is_used_at(999) && !is_used_at(100_000));

@@ -81,7 +81,7 @@ impl Targets {
     /// Fails if one is.
     pub fn check_apart(&self, credential: &[PathBuf], home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
         let same = |path: &Path, other: &Path| {
-            path == other || path.canonicalize().is_ok_and(|path| other.canonicalize().is_ok_and(|other| path == other))
+            path == other || dunce::canonicalize(path).is_ok_and(|path| dunce::canonicalize(other).is_ok_and(|other| path == other))
         };
         for Planned { path, source, .. } in [&self.output_file, &self.token_file].into_iter().flatten() {
             let refuse = |what: &str, help: &str| Err(Error::input(format!("{source}: {} {what}", path.display()), help));

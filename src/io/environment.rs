@@ -13,7 +13,15 @@ pub const HOME_OF_JF: &str = "JFROG_CLI_HOME_DIR";
 
 /// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
-pub struct Environment(Vec<(OsString, OsString)>);
+pub struct Environment(Vec<Variable>);
+
+#[derive(Clone)]
+struct Variable {
+    /// The name as the system compares it.
+    key: OsString,
+    name: OsString,
+    value: OsString,
+}
 
 impl Environment {
     /// The variable's value; `None` if it is unset or empty.
@@ -38,19 +46,19 @@ impl Environment {
     }
 
     fn values(&self, name: &str) -> Vec<&OsString> {
-        self.0.iter().filter(|(other, _)| other == OsStr::new(name)).map(|(_, value)| value).collect()
+        self.0.iter().filter(|variable| variable.key == *name).map(|variable| &variable.value).collect()
     }
 
     /// The variable's value as it is, even if it is empty or not UTF-8.
     #[must_use]
     pub fn os(&self, name: &str) -> Option<OsString> {
-        self.0.iter().find(|(other, _)| other == OsStr::new(name)).map(|(_, value)| value.clone())
+        self.values(name).first().map(|value| (*value).clone())
     }
 
     /// Whether the variable is set, even if it is empty.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(other, _)| other == OsStr::new(name))
+        !self.values(name).is_empty()
     }
 
     /// Whether the variable is absent, empty or has only whitespace.
@@ -66,14 +74,16 @@ impl Environment {
         folder(HOME_OF_JF).or_else(|| Some(folder(os::HOME)?.join(".jfrog")))
     }
 
-    /// All variables with their values, as they are.
-    pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.0.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    /// The variables with their values, as they are, without those that are to be hidden. `is_hidden` gets a name as the system compares
+    /// it, and the value.
+    pub fn without(&self, is_hidden: impl Fn(&OsStr, &OsStr) -> bool) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        let passed = self.0.iter().filter(move |variable| !is_hidden(&variable.key, &variable.value));
+        passed.map(|variable| (variable.name.as_os_str(), variable.value.as_os_str()))
     }
 
     /// The names of all variables that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter_map(|(name, _)| name.to_str()).filter(move |name| name.starts_with(prefix))
+        self.0.iter().filter_map(|variable| variable.key.to_str()).filter(move |name| name.starts_with(prefix))
     }
 }
 
@@ -82,8 +92,8 @@ impl Environment {
     /// UTF-8 or set twice leaves its field `None`.
     pub fn read<T: DeserializeOwned + Default>(&self) -> T {
         // Upper case only: envy ignores case, and fails if a name occurs in both.
-        let upper = self.0.iter().filter(|(name, _)| !name.as_encoded_bytes().iter().any(u8::is_ascii_lowercase));
-        let texts = upper.filter_map(|(name, _)| Some((name.to_str()?.to_owned(), self.get(name.to_str()?).ok()??.to_owned())));
+        let upper = self.names("").filter(|name| !name.bytes().any(|byte| byte.is_ascii_lowercase()));
+        let texts = upper.filter_map(|name| Some((name.to_owned(), self.get(name).ok()??.to_owned())));
         // Optional strings can't fail. If they did, envy's error would show values, so it is dropped.
         envy::from_iter(texts).unwrap_or_default()
     }
@@ -91,6 +101,10 @@ impl Environment {
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
-        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let of = |(name, value): (K, V)| {
+            let name = name.into();
+            Variable { key: os::variable_key(&name), name, value: value.into() }
+        };
+        Self(variables.into_iter().map(of).collect())
     }
 }

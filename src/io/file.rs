@@ -8,6 +8,7 @@ use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::os;
 
 /// A file that is about to be written. It starts as a temporary file beside its destination (mode `0600`), so that a full disk or a missing
 /// folder shows before a token exists. Dropped unfinished, it leaves nothing behind.
@@ -23,6 +24,7 @@ impl AtomicFile {
     /// Fails if the folder takes no file, or if something other than a regular file is at `path`.
     pub fn new(path: &Path, prefix: &str) -> Result<Self> {
         let fail = |error: &io::Error| Error::file("write", path, error);
+        os::check_name(path).map_err(|error| fail(&error))?;
         // Don't follow a link, because others may have put it there. Don't replace one either: it may be /dev/stdout.
         if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
             return Err(fail(&io::Error::other("it is a folder, a link or a device")));
@@ -30,7 +32,7 @@ impl AtomicFile {
         // The state file remembers the path, which must stay right if the working directory changes.
         let path = std::path::absolute(path).map_err(|error| fail(&error))?;
         // Resolve the folder, so that two ways to write a path count as the same file.
-        let real = path.parent().and_then(|folder| folder.canonicalize().ok());
+        let real = path.parent().and_then(|folder| dunce::canonicalize(folder).ok());
         let path = real.zip(path.file_name()).map_or(path.clone(), |(folder, name)| folder.join(name));
         // The state file, which is text, must be able to hold the path.
         if path.to_str().is_none() {
@@ -41,6 +43,7 @@ impl AtomicFile {
             // Cut off the temporary file's name, which tempfile adds to its message.
             fail(&io::Error::new(error.kind(), error.to_string().split(" at path ").next().unwrap_or_default()))
         })?;
+        os::close_new_file(file.path()).map_err(|error| fail(&error))?;
         Ok(Self { file, path })
     }
 
@@ -86,8 +89,15 @@ impl AtomicFile {
         let cut = |file: &mut File| file.set_len(content.len() as u64).and_then(|()| file.sync_all());
         let write = file.write_all(content.as_bytes()).and_then(|()| cut(file));
         write.map_err(|error| Error::file("write", &path, &error))?;
-        self.file.persist(&path).map_err(|error| Error::file("write", &path, &error.error))?;
-        Ok(path)
+        let (file, draft) = self.file.keep().map_err(|error| Error::file("write", &path, &error.error))?;
+        drop(file);
+        match os::replace(&draft, &path) {
+            Ok(()) => Ok(path),
+            Err(error) => {
+                let _ = os::remove_file(&draft);
+                Err(Error::file("write", &path, &error))
+            }
+        }
     }
 }
 
@@ -124,7 +134,7 @@ pub fn text_of(bytes: &[u8]) -> Option<&str> {
 /// # Errors
 /// Fails if the file exists and can't be removed.
 pub fn remove(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
+    match os::remove_file(path) {
         Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Err(Error::file("remove", path, &error)),
         _ => Ok(()),
     }

@@ -1,7 +1,6 @@
 //! Passes a stream on with its secrets hidden.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, PipeReader, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -72,18 +71,18 @@ impl SharedRedactor {
     }
 }
 
-/// Passes everything on, until the stream ends or nobody reads any more. When the other end of `ended` is closed, the program that writes
-/// has ended. Then what it wrote before is passed on, and its children's output for a short while.
+/// Passes everything on, until the stream ends or nobody reads any more. When the program that writes has ended, what it wrote before is
+/// passed on, and its children's output for a short while.
 ///
 /// # Errors
 /// Fails if the stream can't be read or its output can't be written. `BrokenPipe` means that nobody reads any more.
-pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, ended: Option<&PipeReader>) -> io::Result<()> {
+pub fn pass_on(mut from: os::Source, mut to: impl Write, shared: &SharedRedactor) -> io::Result<()> {
     let mut at_work = None;
     let mut blind = shared.blind();
     let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
         let at_most = end.map(|_| if last_words < LAST_WORDS { Duration::ZERO } else { SILENCE });
-        let ready = os::readable(from, ended.filter(|_| end.is_none()), at_most);
+        let ready = from.wait(at_most);
         if ready.ended {
             end = Some(Instant::now());
         }
@@ -106,8 +105,6 @@ pub fn pass_on(mut from: &File, mut to: impl Write, shared: &SharedRedactor, end
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            // This is how a terminal ends.
-            Err(_) if ended.is_some() => break,
             Err(error) => {
                 redactor.finish(&mut to)?;
                 return Err(error);

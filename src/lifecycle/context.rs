@@ -17,6 +17,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
 use crate::options::{Options, shown, table};
+use crate::os;
 use crate::session::{Session, SessionPlace, StoredToken};
 
 /// Everything that a command works with. It reaches the outside world only through this. A process has one, with one runtime and one HTTP
@@ -98,7 +99,7 @@ impl Context {
     }
 
     /// Prints a failure. Returns the exit code.
-    pub fn report(&self, failure: &Error) -> u8 {
+    pub fn report(&self, failure: &Error) -> i32 {
         ci::report(&failure.clone().into(), self.ci.as_ref(), &self.console)
     }
 
@@ -430,15 +431,14 @@ impl Context {
         secrets: &'e [Secret],
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
         let given = self.options.credential.get(&table::OIDC_TOKEN_VAR).map(|given| given.text.as_str());
-        let names: Vec<&str> = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given).collect();
+        let names = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given);
+        let names: Vec<_> = names.map(|name| os::variable_key(name.as_ref())).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
         };
-        self.environment.iter().filter(move |(name, value)| {
-            !table::is_hidden(name)
-                && !names.iter().any(|secret| *name == OsStr::new(secret))
-                && !secrets.iter().any(|secret| holds(value, secret))
+        self.environment.without(move |name, value| {
+            table::is_hidden(name) || names.iter().any(|hidden| hidden == name) || secrets.iter().any(|secret| holds(value, secret))
         })
     }
 

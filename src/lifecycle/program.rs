@@ -25,7 +25,7 @@ use crate::os;
 use crate::session::{Owner, Session, StoredToken, Watch};
 
 /// The exit code if jf-token itself failed, not the program.
-pub const OWN_FAILURE: u8 = 125;
+pub const OWN_FAILURE: i32 = 125;
 
 /// How often to check the settings of the program's terminals.
 const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
@@ -74,13 +74,16 @@ impl<'p> Program<'p> {
     /// Fails if there is none, or it can't be executed.
     pub fn find(cx: &'p Context) -> Result<Self> {
         let words = &cx.options.program;
-        let program = words.first().map_or(Path::new(""), Path::new);
+        let (program, arguments) = words.split_first().map_or((Path::new(""), words.as_slice()), |(first, rest)| (Path::new(first), rest));
         // A name with a folder is not looked for in PATH.
         let folders = if program.components().count() > 1 { Some(OsString::new()) } else { cx.environment.os("PATH") };
         // Without PATH the system knows where to look.
         let Some(folders) = folders else { return Ok(Self { place: program.to_owned(), words }) };
-        let places: Vec<_> = std::env::split_paths(&folders).map(|folder| folder.join(program)).collect();
+        let extensions = cx.environment.os("PATHEXT");
+        let places = std::env::split_paths(&folders).flat_map(|folder| os::places(&folder.join(program), extensions.as_deref()));
+        let places: Vec<_> = places.collect();
         if let Some(place) = places.iter().find(|place| os::is_program(place)) {
+            os::check_arguments(place, arguments).map_err(|error| not_started(words, &error))?;
             return Ok(Self { place: place.clone(), words });
         }
         let kind = if !program.as_os_str().is_empty() && places.iter().any(|place| place.exists()) {
@@ -99,16 +102,15 @@ impl<'p> Program<'p> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone())));
         let mut process = self.process(cx, &start);
-        // Dropping `end` tells the threads that pass its output on that the program has ended.
-        let (ended, end) = io::pipe().map_err(fail)?;
         let outputs = os::Outputs::new().map_err(fail)?;
         let mut passing = Vec::new();
         for (from, own) in outputs.streams {
-            let (redactor, ended) = (redactor.clone(), ended.try_clone().map_err(fail)?);
-            passing.push(thread::spawn(move || pass_on(&from, own, &redactor, Some(&ended))));
+            let redactor = redactor.clone();
+            passing.push(thread::spawn(move || pass_on(from, own, &redactor)));
         }
         let [stdout, stderr] = outputs.ends;
         process.stdout(stdout).stderr(stderr);
+        let _tree = os::Tree::new();
         let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
         let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
         // Boxed: it holds a whole renewal.
@@ -123,7 +125,7 @@ impl<'p> Program<'p> {
                 return Err(not_started(self.words, &error));
             }
         };
-        drop(end);
+        drop(outputs.ending);
         Ok(Ended { session, status, passing, abandoned })
     }
 
@@ -214,6 +216,8 @@ impl Attended<'_> {
         if is_last && self.session.read().is_ok_and(|state| state.owner == Owner::Exec && !state.is_empty()) {
             end_session(self.cx, self.session, EndHow::new(self.cx.options.session.revoke, true)).await?;
         }
+        drop(rest);
+        self.session.tidy();
         Ok(())
     }
 
@@ -298,7 +302,7 @@ impl Ended {
     ///
     /// # Errors
     /// Fails if the exit code is unknown, or if it is 0 but some output could not be passed on.
-    pub fn exit_code(self, cx: &Context) -> Result<u8> {
+    pub fn exit_code(self, cx: &Context) -> Result<i32> {
         let passing = self.passing.into_iter().filter(|passing| !self.abandoned || passing.is_finished());
         let passed = passing.filter_map(|passing| passing.join().ok());
         // If nobody reads any more, nothing is missed.

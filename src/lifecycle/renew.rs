@@ -10,7 +10,7 @@ use crate::api::claims::{claims, user};
 use crate::api::{Limits, RetryBudget};
 use crate::ci::{Export, IdToken};
 use crate::credential::Credential;
-use crate::deliver::Rewrites;
+use crate::deliver::{Rewrites, rewrite};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -116,6 +116,9 @@ impl<'t> TokenSource<'t> {
         }
         let stored = self.current(&state)?;
         if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Fresh {
+            if state.files_behind {
+                self.catch_up();
+            }
             return Ok(stored.clone());
         }
         self.cx.block_on(self.renewed(state, min_ttl, late))
@@ -265,7 +268,9 @@ impl<'t> TokenSource<'t> {
         let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
         let stored = transaction.remember(stored, how, auth).await?.commit();
-        self.hand_over_again(&stored, rewrites);
+        let failures = rewrites.finish(&stored);
+        self.note_files(guard, &failures);
+        self.export_again(&stored);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
             None => Ok(()),
@@ -328,11 +333,27 @@ impl<'t> TokenSource<'t> {
         asked
     }
 
-    /// Puts the new token into the files and the variable that hold the old one. A failure is only reported: the token itself is safe.
-    fn hand_over_again(&self, stored: &StoredToken, rewrites: Rewrites) {
-        for error in rewrites.finish(stored) {
+    /// Remembers whether a file still holds the old token. A failure is only reported: the token itself is safe.
+    fn note_files(&self, guard: &mut SessionGuard, failures: &[Error]) {
+        for error in failures {
             self.cx.console.warn(&format!("a file still holds the old token: {error}"));
         }
+        if guard.state.files_behind == failures.is_empty() {
+            guard.state.files_behind = !failures.is_empty();
+            let _ = guard.write();
+        }
+    }
+
+    /// Writes the files that an earlier process could not write, if no other process is at it.
+    fn catch_up(&self) {
+        let Ok(Some(mut guard)) = self.session.try_lock() else { return };
+        let Some(current) = guard.state.current.clone() else { return };
+        let failures: Vec<_> = current.files.iter().filter_map(|file| rewrite(file, &current).err()).collect();
+        self.note_files(&mut guard, &failures);
+    }
+
+    /// Puts the new token into the variable that holds the old one.
+    fn export_again(&self, stored: &StoredToken) {
         let Some(name) = stored.variable.as_deref().filter(|_| self.role.is_heard()) else { return };
         let variable = Export::Variable { name, value: stored.token.access_token.expose() };
         match self.cx.ci.prepare(&[variable]).and_then(|()| self.cx.ci.export(variable)) {

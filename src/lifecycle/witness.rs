@@ -47,7 +47,7 @@ impl<'t> Witness<'t> {
         let state = self.session.read()?;
         // Another process may have begun a session of the same name since, or written back what it knew.
         let vanished =
-            self.mark.as_mut().is_some_and(|mark| !Session::is_marked_as_ended(mark) && (state.is_empty() || !self.session.has(mark)));
+            self.mark.as_ref().is_some_and(|mark| !Session::is_marked_as_ended(mark) && (state.is_empty() || !self.session.has(mark)));
         if vanished && !self.known.is_empty() {
             return self.restore().map(|()| Seen::Restored);
         }

@@ -15,7 +15,8 @@ const ROOM: u64 = 16 << 10;
 /// A session that only this process may change, until this is dropped.
 pub struct SessionGuard {
     session: Session,
-    lock: File,
+    /// Closed once it is removed: Windows keeps a folder in which a file is open.
+    lock: Option<File>,
     /// What the session remembers.
     pub state: State,
     /// Drafts of processes that were killed while they changed this session. The state has what they tell.
@@ -24,7 +25,7 @@ pub struct SessionGuard {
 
 impl SessionGuard {
     pub(super) fn new(session: Session, lock: File, state: State) -> Self {
-        let mut guard = Self { session, lock, state, adopted: Vec::new() };
+        let mut guard = Self { session, lock: Some(lock), state, adopted: Vec::new() };
         guard.adopted.extend(drafts(&guard.session));
         for draft in &guard.adopted {
             guard.state.adopt(&Zeroizing::new(fs::read(draft).unwrap_or_default()));
@@ -87,7 +88,7 @@ impl SessionGuard {
 
     /// False: the folder was emptied meanwhile.
     fn holds_the_lock(&self) -> bool {
-        os::is_at(&self.lock, &self.session.path("lock"))
+        self.lock.as_ref().is_some_and(|lock| os::is_at(lock, &self.session.path("lock")))
     }
 
     /// The session.
@@ -117,7 +118,8 @@ impl SessionGuard {
         for extension in ["keeper", "log", "users", "lock"] {
             remove(&session.path(extension))?;
         }
-        session.home.remove_if_empty();
+        self.lock = None;
+        session.tidy();
         Ok(())
     }
 }

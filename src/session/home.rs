@@ -54,8 +54,8 @@ impl Home {
             let above = if job.may_lack_folder_above { Above::Removable } else { Above::Foreign };
             return Ok(Self { of_one_job: true, ..Self::checked(home, above)? });
         }
-        // Only this user can write there; the temporary folder is everybody's.
-        let runtime = place.environment.get("XDG_RUNTIME_DIR")?.map(PathBuf::from).filter(|folder| folder.is_dir());
+        // The temporary folder is everybody's.
+        let runtime = place.environment.get(os::PRIVATE)?.map(PathBuf::from).filter(|folder| folder.is_dir());
         let temp = || Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from));
         let temp = runtime.map_or_else(temp, Ok)?;
         let base = |id: &str| temp.join(format!("jf-token{}{id}", os::user()));
@@ -88,7 +88,7 @@ impl Home {
 
     /// The job's temporary folder, if sessions are in it: a step in a container may know it by another path.
     pub fn of_job(&self) -> Option<PathBuf> {
-        self.folder.parent().filter(|_| self.of_one_job)?.canonicalize().ok()
+        dunce::canonicalize(self.folder.parent().filter(|_| self.of_one_job)?).ok()
     }
 
     /// Puts the mode back if others can enter the folder by now. True: they could.

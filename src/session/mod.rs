@@ -10,9 +10,9 @@ mod version_1;
 mod watch;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Seek, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use redact::Secret;
 use zeroize::Zeroizing;
@@ -31,8 +31,9 @@ pub use schedule::{Backoff, Freshness, Refusals, RefusedCredential, due_at, fres
 pub use state::{AtEnd, Content, Lost, Owner, State, StoredToken, WrittenFile};
 pub use watch::Watch;
 
-/// What the files beside a session say when it was ended.
-const ENDED: &[u8] = b"ended";
+/// When the files beside a session were written last, if it was ended: a time before there was this program. What a locked file holds can't
+/// be written on Windows.
+const ENDED: Duration = Duration::from_secs(1_000_000_000);
 
 /// The name of the session if none is given.
 const DEFAULT: &str = "default";
@@ -69,7 +70,10 @@ impl Session {
     /// Fails if the name can't be that of a file.
     pub fn find(place: SessionPlace) -> Result<Self> {
         let name = match &place.options.name {
-            Some(given) if is_name(&given.text) => given.text.clone(),
+            Some(given) if is_name(&given.text) => {
+                os::check_name(Path::new(&given.text)).map_err(|error| given.wrong(error, "Give it another name."))?;
+                given.text.clone()
+            }
             Some(given) => {
                 return Err(given.wrong(
                     "not a valid session name",
@@ -364,17 +368,20 @@ impl Session {
     /// Tells the processes that live beside the session that it was ended, and did not just vanish.
     fn mark_as_ended(&self) {
         for extension in ["keeper", "users"] {
-            if let Ok(mut file) = os::open_private(File::options().write(true), &self.path(extension)) {
-                let _ = file.set_len(0).and_then(|()| file.write_all(ENDED));
+            if let Ok(file) = os::open_private(File::options().write(true), &self.path(extension)) {
+                let _ = file.set_modified(SystemTime::UNIX_EPOCH + ENDED);
             }
         }
     }
 
     /// Whether a file that `become_keeper` or `enter` returned says that the session was ended.
-    pub fn is_marked_as_ended(mark: &mut File) -> bool {
-        let mut text = Vec::new();
-        let read = mark.rewind().and_then(|()| mark.take(20).read_to_end(&mut text));
-        read.is_ok() && text == ENDED
+    pub fn is_marked_as_ended(mark: &File) -> bool {
+        mark.metadata().and_then(|found| found.modified()).is_ok_and(|written| written == SystemTime::UNIX_EPOCH + ENDED)
+    }
+
+    /// Removes the folder if nothing is in it. A process that lived beside a session does so when its file there is closed.
+    pub fn tidy(&self) {
+        self.home.remove_if_empty();
     }
 
     /// The file that the keeper writes its messages to.

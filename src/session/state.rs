@@ -37,6 +37,9 @@ pub struct State {
     /// Tokens that a renewed one replaced; not yet revoked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub replaced: Vec<StoredToken>,
+    /// Whether a file of the current token still holds the one before, because it could not be written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files_behind: bool,
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
@@ -282,7 +285,7 @@ impl State {
     /// Makes a new token the current one, and keeps the previous one among the others.
     pub fn add(&mut self, stored: StoredToken) {
         self.others.extend(self.current.replace(stored));
-        (self.backoff, self.refused) = (None, None);
+        (self.backoff, self.refused, self.files_behind) = (None, None, false);
     }
 
     /// Puts a renewed token in the place of the current one, which is remembered as replaced. Of those that have expired, the oldest are
@@ -293,7 +296,7 @@ impl State {
             old.files.clear();
             self.replaced.push(old);
         }
-        (self.backoff, self.refused) = (None, None);
+        (self.backoff, self.refused, self.files_behind) = (None, None, false);
         let ended = |stored: &StoredToken| stored.token.expires_at().is_some_and(|end| end < now);
         while self.replaced.iter().filter(|stored| ended(stored)).count() > MOST_ENDED
             && let Some(oldest) = self.replaced.iter().position(ended)

@@ -1,7 +1,6 @@
 //! A server of jf's configuration as the credential.
 
 use std::fs;
-use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -592,6 +591,7 @@ fn a_file_that_can_not_be_read_is_named() {
     }
 }
 
-fn can_read(path: &Path) -> bool {
+#[cfg(unix)]
+fn can_read(path: &std::path::Path) -> bool {
     fs::File::open(path).is_ok()
 }

@@ -87,6 +87,8 @@ fn the_end_is_told_in_local_time() {
 #[test]
 fn a_closed_standard_output_is_a_failure_and_the_token_is_revoked() {
     let scene = Scene::new();
+    // So that it is closed in time.
+    scene.sandbox.fault_for("POST", sandbox::Fault::Delay(300), 1);
     let mut child = scene.spawn(&["create"]);
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();

@@ -1,5 +1,4 @@
 //! `jf-token redact`.
-#![cfg(unix)]
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
@@ -40,6 +39,7 @@ fn the_secrets_of_all_sessions_and_the_credential_are_hidden() {
     assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "a *** b *** c *** d ***\r\ne ***", ""));
 }
 
+#[cfg(unix)]
 #[test]
 fn whatever_session_is_meant_here_the_secrets_of_all_are_hidden() {
     let mut scene = Scene::new();
@@ -96,6 +96,7 @@ fn a_prompt_is_passed_on_at_once() {
     assert!(child.wait().unwrap().success());
 }
 
+#[cfg(unix)]
 #[test]
 fn when_nobody_reads_any_more_it_ends_in_silence_and_not_as_a_success() {
     let mut scene = Scene::new();
@@ -129,6 +130,7 @@ fn the_credential_does_not_come_by_the_stream_that_is_passed_on() {
     assert!(ran.code == 2 && ran.stderr.contains("for redact"), "{}", ran.stderr);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_can_not_be_read_can_not_be_hidden_so_nothing_is_passed_on() {
     let mut scene = Scene::new();

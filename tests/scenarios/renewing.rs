@@ -1,8 +1,8 @@
 //! Renewal on request: `get` and `refresh`.
-#![cfg(unix)]
 
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Fault, Sandbox};
 
@@ -192,6 +192,7 @@ fn a_refused_credential_is_not_offered_for_each_get_and_another_is_at_once() {
     assert_eq!([asked(&due[0]), asked(&due[1])], [1, 0]);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_living_token() {
     for (mode, more) in [("refresh", &["--refreshable"][..]), ("mint", &[])] {
@@ -210,6 +211,7 @@ fn a_thousand_that_want_a_due_token_at_once_make_one_renewal_and_get_the_same_li
 }
 
 /// Starts a refresh and kills it after this many milliseconds.
+#[cfg(unix)]
 fn killed(scene: &Scene, after: u64, fault: Fault) {
     scene.sandbox.fault_for("POST", fault, 1);
     let mut child = scene.spawn(&["refresh", "--session", "s"]);
@@ -219,6 +221,7 @@ fn killed(scene: &Scene, after: u64, fault: Fault) {
     scene.sandbox.clear_requests();
 }
 
+#[cfg(unix)]
 #[test]
 fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_from() {
     for more in [&["--refreshable"][..], &[]] {
@@ -242,6 +245,7 @@ fn a_process_that_is_killed_while_it_renews_leaves_what_the_next_one_can_go_on_f
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_process_that_is_killed_when_the_platform_has_refreshed_leaves_no_dead_token_to_be_taken_for_a_fresh_one() {
     let scene = session(&["--refreshable"]);
@@ -321,6 +325,7 @@ fn a_refresh_that_was_never_done_is_done_by_the_next_one() {
     assert_eq!(scene.state("s")["current"].get("in_doubt"), None);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_refresh_token_that_somebody_else_used_leads_to_a_mint() {
     let scene = session(&["--refreshable"]);
@@ -526,6 +531,7 @@ fn the_credential_of_another_platform_mints_nothing_here() {
     assert!(other.requests().is_empty() && !ran.story.contains("--- request"));
 }
 
+#[cfg(unix)]
 #[test]
 fn a_renewal_that_is_stopped_waits_for_the_answer_and_remembers_it() {
     for more in [&["--refreshable"][..], &[]] {
@@ -544,10 +550,12 @@ fn a_renewal_that_is_stopped_waits_for_the_answer_and_remembers_it() {
 }
 
 /// Runs a refresh with file sizes limited to this many blocks, as if the disk were full.
+#[cfg(unix)]
 fn get_on_a_full_disk(scene: &Scene, blocks: u32) -> std::process::Output {
     scene.shell(&format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$JF\" refresh --session s --format token"))
 }
 
+#[cfg(unix)]
 #[test]
 fn a_full_disk_is_noticed_before_anything_is_sent() {
     for more in [&["--refreshable"][..], &[]] {
@@ -561,6 +569,7 @@ fn a_full_disk_is_noticed_before_anything_is_sent() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
     use std::os::unix::fs::PermissionsExt;
@@ -597,6 +606,7 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
     mode(0o700);
 }
 
+#[cfg(unix)]
 #[test]
 fn while_a_file_of_the_session_can_not_get_the_next_token_none_is_asked_for() {
     for more in [&["--refreshable"][..], &[]] {
@@ -655,4 +665,25 @@ fn a_token_is_renewed_for_its_own_user_only() {
     assert!(ran.stderr.contains("The new token was revoked") && live(&scene) == [true, true, false], "{}", ran.story);
     scene.set("JF_ACCESS_TOKEN", &alice);
     assert_eq!(scene.run(&["refresh", "--session", "s"]).code, 0);
+}
+
+#[test]
+fn a_file_that_could_not_be_rewritten_is_rewritten_by_the_next_command() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/token");
+    create(&scene, &["--token-file", "token"]);
+    let file = scene.path("work/token");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let ran = get(&scene, OVER);
+    assert!(ran.code == 0 && ran.stderr.contains("a file still holds the old token"), "{}", ran.story);
+    let ran = get(&scene, OVER);
+    assert!(ran.code == 0 && ran.stderr.contains("a file still holds the old token"), "{}", ran.story);
+    std::fs::remove_dir(&file).unwrap();
+    for _ in 0..2 {
+        let ran = get(&scene, OVER);
+        assert!(ran.code == 0 && ran.stderr.is_empty(), "{}", ran.story);
+        assert_eq!(scene.read("work/token"), issued(&scene, 2));
+    }
+    assert_eq!(scene.sandbox.issued().len(), 2);
 }

@@ -349,7 +349,6 @@ fn a_header_that_can_not_be_sent_is_refused_without_showing_it() {
     assert!(ran.code == 0 && ran.stderr.contains("--header is on the argument list"), "{}", ran.story);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_keeper_goes_the_same_way() {
     let mut scene = demanding();

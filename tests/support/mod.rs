@@ -241,7 +241,7 @@ impl Scene {
 
     /// A path in the scene's folder; `work` is the working directory.
     pub fn path(&self, path: &str) -> PathBuf {
-        self.folder.path().join(path)
+        path.split('/').fold(self.folder.path().to_owned(), |folder, name| folder.join(name))
     }
 
     pub fn write(&self, path: &str, text: &str) -> PathBuf {
@@ -313,8 +313,7 @@ impl Scene {
             now: moved_clock,
         });
         let (stdout, stderr) = (stdout.take(), stderr.take());
-        // An ExitCode can only be compared: any failure becomes 1.
-        let status = ExitStatus::from_raw(if code == std::process::ExitCode::SUCCESS { 0 } else { 1 << 8 });
+        let status = exit_status(code);
         self.ran(arguments, std::process::Output { status, stdout, stderr })
     }
 
@@ -343,7 +342,7 @@ impl Scene {
 
     fn state_file(&self, session: &str) -> PathBuf {
         let name = format!("/{session}.json");
-        self.files().into_iter().find(|path| path.to_str().is_some_and(|path| path.ends_with(&name))).unwrap()
+        self.files().into_iter().find(|path| slashed(path).ends_with(&name)).unwrap()
     }
 
     /// Makes the current token of a session appear this many seconds older.
@@ -385,7 +384,7 @@ impl Scene {
             }
         }
         for path in self.files() {
-            let name = path.strip_prefix(self.folder.path()).unwrap().display().to_string();
+            let name = slashed(path.strip_prefix(self.folder.path()).unwrap());
             // A running keeper may have removed a temporary file by now.
             if !["ca.pem", ".lock", ".keeper", ".log", ".users"].iter().any(|end| name.ends_with(end))
                 && let (Some(mode), Ok(text)) = (mode(&path), fs::read_to_string(&path))
@@ -466,11 +465,24 @@ impl Scene {
         assert!(!leaks(&talk), "standard error shows a secret:\n{stderr}");
         assert!(printed || outside || !leaks(stdout), "standard output shows a secret that was not requested:\n{stdout}");
         for path in self.files() {
-            let name = path.display().to_string();
+            let name = slashed(&path);
             let ours = name.contains("jf-token") || name.contains("home/") || ["/output", "/env"].iter().any(|end| name.ends_with(end));
             let asked = ours || self.asked_for.iter().any(|end| name.ends_with(end));
             assert!(asked || !leaks(&fs::read_to_string(&path).unwrap_or_default()), "{name} contains a secret");
         }
+    }
+
+    /// The paths in the scene's folder without it, and as they are written on most systems.
+    fn tidy_paths(&self, story: &str) -> String {
+        let folder = self.folder.path().to_str().unwrap();
+        let story = story.replace(folder, "<folder>");
+        if !cfg!(windows) {
+            return story;
+        }
+        // In JSON, a backslash is two.
+        let story = story.replace(&folder.replace('\\', r"\\"), "<folder>");
+        let paths = Regex::new(r"<folder>(\\{1,2}[\w.~-]+)+").unwrap();
+        paths.replace_all(&story, |path: &regex::Captures| path[0].replace(r"\\", "/").replace('\\', "/")).into_owned()
     }
 
     /// Replaces everything that differs from run to run.
@@ -498,7 +510,7 @@ impl Scene {
             story = story.replace(&self.issuer, "<issuer>");
         }
         story = story.replace(&self.sandbox.url(), "<url>").replace(&self.sandbox.port().to_string(), "<port>");
-        story = story.replace(self.folder.path().to_str().unwrap(), "<folder>");
+        story = self.tidy_paths(&story);
         for (pattern, replacement) in [
             (r"(?m)(^::add-mask::.*\n)+", "(masks)\n"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
@@ -512,7 +524,7 @@ impl Scene {
             (r"\(\d+ seconds? ago\)", "(just now)"),
             (r"use-[0-9a-f]{8}", "use-<random>"),
             (r"jf-token-[0-9a-f]{16}", "<delimiter>"),
-            (r"jf-token-\d+/[0-9a-f]{16}/", "jf-token-<user>/<here>/"),
+            (r"jf-token(-\d+)?/[0-9a-f]{16}/", "jf-token-<user>/<here>/"),
             (r"again in \d+\.\d s", "again in <pause>"),
             (r"\(\d+ ms\)", "(<n> ms)"),
             (r"jfac@[0-9a-z]+", "jfac@<instance>"),
@@ -521,6 +533,12 @@ impl Scene {
         }
         story
     }
+}
+
+/// A path as it is written on most systems.
+pub fn slashed(path: &Path) -> String {
+    let path = path.to_str().unwrap();
+    if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
 }
 
 /// The claim `sub` of a token.
@@ -547,9 +565,21 @@ fn mode(path: &Path) -> Option<String> {
     Some(format!("{:o}", fs::metadata(path).ok()?.permissions().mode() & 0o777))
 }
 
-#[cfg(not(unix))]
-fn mode(_path: &Path) -> Option<String> {
-    Some("600".into())
+/// There are no modes: what the CI's own files have elsewhere, and ours.
+#[cfg(windows)]
+fn mode(path: &Path) -> Option<String> {
+    let is_ours = !["output", "env", "state", "summary"].iter().any(|name| path.ends_with(name));
+    path.exists().then(|| if is_ours { "600".into() } else { "644".into() })
+}
+
+#[cfg(unix)]
+fn exit_status(code: i32) -> ExitStatus {
+    ExitStatus::from_raw(code << 8)
+}
+
+#[cfg(windows)]
+fn exit_status(code: i32) -> ExitStatus {
+    ExitStatus::from_raw(code.cast_unsigned())
 }
 
 /// Compares a run with its snapshot.

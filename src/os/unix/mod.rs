@@ -1,27 +1,33 @@
+mod background;
 mod offer;
 mod terminal;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, PipeReader};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::task::Poll;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal};
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use background::{Background, detached};
 pub use offer::{Offer, accept};
-pub use terminal::{Outputs, Screens};
+pub use terminal::{Outputs, Screens, Source};
+
+use super::Folder;
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "HOME";
+
+/// The variable that names a folder into which only this user can write.
+pub const PRIVATE: &str = "XDG_RUNTIME_DIR";
 
 /// Keeps this process's memory, which holds tokens, out of core dumps and, on Linux, away from other processes of the same user.
 pub fn harden() {
@@ -38,17 +44,6 @@ pub fn harden() {
 #[must_use]
 pub fn user() -> String {
     format!("-{}", rustix::process::geteuid().as_raw())
-}
-
-/// What stands where a private folder is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Folder {
-    /// Nothing.
-    Absent,
-    /// A folder of this user's that nobody else can enter.
-    Private,
-    /// A folder of this user's that others can enter.
-    Exposed,
 }
 
 /// Why a folder that others can enter is refused.
@@ -329,9 +324,8 @@ pub fn is_program(path: &Path) -> bool {
 
 /// The program's exit code, or 128 plus the number of the signal that ended it.
 #[must_use]
-pub fn exit_code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1);
-    u8::try_from(code).unwrap_or(1)
+pub fn exit_code(status: ExitStatus) -> i32 {
+    status.code().or_else(|| Some(128 + status.signal()?)).unwrap_or(1)
 }
 
 /// This process's standard input, unbuffered.
@@ -366,35 +360,67 @@ pub fn widen(pipe: &File) {
     let _ = pipe;
 }
 
-/// What `readable` found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ready {
-    /// There is something to read, or possibly the end of the stream.
-    pub data: bool,
-    /// The stream has ended.
-    pub over: bool,
-    /// The other end of the pipe `ended` was closed.
-    pub ended: bool,
+/// Puts a file in the place of another.
+///
+/// # Errors
+/// When the system refuses; then both stay as they are.
+pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
 }
 
-/// Waits until there is something to read, the other end of `ended` is closed, or the time `at_most` is up. With neither `ended` nor
-/// `at_most`, returns at once: reading waits by itself.
-pub fn readable(from: &File, ended: Option<&PipeReader>, at_most: Option<Duration>) -> Ready {
-    if ended.is_none() && at_most.is_none() {
-        return Ready { data: true, ..Ready::default() };
+/// Removes a file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
+/// Every name is one of an ordinary file here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn check_name(_path: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// A variable's name as the system compares it: as it is.
+#[must_use]
+pub fn variable_key(name: &OsStr) -> OsString {
+    name.to_owned()
+}
+
+/// The paths at which a program of this name may be: just this one.
+pub fn places(path: &Path, _extensions: Option<&OsStr>) -> Vec<PathBuf> {
+    vec![path.to_owned()]
+}
+
+/// A program can be given any arguments here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn check_arguments(_place: &Path, _arguments: &[OsString]) -> io::Result<()> {
+    Ok(())
+}
+
+/// This process and what it starts: here the others live on when it is killed.
+pub struct Tree(());
+
+impl Tree {
+    /// Does nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(())
     }
-    let time = at_most.and_then(|time| Timespec::try_from(time).ok());
-    let mut both: Vec<_> =
-        [Some(from.as_fd()), ended.map(AsFd::as_fd)].into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-    loop {
-        match poll(&mut both, time.as_ref()) {
-            Err(rustix::io::Errno::INTR) => {}
-            // Some files can't be polled. Count them as readable: the read will show what is wrong.
-            Err(_) => return Ready { data: true, ..Ready::default() },
-            Ok(_) => break,
-        }
-    }
-    let found = |at: usize| both.get(at).map_or_else(PollFlags::empty, PollFd::revents);
-    let data = found(0).contains(PollFlags::IN);
-    Ready { data, over: !data && !found(0).is_empty(), ended: !found(1).is_empty() }
+}
+
+/// Takes away what others may do with a file that was just made: nothing is left to do here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn close_new_file(_path: &Path) -> io::Result<()> {
+    Ok(())
 }

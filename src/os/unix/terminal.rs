@@ -2,21 +2,82 @@
 //! output goes through that. Its standard input, `/dev/tty` and the keyboard with ^C and ^Z stay those of the real terminal.
 
 use std::fs::File;
-use std::io::{self, IsTerminal};
-use std::os::fd::OwnedFd;
+use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize};
+
+use super::super::Ready;
+
+/// A stream that is read to be passed on: one of this process's own, or what a program prints.
+pub struct Source {
+    file: Arc<File>,
+    /// Closed at the other end when the program has ended; `None` once that was noticed.
+    ended: Option<PipeReader>,
+    is_own: bool,
+}
+
+impl Source {
+    /// A stream of this process's own.
+    #[must_use]
+    pub fn own(file: File) -> Self {
+        Self { file: Arc::new(file), ended: None, is_own: true }
+    }
+
+    /// Waits until there is something to read, the program has ended, or the time `at_most` is up. If none of these needs to be waited for,
+    /// returns at once: reading waits by itself.
+    pub fn wait(&mut self, at_most: Option<Duration>) -> Ready {
+        if self.ended.is_none() && at_most.is_none() {
+            return Ready { data: true, ..Ready::default() };
+        }
+        let time = at_most.and_then(|time| Timespec::try_from(time).ok());
+        let both = [Some(self.file.as_fd()), self.ended.as_ref().map(AsFd::as_fd)];
+        let mut both: Vec<_> = both.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        loop {
+            match poll(&mut both, time.as_ref()) {
+                Err(rustix::io::Errno::INTR) => {}
+                // Some files can't be polled. Count them as readable: the read will show what is wrong.
+                Err(_) => return Ready { data: true, ..Ready::default() },
+                Ok(_) => break,
+            }
+        }
+        let found = |at: usize| both.get(at).map_or_else(PollFlags::empty, PollFd::revents);
+        let data = found(0).contains(PollFlags::IN);
+        let ready = Ready { data, over: !data && !found(0).is_empty(), ended: !found(1).is_empty() };
+        self.ended.take_if(|_| ready.ended);
+        ready
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match (&*self.file).read(into) {
+            // This is how a terminal ends.
+            Err(error) if !self.is_own && error.kind() != io::ErrorKind::Interrupted => Ok(0),
+            read => read,
+        }
+    }
+}
+
+/// Tells the streams of a program that it has ended, by being dropped.
+pub struct Ending {
+    _end: PipeWriter,
+}
 
 /// The two output streams of a program that is about to start.
 pub struct Outputs {
     /// The program's standard output and standard error.
     pub ends: [Stdio; 2],
     /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
-    pub streams: Vec<(Arc<File>, File)>,
+    pub streams: Vec<(Source, File)>,
+    /// Tells them that it has ended.
+    pub ending: Ending,
     /// The terminals made for the program.
     pub screens: Screens,
 }
@@ -28,6 +89,8 @@ impl Outputs {
     /// Fails if not even a pipe can be created.
     pub fn new() -> io::Result<Self> {
         let (mut streams, mut screens) = (Vec::new(), Screens(Vec::new()));
+        let (ended, end) = io::pipe()?;
+        let source = |file: Arc<File>| io::Result::Ok(Source { file, ended: Some(ended.try_clone()?), is_own: false });
         let mut shared: Option<(File, OwnedFd, bool)> = None;
         let mut end_for = |own: io::Result<File>, for_errors: bool| -> io::Result<Stdio> {
             // Our own stream is closed: what the program prints there is discarded, as it would be without us.
@@ -46,15 +109,15 @@ impl Outputs {
                 let ours = Arc::new(made.ours);
                 screens.0.push(Screen { ours: ours.clone(), own: own.try_clone()?, seen: made.modes });
                 shared = Some((own.try_clone()?, made.end.try_clone()?, made.has_name));
-                streams.push((ours, own));
+                streams.push((source(ours)?, own));
                 return Ok(made.end.into());
             }
             let (from, end) = io::pipe()?;
-            streams.push((Arc::new(OwnedFd::from(from).into()), own));
+            streams.push((source(Arc::new(OwnedFd::from(from).into()))?, own));
             Ok(end.into())
         };
         let ends = [end_for(super::stdout(), false)?, end_for(super::stderr(), true)?];
-        Ok(Self { ends, streams, screens })
+        Ok(Self { ends, streams, ending: Ending { _end: end }, screens })
     }
 }
 

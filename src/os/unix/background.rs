@@ -1,0 +1,62 @@
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Read, Write};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// This program, started to outlive the process that starts it.
+pub struct Background(Child);
+
+impl Background {
+    /// Starts it with these arguments, variables and input.
+    ///
+    /// # Errors
+    /// Fails if it can't be started, or doesn't take the input.
+    pub fn start(
+        program: &Path,
+        arguments: &[OsString],
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+        input: Option<&str>,
+    ) -> io::Result<Self> {
+        let mut process = Command::new(program);
+        process.args(arguments).env_clear().envs(variables).stdout(Stdio::null()).stderr(Stdio::null());
+        process.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        super::detach(&mut process);
+        let mut process = process.spawn()?;
+        if let (Some(input), Some(mut stdin)) = (input, process.stdin.take())
+            && let Err(error) = stdin.write_all(input.as_bytes())
+            // If it no longer reads, it has ended, and `try_wait` says how.
+            && error.kind() != ErrorKind::BrokenPipe
+        {
+            return Err(error);
+        }
+        Ok(Self(process))
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// Fails if the system does.
+    pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+
+    /// Lets go of it: from now on it is on its own.
+    pub fn release(self) {
+        drop(self.0);
+    }
+
+    /// Gives up on it.
+    pub fn give_up(mut self) {
+        let _ = self.0.kill();
+    }
+}
+
+/// This process's standard input. How it was started makes no difference here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn detached(_arguments: &mut Vec<OsString>) -> io::Result<ControlFlow<i32, Box<dyn Read + Send>>> {
+    Ok(ControlFlow::Continue(Box::new(io::stdin())))
+}

@@ -1,0 +1,85 @@
+mod background;
+mod files;
+mod names;
+mod offer;
+mod output;
+mod processes;
+mod signals;
+
+use std::fs::File;
+use std::io;
+use std::os::windows::io::AsHandle;
+use std::os::windows::process::CommandExt;
+use std::process::{Command, ExitStatus};
+
+pub use background::{Background, detached};
+pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
+pub use names::{check_arguments, check_name, is_program, places, program, variable_key};
+pub use offer::{Offer, accept};
+pub use output::{Outputs, Screens, Source};
+pub use processes::{Parent, Tree, Watched, ask_to_end, is_alive, job_process, kill_group};
+pub use signals::{Signals, pass_on, stop_request};
+
+/// The variable that names the user's own folder.
+pub const HOME: &str = "USERPROFILE";
+
+/// The variable that names a folder into which only this user can write.
+pub const PRIVATE: &str = "LOCALAPPDATA";
+
+/// Does nothing: this system writes no core files.
+pub fn harden() {}
+
+/// Empty: the private folder is this user's already.
+#[must_use]
+pub fn user() -> String {
+    String::new()
+}
+
+/// Detaches a process that is about to start from this one's console and its Ctrl-C.
+pub fn detach(process: &mut Command) {
+    const DETACHED_PROCESS: u32 = 0x8;
+    const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
+    process.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+}
+
+/// A command of this system's shell.
+#[must_use]
+pub fn shell(line: &str) -> Command {
+    let mut command = Command::new("cmd");
+    // With /S, cmd removes the outer quotes and leaves the line as it is.
+    command.args(["/D", "/S", "/C"]).raw_arg(format!("\"{line}\""));
+    command
+}
+
+/// The program's exit code, whose 32 bits are all in use here.
+#[must_use]
+pub fn exit_code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(1)
+}
+
+/// This process's standard input, unbuffered.
+///
+/// # Errors
+/// Fails if it is closed.
+pub fn stdin() -> io::Result<File> {
+    io::stdin().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// This process's standard output, unbuffered.
+///
+/// # Errors
+/// Fails if it is closed.
+pub fn stdout() -> io::Result<File> {
+    io::stdout().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// This process's standard error, unbuffered.
+///
+/// # Errors
+/// Fails if it is closed.
+pub fn stderr() -> io::Result<File> {
+    io::stderr().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Does nothing: pipes keep their size here.
+pub fn widen(_pipe: &File) {}

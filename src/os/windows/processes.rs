@@ -1,0 +1,100 @@
+use win32job::{ExtendedLimitInfo, Job};
+use winsafe::guard::CloseHandleGuard;
+use winsafe::{HPROCESS, HPROCESSLIST, co};
+
+/// A process whose end is watched for. As long as it is, its number means no other.
+pub struct Watched(Option<CloseHandleGuard<HPROCESS>>);
+
+impl Watched {
+    /// Watches the process with this number. `None`, and one that can't be opened, never end.
+    #[must_use]
+    pub fn new(number: Option<u32>) -> Self {
+        Self(number.and_then(|number| open(number, co::PROCESS::SYNCHRONIZE)))
+    }
+
+    /// Whether the process has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.as_ref().is_some_and(|process| process.WaitForSingleObject(Some(0)) == Ok(co::WAIT::OBJECT_0))
+    }
+}
+
+fn open(number: u32, rights: co::PROCESS) -> Option<CloseHandleGuard<HPROCESS>> {
+    HPROCESS::OpenProcess(rights, false, number).ok()
+}
+
+/// Whether there is a process with this number that has not ended, and whose end can be noticed.
+#[must_use]
+pub fn is_alive(number: u32) -> bool {
+    let watched = Watched::new(Some(number));
+    watched.0.is_some() && !watched.has_ended()
+}
+
+/// The process that lives as long as the job: in the action the grandparent of this process, because the parent is the action's script.
+/// Else `None`: what a shell for Unix starts has a parent that ends at once.
+#[must_use]
+pub fn job_process(action: bool) -> Option<u32> {
+    if action { parent_of(parent_of(std::process::id())?) } else { None }
+}
+
+/// The number of a process's parent, if that is still the process that has it.
+fn parent_of(number: u32) -> Option<u32> {
+    let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
+    let found = processes.iter_processes().flatten().find(|process| process.th32ProcessID == number)?.th32ParentProcessID;
+    (begun(found)? <= begun(number)?).then_some(found)
+}
+
+/// When a process began, in units of 100 ns.
+fn begun(number: u32) -> Option<u64> {
+    let (begun, ..) = open(number, co::PROCESS::QUERY_LIMITED_INFORMATION)?.GetProcessTimes().ok()?;
+    Some(u64::from(begun.dwHighDateTime) << 32 | u64::from(begun.dwLowDateTime))
+}
+
+/// Does nothing: a process can't be asked to end here. A keeper notices by itself that its session is over.
+pub fn ask_to_end(_number: u32) {}
+
+/// Has no effect here: the process itself is ended by whoever waits for it.
+pub fn kill_group(_leader: u32) {}
+
+/// The process that started this one: its end says nothing here, because a shell for Unix starts programs by one that ends at once.
+pub struct Parent(std::convert::Infallible);
+
+impl Parent {
+    /// None.
+    #[must_use]
+    pub fn to_watch() -> Option<Self> {
+        None
+    }
+
+    /// Never noticed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match self.0 {}
+    }
+}
+
+/// This process and all that it starts from now on: if it is killed, the system ends the others. Not so once this is dropped.
+/// <https://learn.microsoft.com/windows/win32/procthread/job-objects>
+pub struct Tree(Option<Job>);
+
+impl Tree {
+    /// Begins one. Where the system makes none, the others live on.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut limits = ExtendedLimitInfo::new();
+        // What asks to leave the job of its starter must still be able to.
+        limits.limit_kill_on_job_close().limit_breakaway_ok();
+        Self(Job::create_with_limit_info(&limits).ok().filter(|job| job.assign_current_process().is_ok()))
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        if let Some(job) = self.0.take()
+            && job.set_extended_limit_info(&ExtendedLimitInfo::new()).is_err()
+        {
+            // Closing it would end this process.
+            let _ = job.into_handle();
+        }
+    }
+}
