@@ -46,7 +46,8 @@ impl Environment {
     }
 
     fn values(&self, name: &str) -> Vec<&OsString> {
-        self.0.iter().filter(|variable| variable.key == *name).map(|variable| &variable.value).collect()
+        let key = os::variable_key(name.as_ref());
+        self.0.iter().filter(|variable| variable.key == *key).map(|variable| &variable.value).collect()
     }
 
     /// The variable's value as it is, even if it is empty or not UTF-8.
@@ -103,7 +104,7 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let of = |(name, value): (K, V)| {
             let name = name.into();
-            Variable { key: os::variable_key(&name), name, value: value.into() }
+            Variable { key: os::variable_key(&name).into_owned(), name, value: value.into() }
         };
         Self(variables.into_iter().map(of).collect())
     }

@@ -146,3 +146,41 @@ pub fn remove_all(paths: &[PathBuf]) {
         let _ = remove(path);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread::{scope, sleep};
+    use std::time::Duration;
+
+    use super::AtomicFile;
+
+    #[test]
+    fn a_thousand_versions_come_whole_to_four_readers() {
+        const VERSIONS: usize = 1000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let content = |version: usize| version.to_string().repeat(1000);
+        AtomicFile::new(&path, ".draft~").unwrap().finish(&content(0)).unwrap();
+        let written = AtomicUsize::new(0);
+        scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    while written.load(Ordering::Relaxed) < VERSIONS {
+                        let text = std::fs::read_to_string(&path).unwrap();
+                        let version = &text[..text.len() / 1000];
+                        assert_eq!(version.repeat(1000), text);
+                        sleep(Duration::from_millis(3));
+                    }
+                });
+            }
+            for version in 1..=VERSIONS {
+                let done = AtomicFile::new(&path, ".draft~").and_then(|file| file.finish(&content(version)));
+                written.store(if done.is_ok() { version } else { VERSIONS }, Ordering::Relaxed);
+                done.unwrap();
+            }
+        });
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content(VERSIONS));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a draft is left");
+    }
+}

@@ -432,7 +432,7 @@ impl Context {
     ) -> impl Iterator<Item = (&'e OsStr, &'e OsStr)> {
         let given = self.options.credential.get(&table::OIDC_TOKEN_VAR).map(|given| given.text.as_str());
         let names = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given);
-        let names: Vec<_> = names.map(|name| os::variable_key(name.as_ref())).collect();
+        let names: Vec<_> = names.map(|name| os::variable_key(name.as_ref()).into_owned()).collect();
         let holds = |value: &OsStr, secret: &Secret| {
             let secret = secret.expose().as_bytes();
             value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)

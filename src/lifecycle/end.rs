@@ -1,6 +1,7 @@
 //! The end of a session: its tokens are revoked, and what was written for them is removed.
 
 use std::future::poll_fn;
+use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -123,7 +124,8 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     };
     let (replaced, named) = guard.state.take_tokens();
     if !unheard {
-        tell_what_went_wrong_before(cx, &mut guard, replaced.is_empty() && named.is_empty(), quiet);
+        let is_empty = replaced.is_empty() && named.is_empty() && guard.state.left_files.is_empty();
+        tell_what_went_wrong_before(cx, &mut guard, is_empty, quiet);
     }
     for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
@@ -131,11 +133,9 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     }
     let strict = revoke == Revoke::Strict;
     let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, strict, started };
-    let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files);
-    ending.failures.extend(files.filter_map(|file| {
-        remove_drafts(&file.path);
-        remove(&file.path).err()
-    }));
+    let left = std::mem::take(&mut ending.guard.state.left_files);
+    let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files).map(|file| &file.path);
+    files.chain(&left).for_each(|file| ending.remove(file));
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
@@ -221,6 +221,14 @@ impl Ending<'_> {
         let ends = end_all(self.cx, &tokens, budget, left).await;
         for ((stored, replaced), ended) in tokens.into_iter().zip(ends) {
             self.tell(stored, replaced, ended);
+        }
+    }
+
+    fn remove(&mut self, file: &Path) {
+        remove_drafts(file);
+        if let Err(error) = remove(file) {
+            self.failures.push(error.with_advice("The next jf-token revoke tries again."));
+            self.guard.state.left_files.push(file.to_owned());
         }
     }
 

@@ -97,12 +97,12 @@ impl SessionGuard {
         &self.session
     }
 
-    /// Writes the state if it holds a token, or word of one; else removes all files of the session.
+    /// Writes the state if it holds a token, word of one, or a file that is left; else removes all files of the session.
     ///
     /// # Errors
     /// Fails if the state can't be written, or a file can't be removed.
     pub fn settle(&mut self) -> error::Result<()> {
-        if !self.state.is_empty() || !self.state.lost.is_empty() {
+        if !self.state.is_empty() || !self.state.lost.is_empty() || !self.state.left_files.is_empty() {
             return self.write();
         }
         if !self.holds_the_lock() {

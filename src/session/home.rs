@@ -47,7 +47,10 @@ impl Home {
     fn choose(place: SessionPlace, of_base: impl FnOnce(&Path) -> PathBuf) -> Result<Self> {
         if let Some(home) = place.environment.get(HOME)? {
             // A later command may run in another folder.
-            return Self::checked(place.folder.join(home), Above::Foreign);
+            let folder = place.folder.join(home);
+            // A keeper is told the folder that its starter found.
+            let is_below_a_base = folder.parent().and_then(Path::file_name).is_some_and(|name| *name == *base_name(""));
+            return Self::checked(folder, if is_below_a_base { Above::Removable } else { Above::Foreign });
         }
         let job = place.ci.job();
         if let Some(home) = job.folder {
@@ -58,7 +61,7 @@ impl Home {
         let runtime = place.environment.get(os::PRIVATE)?.map(PathBuf::from).filter(|folder| folder.is_dir());
         let temp = || Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from));
         let temp = runtime.map_or_else(temp, Ok)?;
-        let base = |id: &str| temp.join(format!("jf-token{}{id}", os::user()));
+        let base = |id: &str| temp.join(base_name(id));
         if let Some(id) = job.id {
             return Self::checked(base(&format!("-{id}")), Above::Foreign);
         }
@@ -111,6 +114,10 @@ impl Home {
             let _ = fs::remove_dir(above);
         }
     }
+}
+
+fn base_name(id: &str) -> String {
+    format!("jf-token{}{id}", os::user())
 }
 
 /// Whether others could enter the folder until now. That is a reason to go on and end the tokens in it: its mode is put back, and each

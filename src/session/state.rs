@@ -49,6 +49,9 @@ pub struct State {
     /// Tokens that may be alive though no answer told of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lost: Vec<Lost>,
+    /// Files of tokens that were ended, which could not be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_files: Vec<PathBuf>,
     /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,

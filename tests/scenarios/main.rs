@@ -43,3 +43,4 @@ mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod windows;

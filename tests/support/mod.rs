@@ -340,7 +340,7 @@ impl Scene {
         serde_json::from_str(&fs::read_to_string(self.state_file(session)).unwrap()).unwrap()
     }
 
-    fn state_file(&self, session: &str) -> PathBuf {
+    pub fn state_file(&self, session: &str) -> PathBuf {
         let name = format!("/{session}.json");
         self.files().into_iter().find(|path| slashed(path).ends_with(&name)).unwrap()
     }

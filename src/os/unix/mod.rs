@@ -2,6 +2,7 @@ mod background;
 mod offer;
 mod terminal;
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -387,8 +388,8 @@ pub fn check_name(_path: &Path) -> io::Result<()> {
 
 /// A variable's name as the system compares it: as it is.
 #[must_use]
-pub fn variable_key(name: &OsStr) -> OsString {
-    name.to_owned()
+pub fn variable_key(name: &OsStr) -> Cow<'_, OsStr> {
+    name.into()
 }
 
 /// The paths at which a program of this name may be: just this one.

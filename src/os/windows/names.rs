@@ -1,5 +1,6 @@
 //! What names mean here: of files, of variables, of programs.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,8 +35,8 @@ pub fn check_name(path: &Path) -> io::Result<()> {
 
 /// A variable's name as the system compares it: in upper case.
 #[must_use]
-pub fn variable_key(name: &OsStr) -> OsString {
-    name.to_ascii_uppercase()
+pub fn variable_key(name: &OsStr) -> Cow<'_, OsStr> {
+    name.to_ascii_uppercase().into()
 }
 
 /// The paths at which a program of this name may be: a name without one of the extensions in PATHEXT gets each of them in turn.

@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
+use stdio_override::{StderrOverride, StdoutOverride};
+use winsafe::{HSTD, co};
+
 use super::super::Ready;
 
 /// How much is read at once.
@@ -119,6 +122,7 @@ impl Outputs {
     /// # Errors
     /// Fails if a pipe can't be created.
     pub fn new() -> io::Result<Self> {
+        keep_streams();
         let (mut streams, mut ending) = (Vec::new(), Ending(Vec::new()));
         let mut end_for = |own: io::Result<File>| -> io::Result<Stdio> {
             // Our own stream is closed: what the program prints there is discarded, as it would be without us.
@@ -133,6 +137,24 @@ impl Outputs {
         };
         let ends = [end_for(super::stdout())?, end_for(super::stderr())?];
         Ok(Self { ends, streams, ending, screens: Screens(Vec::new()) })
+    }
+}
+
+/// Puts handles that no program inherits in the place of our own streams. What std starts inherits every handle that it can, and what a
+/// program leaves behind would keep the pipes open that our caller reads to their end.
+fn keep_streams() {
+    let (Ok(output), Ok(errors)) = (super::stdout(), super::stderr()) else { return };
+    let inherited = [co::STD_HANDLE::OUTPUT, co::STD_HANDLE::ERROR].map(HSTD::GetStdHandle);
+    let ours = (StdoutOverride::from_io(output), StderrOverride::from_io(errors));
+    match (ours, inherited) {
+        ((Ok(output), Ok(errors)), [Ok(first), Ok(second)]) => {
+            // They stay for the rest of this process.
+            std::mem::forget((output, errors));
+            if first.ptr() == second.ptr() {
+                std::mem::forget(second);
+            }
+        }
+        (_, inherited) => std::mem::forget(inherited),
     }
 }
 
