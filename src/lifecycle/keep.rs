@@ -305,7 +305,7 @@ impl Launch {
     /// # Errors
     /// Fails if this program's own file can't be found.
     pub fn check() -> Result<()> {
-        let program = std::env::current_exe().map_err(not_started)?;
+        let program = os::own_program().map_err(not_started)?;
         if program.exists() { Ok(()) } else { Err(not_started(io::Error::other(format!("{} is gone", program.display())))) }
     }
 
@@ -350,7 +350,7 @@ impl Launch {
     }
 
     fn spawn(&self, cx: &Context, session: &Session, log: &Path) -> io::Result<Child> {
-        let mut keeper = Command::new(std::env::current_exe()?);
+        let mut keeper = Command::new(os::own_program()?);
         keeper.args([KEEP, "--foreground", "--session", session.name(), "--log-file"]).arg(log);
         keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
         let state = session.read().map_err(io::Error::other)?;
@@ -385,10 +385,8 @@ impl Launch {
         keeper.envs(
             credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment)).into_iter().flatten(),
         );
-        match by_stdin {
-            Some((flag, _)) => keeper.arg(flag).stdin(Stdio::piped()),
-            None => keeper.stdin(Stdio::null()),
-        };
+        // Without a credential the pipe is closed at once. An empty root has no null device.
+        keeper.args(by_stdin.map(|(flag, _)| flag)).stdin(Stdio::piped());
         keeper.stdout(Stdio::null()).stderr(Stdio::null());
         os::detach(&mut keeper);
         let mut started = keeper.spawn()?;

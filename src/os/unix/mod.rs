@@ -217,6 +217,13 @@ fn is_zombie(pid: Pid) -> bool {
 /// reach it.
 pub fn detach(process: &mut Command) {
     process.process_group(0);
+    // An empty root has no null device. A pipe that nobody reads discards too, for this program ignores SIGPIPE.
+    if !Path::new("/dev/null").exists()
+        && let Ok((_, end)) = io::pipe()
+        && let Ok(other) = end.try_clone()
+    {
+        process.stdout(end).stderr(other);
+    }
 }
 
 /// Ends a process group at once.
