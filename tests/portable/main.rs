@@ -1,4 +1,5 @@
-//! The static binary where there is nothing else. `.ci/run` makes it, and names it by a variable. Needs root, for chroot.
+//! The static binary where there is nothing else: in an empty root, on another processor. `.ci/run` makes the binaries, and names them by
+//! variables. Needs root, for chroot.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
 
@@ -8,6 +9,7 @@ mod peers;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arm;
 mod root;
 
 use std::path::PathBuf;
