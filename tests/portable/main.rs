@@ -1,5 +1,5 @@
-//! The static binary where there is nothing else: in an empty root, on another processor. `.ci/run` makes the binaries, and names them by
-//! variables. Needs root, for chroot.
+//! The static binary where there is nothing else: in an empty root, on another processor, in a container image. `.ci/run` makes the binaries,
+//! and names them by variables. Needs root, for chroot and buildah.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed step ends the test")]
 
@@ -10,6 +10,7 @@ mod peers;
 mod support;
 
 mod arm;
+mod image;
 mod root;
 
 use std::path::PathBuf;
