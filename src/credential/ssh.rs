@@ -271,7 +271,7 @@ impl Ssh {
         if let Some((major, minor)) = version_of(&version.errors).filter(|version| *version < ASKS) {
             return Err(fail(&format!("OpenSSH {major}.{minor} asks no program; {}.{} does", ASKS.0, ASKS.1)));
         }
-        let own = std::env::current_exe().map_err(|error| fail(&error.to_string()))?;
+        let own = os::own_program().map_err(|error| fail(&error.to_string()))?;
         let folder = asking.environment.os("TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
         let offer = os::Offer::new(&folder).map_err(|error| fail(&error.to_string()))?;
         let key = self.key.iter().map(|key| key.path.as_os_str());

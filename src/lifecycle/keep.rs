@@ -307,7 +307,7 @@ impl Launch {
     /// # Errors
     /// Fails if this program's own file can't be found.
     pub fn check() -> Result<()> {
-        let program = std::env::current_exe().map_err(not_started)?;
+        let program = os::own_program().map_err(not_started)?;
         if program.exists() { Ok(()) } else { Err(not_started(io::Error::other(format!("{} is gone", program.display())))) }
     }
 
@@ -392,7 +392,7 @@ impl Launch {
         let own = credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment));
         variables.extend(own.into_iter().flatten());
         arguments.extend(by_stdin.iter().map(|(flag, _)| flag.into()));
-        os::Background::start(&std::env::current_exe()?, &arguments, variables, by_stdin.map(|(_, secret)| secret))
+        os::Background::start(&os::own_program()?, &arguments, variables, by_stdin.map(|(_, secret)| secret))
     }
 }
 

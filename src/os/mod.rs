@@ -10,10 +10,31 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
-/// The folder that holds this program's executable; `None` if the system doesn't tell.
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+/// This program's own file. Without a `/proc` Linux doesn't tell it: then it is the one that the first argument leads to.
+///
+/// # Errors
+/// Fails if that leads to no program.
+pub fn own_program() -> io::Result<PathBuf> {
+    let unknown = || io::Error::other("there is no /proc to tell where this program is: start it by its path");
+    std::env::current_exe().ok().or_else(named_by_first_argument).ok_or_else(unknown)
+}
+
+/// As a shell finds a program: a name without a slash is looked for in `PATH`. This process never changes its working directory.
+fn named_by_first_argument() -> Option<PathBuf> {
+    let name = PathBuf::from(std::env::args_os().next()?);
+    let folders = if name.components().count() > 1 { OsString::new() } else { std::env::var_os("PATH")? };
+    let places = std::env::split_paths(&folders).map(|folder| folder.join(&name));
+    places.filter_map(|place| std::path::absolute(place).ok()).find(|place| is_program(place))
+}
+
+/// The folder that holds this program's file; `None` if that is not known.
 #[must_use]
-pub fn own_folder() -> Option<std::path::PathBuf> {
-    Some(std::env::current_exe().ok()?.parent()?.to_owned())
+pub fn own_folder() -> Option<PathBuf> {
+    Some(own_program().ok()?.parent()?.to_owned())
 }
 
 /// What stands where a private folder is to be.

@@ -19,11 +19,13 @@ impl Background {
         input: Option<&str>,
     ) -> io::Result<Self> {
         let mut process = Command::new(program);
-        process.args(arguments).env_clear().envs(variables).stdout(Stdio::null()).stderr(Stdio::null());
-        process.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+        // Always a pipe: an empty root has no null device.
+        process.args(arguments).env_clear().envs(variables).stdin(Stdio::piped());
+        let [stdout, stderr] = nowhere()?;
+        process.stdout(stdout).stderr(stderr);
         super::detach(&mut process);
         let mut process = process.spawn()?;
-        if let (Some(input), Some(mut stdin)) = (input, process.stdin.take())
+        if let (Some(mut stdin), Some(input)) = (process.stdin.take(), input)
             && let Err(error) = stdin.write_all(input.as_bytes())
             // If it no longer reads, it has ended, and `try_wait` says how.
             && error.kind() != ErrorKind::BrokenPipe
@@ -50,6 +52,15 @@ impl Background {
     pub fn give_up(mut self) {
         let _ = self.0.kill();
     }
+}
+
+/// Streams that discard what is written to them: a pipe that nobody reads does so too, for this program ignores SIGPIPE.
+fn nowhere() -> io::Result<[Stdio; 2]> {
+    if Path::new("/dev/null").exists() {
+        return Ok([Stdio::null(), Stdio::null()]);
+    }
+    let (_, end) = io::pipe()?;
+    Ok([end.try_clone()?.into(), end.into()])
 }
 
 /// This process's standard input. How it was started makes no difference here.
