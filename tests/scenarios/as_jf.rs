@@ -9,6 +9,7 @@ fn body(scene: &Scene, arguments: &[&str]) -> serde_json::Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
+#[cfg(unix)]
 #[test]
 fn one_dash_works_for_every_long_option() {
     let scene = Scene::new();

@@ -164,6 +164,10 @@ fn every_wrong_input_gets_its_own_clear_message_and_nothing_is_sent() {
     assert!(BAD.len() >= 60);
     let mut told = String::new();
     for (arguments, variables) in BAD {
+        // An ordinary name on Windows.
+        if cfg!(windows) && arguments.contains(&"/dev/stdout") {
+            continue;
+        }
         let mut scene = Scene::new();
         scene.write("work/empty", "");
         for (name, value) in *variables {

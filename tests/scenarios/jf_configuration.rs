@@ -175,7 +175,8 @@ fn two_credentials_of_one_precedence_are_an_error() {
     let what =
         "JF_ACCESS_TOKEN gives an access token, and JF_TOKEN_SERVER_ID gives a server of jf's configuration: which one is the credential?";
     assert!(ran.stderr.contains(what), "{}", ran.stderr);
-    assert_eq!(scene.run(&["create", "--server-id", "acme", "--format", "token"]).code, 0);
+    let ran = scene.run(&["create", "--server-id", "acme", "--format", "token"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
 }
 
 #[test]

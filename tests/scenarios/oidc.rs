@@ -147,6 +147,7 @@ fn the_end_of_the_job_asks_nobody_for_an_identity_token() {
     assert!(!scene.sandbox.issued()[0].live);
 }
 
+#[cfg(unix)]
 #[test]
 fn exec_works_by_exchange_and_its_program_gets_neither_the_provider_nor_the_right_to_ask() {
     let (scene, issuer) = job(json!({"username": "deployer"}));
@@ -158,6 +159,7 @@ fn exec_works_by_exchange_and_its_program_gets_neither_the_provider_nor_the_righ
     assert!(!ran.stdout.contains(issuer.bearer()) && ran.stdout.contains("JF_ACCESS_TOKEN=***"), "{}", ran.stdout);
 }
 
+#[cfg(unix)]
 #[test]
 fn exec_in_a_session_of_an_exchange_takes_the_right_to_ask_away_whatever_the_step_was_given() {
     let (mut scene, issuer) = job(json!({"username": "deployer"}));
@@ -173,6 +175,7 @@ fn exec_in_a_session_of_an_exchange_takes_the_right_to_ask_away_whatever_the_ste
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn the_variable_of_an_identity_token_that_a_flag_overrides_is_hidden_too() {
     let issuer = Issuer::start();
@@ -281,14 +284,16 @@ fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
     };
     // Outside a CI nothing vouches for the job but what an earlier step of jf's tools left.
     assert_eq!(last(&scene, &[]), "left");
+    let command = if cfg!(windows) { "echo %OTHER%" } else { "echo $OTHER" };
     let all: [&[&str]; 4] =
-        [&["--oidc-token-file", "id"], &["--oidc-token-stdin"], &["--oidc-token-command", "echo $OTHER"], &["--oidc-token-var", "MY_ID"]];
+        [&["--oidc-token-file", "id"], &["--oidc-token-stdin"], &["--oidc-token-command", command], &["--oidc-token-var", "MY_ID"]];
     for (at, name) in ["file", "stdin", "command", "var"].into_iter().enumerate() {
         assert_eq!(last(&scene, all[at]), name);
         assert_eq!(last(&scene, &all[at..].concat()), name);
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_can_not_print_the_file_with_the_identity_token() {
     let issuer = Issuer::start();
@@ -312,6 +317,7 @@ fn a_pipe_with_an_identity_token_is_read_once() {
     assert_eq!(scene.sandbox.issued().len(), 1);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_file_is_read_and_a_command_run_again_at_each_renewal() {
     let issuer = Issuer::start();
@@ -329,6 +335,7 @@ fn a_file_is_read_and_a_command_run_again_at_each_renewal() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn the_command_gets_no_credential_and_what_it_prints_is_hidden() {
     let issuer = Issuer::start();
@@ -353,6 +360,7 @@ fn the_command_gets_no_credential_and_what_it_prints_is_hidden() {
 }
 
 /// What the platform and jf-token say to each identity token that is no good.
+#[cfg(unix)]
 #[test]
 fn every_bad_identity_token_gets_its_own_message() {
     let issuer = Issuer::start();
@@ -594,6 +602,7 @@ fn a_refresh_token_outlives_the_identity_token() {
     assert!(ran.code == 0 && sent(&ran) == [MINT] && ran.story.contains(r#""grant_type":"refresh_token""#), "{}", ran.story);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_in_the_job_does_not_get_the_variable_with_the_identity_token() {
     let (scene, _issuer) = gitlab(json!({"username": "deployer"}), 600);

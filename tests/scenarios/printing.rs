@@ -20,6 +20,7 @@ fn the_refresh_token_is_in_a_file_only_where_it_was_asked_for() {
     assert!(scene.read("work/jf.env").contains("JF_REFRESH_TOKEN"));
 }
 
+#[cfg(unix)]
 #[test]
 fn the_shell_format_survives_a_shell() {
     let scene = Scene::new();

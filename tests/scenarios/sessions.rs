@@ -468,6 +468,7 @@ mod folders {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn where_a_ci_names_no_job_each_folder_has_its_own_sessions_and_what_is_below_finds_them() {
     let mut scene = Scene::new();

@@ -70,6 +70,7 @@ fn the_post_step_ends_the_tokens_of_session_files_of_the_version_before() {
 #[test]
 fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
     let scene = session();
+    let program = std::path::absolute(crate::support::BINARY).unwrap().display().to_string();
     let whole = scene.read("home/s.json");
     let newer = whole.replace("\"version\":2", "\"version\":3");
     let mut foreign: Value = serde_json::from_str(&whole).unwrap();
@@ -82,7 +83,7 @@ fn a_session_file_that_can_not_be_read_is_never_taken_for_no_session() {
         ("an address that is none", &foreign.to_string()),
     ] {
         scene.write("home/s.json", text);
-        for command in [&["get"][..], &["refresh"], &["keep"], &["create", "--format", "none"], &["exec", "--", "true"]] {
+        for command in [&["get"][..], &["refresh"], &["keep"], &["create", "--format", "none"], &["exec", "--", &program]] {
             let mut arguments = command.to_vec();
             arguments.splice(1..1, ["--session", "s"]);
             let ran = scene.run(&arguments);

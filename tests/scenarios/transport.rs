@@ -306,6 +306,7 @@ fn a_gateways_headers_go_with_every_request_and_are_never_shown() {
     assert!(ran.code == 4 && !talk.contains("opens-for"), "{}", ran.story);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_gets_neither_the_header_nor_the_key_and_can_print_neither() {
     let mut scene = demanding();
@@ -394,6 +395,7 @@ fn what_nginx_says_of_client_certificates_is_understood() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_proxys_password_is_decoded_sent_and_never_shown() {
     let proxy = Parrot::new("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
@@ -409,6 +411,7 @@ fn a_proxys_password_is_decoded_sent_and_never_shown() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_proxy_that_answers_itself_is_said_to() {
     for (answer, plain, tunnel) in [

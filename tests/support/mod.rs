@@ -214,7 +214,7 @@ impl Scene {
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
-        self.environment.insert(name.into(), value.into());
+        self.environment.insert(on_this_system(name).into(), value.into());
         self
     }
 
@@ -225,7 +225,7 @@ impl Scene {
     }
 
     pub fn unset(&mut self, name: &str) -> &mut Self {
-        self.environment.remove(name);
+        self.environment.remove(on_this_system(name));
         self
     }
 
@@ -533,6 +533,11 @@ impl Scene {
         }
         story
     }
+}
+
+/// The variable that stands for this one here.
+fn on_this_system(name: &str) -> &str {
+    if cfg!(windows) && name == "HOME" { "USERPROFILE" } else { name }
 }
 
 /// A path as it is written on most systems.
