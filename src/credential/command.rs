@@ -65,7 +65,7 @@ pub async fn run(asking: &Asking<'_>, mut command: Command, name: &str, limit: D
     let mut child = command.kill_on_drop(true).spawn().map_err(not_started)?;
     // Its ends of the pipes are the program's alone.
     drop(command);
-    let group = Group(child.id());
+    let group = os::Group::of(&child);
     let (output, errors) = (tokio::task::spawn_blocking(|| read(output)), tokio::task::spawn_blocking(|| read(errors)));
     let done = tokio::time::timeout(limit, async {
         let status = child.wait().await;
@@ -74,18 +74,9 @@ pub async fn run(asking: &Asking<'_>, mut command: Command, name: &str, limit: D
     let Ok((status, output, errors)) = done.await else {
         return Err(fail(format!("took longer than {} s", limit.as_secs()), "It was ended. Does it wait for something?"));
     };
-    std::mem::forget(group);
+    group.release();
     let status = status.map_err(|error| fail(format!("was lost: {error}"), ""))?;
     Ok(Printed { status, output: output.unwrap_or_default(), errors: errors.unwrap_or_default() })
-}
-
-/// Ends the process group of a program that nobody waits for any more.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        self.0.into_iter().for_each(os::kill_group);
-    }
 }
 
 /// Reads as much as a secret may have. Who goes on printing after that finds the pipe closed.

@@ -9,7 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use sandbox::Fault;
+use sandbox::{Fault, Issuer};
+use serde_json::json;
 
 use crate::support::{BINARY, Ran, Scene};
 
@@ -337,6 +338,23 @@ fn a_folder_that_others_can_read_is_refused_for_sessions() {
     let ran = scene.run(&["create", "--session", "s"]);
     assert!(ran.code == 1 && ran.stderr.contains("other users can read it"), "{}", ran.story);
     assert!(!ran.story.contains("--- request"), "{}", ran.story);
+}
+
+#[test]
+fn a_command_for_the_identity_token_is_one_of_cmd_and_what_takes_too_long_is_ended_with_what_it_started() {
+    let issuer = Issuer::start();
+    let mut scene = scene();
+    scene.vouched_for(&issuer, json!({"username": "deployer"}));
+    scene.set("MY_ID", &issuer.sign(json!({"sub": "me", "aud": "a"}))).set("PROGRAM", program().to_str().unwrap());
+    let create = ["create", "--oidc-provider", "github", "--oidc-token-command"];
+    let ran = scene.run(&[&create[..], &["%PROGRAM% say $MY_ID"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let ran = scene.run(&[&create[..], &["%PROGRAM% count number"]].concat());
+    assert!(ran.code != 0 && ran.stderr.contains("took longer"), "{}", ran.story);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = scene.read("work/number");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(scene.read("work/number"), before, "it lives");
 }
 
 #[test]

@@ -215,10 +215,27 @@ pub fn detach(process: &mut Command) {
     process.process_group(0);
 }
 
-/// Ends a process group at once.
-pub fn kill_group(leader: u32) {
-    if let Some(leader) = pid(leader) {
-        let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+/// A detached process and what it starts: all are ended at once when this is dropped.
+pub struct Group(Option<Pid>);
+
+impl Group {
+    /// The group of this process.
+    #[must_use]
+    pub fn of(leader: &tokio::process::Child) -> Self {
+        Self(leader.id().and_then(pid))
+    }
+
+    /// Lets them live.
+    pub fn release(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
+        }
     }
 }
 

@@ -100,7 +100,7 @@ fn start_the_last(arguments: &[OsString]) -> io::Result<i32> {
         let program = std::env::current_exe()?;
         // A path can't hold quotes.
         let line = format!("\"{}\" {IS} {}", program.display(), offer.place().display());
-        let flags = co::CREATE::DETACHED_PROCESS | co::CREATE::NEW_PROCESS_GROUP;
+        let flags = co::CREATE::NO_WINDOW | co::CREATE::NEW_PROCESS_GROUP;
         // No variables: it gets ours. (winsafe frees those that it is given too early.)
         let last = CreateProcess(program.to_str(), Some(&line), None, None, false, flags, &[], None, &mut STARTUPINFO::default());
         let last = last.map_err(|error| io::Error::from_raw_os_error(error.raw().cast_signed()))?;

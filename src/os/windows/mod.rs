@@ -17,7 +17,7 @@ pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at
 pub use names::{check_arguments, check_name, is_program, places, program, variable_key};
 pub use offer::{Offer, accept};
 pub use output::{Outputs, Screens, Source};
-pub use processes::{Parent, Tree, Watched, ask_to_end, is_alive, job_process, kill_group};
+pub use processes::{Group, Parent, Tree, Watched, ask_to_end, is_alive, job_process};
 pub use signals::{Signals, pass_on, stop_request};
 
 /// The variable that names the user's own folder.
@@ -35,11 +35,12 @@ pub fn user() -> String {
     String::new()
 }
 
-/// Detaches a process that is about to start from this one's console and its Ctrl-C.
+/// Detaches a process that is about to start from this one's console and its Ctrl-C. It gets a console that nobody sees: without one, what
+/// it starts would open a window.
 pub fn detach(process: &mut Command) {
-    const DETACHED_PROCESS: u32 = 0x8;
+    const CREATE_NO_WINDOW: u32 = 0x0800_0000;
     const CREATE_NEW_PROCESS_GROUP: u32 = 0x200;
-    process.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
+    process.creation_flags(CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP);
 }
 
 /// A command of this system's shell.

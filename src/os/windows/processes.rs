@@ -53,9 +53,6 @@ fn begun(number: u32) -> Option<u64> {
 /// Does nothing: a process can't be asked to end here. A keeper notices by itself that its session is over.
 pub fn ask_to_end(_number: u32) {}
 
-/// Has no effect here: the process itself is ended by whoever waits for it.
-pub fn kill_group(_leader: u32) {}
-
 /// The process that started this one: its end says nothing here, because a shell for Unix starts programs by one that ends at once.
 pub struct Parent(std::convert::Infallible);
 
@@ -73,28 +70,53 @@ impl Parent {
     }
 }
 
-/// This process and all that it starts from now on: if it is killed, the system ends the others. Not so once this is dropped.
+/// Processes that are ended when nobody holds this any more.
 /// <https://learn.microsoft.com/windows/win32/procthread/job-objects>
+fn job() -> Option<Job> {
+    let mut limits = ExtendedLimitInfo::new();
+    // What asks to leave the job of its starter must still be able to.
+    limits.limit_kill_on_job_close().limit_breakaway_ok();
+    Job::create_with_limit_info(&limits).ok()
+}
+
+/// Lets its processes live on.
+fn release(job: Job) {
+    if job.set_extended_limit_info(&ExtendedLimitInfo::new()).is_err() {
+        // Closing it would end them.
+        let _ = job.into_handle();
+    }
+}
+
+/// This process and all that it starts from now on: if it is killed, the system ends the others. Not so once this is dropped.
 pub struct Tree(Option<Job>);
 
 impl Tree {
     /// Begins one. Where the system makes none, the others live on.
     #[must_use]
     pub fn new() -> Self {
-        let mut limits = ExtendedLimitInfo::new();
-        // What asks to leave the job of its starter must still be able to.
-        limits.limit_kill_on_job_close().limit_breakaway_ok();
-        Self(Job::create_with_limit_info(&limits).ok().filter(|job| job.assign_current_process().is_ok()))
+        Self(job().filter(|job| job.assign_current_process().is_ok()))
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        if let Some(job) = self.0.take()
-            && job.set_extended_limit_info(&ExtendedLimitInfo::new()).is_err()
-        {
-            // Closing it would end this process.
-            let _ = job.into_handle();
-        }
+        self.0.take().into_iter().for_each(release);
+    }
+}
+
+/// A process and what it starts: all are ended at once when this is dropped.
+pub struct Group(Option<Job>);
+
+impl Group {
+    /// The group of this process, without what it has started so far.
+    #[must_use]
+    pub fn of(leader: &tokio::process::Child) -> Self {
+        let handle = leader.raw_handle().map(|handle| handle as isize);
+        Self(job().filter(|job| handle.is_some_and(|handle| job.assign_process(handle).is_ok())))
+    }
+
+    /// Lets them live.
+    pub fn release(mut self) {
+        self.0.take().into_iter().for_each(release);
     }
 }
