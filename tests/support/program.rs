@@ -25,7 +25,7 @@ fn main() {
             "cat" => println!("{}", fs::read_to_string(next()).unwrap()),
             "env" => env::vars().for_each(|(name, value)| println!("{name}={value}")),
             "sleep" => thread::sleep(Duration::from_millis(next().parse().unwrap())),
-            // Writes a larger number each time, as long as it lives.
+            // Writes a larger number each time, for a minute at most.
             "count" => count(&next()),
             // The rest is for another one, which outlives this one and keeps its output open.
             "start" => drop(Command::new(env::current_exe().unwrap()).args(words.by_ref()).stdin(Stdio::null()).spawn().unwrap()),
@@ -36,7 +36,7 @@ fn main() {
 }
 
 fn count(file: &str) {
-    for number in 0_u32.. {
+    for number in 0..3000 {
         fs::write(file, number.to_string()).unwrap();
         thread::sleep(Duration::from_millis(20));
     }
