@@ -68,7 +68,7 @@ impl Targets {
         let planned = |given: &Option<InputValue>| given.as_ref().map(Planned::new).transpose();
         let (output_file, token_file) = (planned(&options.output_file)?, planned(&options.token_file)?);
         if let (Some(output), Some(token)) = (&output_file, &token_file)
-            && output.path == token.path
+            && are_one(&output.path, &token.path)?
         {
             return Err(Error::input("--token-file and --output-file name the same file", "Give each its own."));
         }
@@ -200,6 +200,13 @@ fn begin(path: &Path) -> Result<AtomicFile> {
 
 fn prefix_of(path: &Path) -> String {
     format!(".jf-token-{}~", path.file_name().unwrap_or_default().display())
+}
+
+/// Whether two paths are one file to this system, which may ignore case: then a draft of the one is there under the name of the other's too.
+fn are_one(one: &Path, other: &Path) -> Result<bool> {
+    let draft = begin(one)?;
+    let random = draft.draft_name().and_then(|name| name.strip_prefix(&prefix_of(one)));
+    Ok(random.is_some_and(|random| other.with_file_name(prefix_of(other) + random).exists()))
 }
 
 /// Removes what processes left of this file that were killed while they wrote it.

@@ -73,6 +73,11 @@ impl AtomicFile {
         self.file.disable_cleanup(false);
     }
 
+    /// The temporary file's name.
+    pub fn draft_name(&self) -> Option<&str> {
+        self.file.path().file_name()?.to_str()
+    }
+
     /// Where the file will be, as an absolute path.
     #[must_use]
     pub fn path(&self) -> &Path {

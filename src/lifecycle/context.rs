@@ -287,7 +287,7 @@ impl Context {
     /// # Errors
     /// Fails if the name can't be that of a file.
     pub fn session(&self) -> Result<Session> {
-        Session::find(self.place()).map(|session| self.checked(session))
+        Session::find(self.place()).and_then(|session| self.checked(session))
     }
 
     /// The session that a later command of the job means.
@@ -295,7 +295,7 @@ impl Context {
     /// # Errors
     /// As `session`. Also fails if there are several.
     pub fn session_of_job(&self) -> Result<Session> {
-        Session::of_job(self.place()).map(|session| self.checked(session))
+        Session::of_job(self.place()).and_then(|session| self.checked(session))
     }
 
     /// The session for a new token.
@@ -303,14 +303,14 @@ impl Context {
     /// # Errors
     /// As `session`.
     pub fn session_for_new_token(&self) -> Result<Session> {
-        Session::for_new_token(self.place()).map(|session| self.checked(session))
+        Session::for_new_token(self.place()).and_then(|session| self.checked(session))
     }
 
-    fn checked(&self, session: Session) -> Session {
+    fn checked(&self, session: Session) -> Result<Session> {
         if session.was_exposed() {
             self.warn_of_exposure(&session);
         }
-        session
+        session.check_name().map(|()| session)
     }
 
     /// Says that the session's folder was open to others.

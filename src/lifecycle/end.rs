@@ -119,7 +119,8 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     let patience = if cx.action.is_some() { Action::END } else { REQUEST };
     let mut guard = match session.lock(patience) {
         Ok(guard) => guard,
-        Err(error) if session.read().is_err() => return Err(end_what_can_be_read(cx, session, error).await),
+        // Not for another session, which this system takes for this one.
+        Err(error) if error.kind() != Kind::Input && session.read().is_err() => return Err(end_what_can_be_read(cx, session, error).await),
         Err(error) => return Err(error),
     };
     let (replaced, named) = guard.state.take_tokens();

@@ -206,6 +206,18 @@ impl Session {
         Ok(state)
     }
 
+    /// Checks that the name is no other session's to this system.
+    ///
+    /// # Errors
+    /// Fails if it is.
+    pub fn check_name(&self) -> Result<()> {
+        // What else is wrong with the file is for those to tell who need it.
+        match self.read() {
+            Err(error) if error.kind() == Kind::Input => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Makes the paths of files in the job's temporary folder those that this step knows.
     fn find_files(&self, state: &mut State) {
         if let Some(above) = self.home.of_job() {

@@ -202,16 +202,19 @@ impl State {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(empty()),
             Err(error) => return Err(Error::file("read", path, &error)),
         }
-        Self::parse(&text, name).ok_or_else(|| {
-            let what = format!("the session file {} was not written by this version of jf-token", path.display());
-            Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end.")
-        })
+        match Self::parse(&text, name) {
+            Some(state) if state.name == name => Ok(state),
+            Some(other) if other.name.eq_ignore_ascii_case(name) => Err(is_taken(name, &other.name, path)),
+            _ => {
+                let what = format!("the session file {} was not written by this version of jf-token", path.display());
+                Err(Error::new(Kind::Local, what, "Remove it, or give another --session. Tokens it held live until their end."))
+            }
+        }
     }
 
-    /// Not a `Result`: serde's own words would show what it met.
+    /// Not a `Result`: serde's own words would show what it met. `name` is for a version that did not write its own.
     pub(super) fn parse(text: &[u8], name: &str) -> Option<Self> {
-        let read = serde_json::from_slice(text).or_else(|_| version_1::read(text, name)).ok();
-        read.filter(|state: &Self| state.name == name)
+        serde_json::from_slice(text).or_else(|_| version_1::read(text, name)).ok()
     }
 
     pub(super) fn to_json(&self) -> Result<Zeroizing<String>> {
@@ -221,7 +224,7 @@ impl State {
 
     /// Adds what the draft of a process that was killed tells: the next version of this state, or what the process was waiting for.
     pub(super) fn adopt(&mut self, draft: &[u8]) {
-        let Some(next) = Self::parse(draft, &self.name) else {
+        let Some(next) = Self::parse(draft, &self.name).filter(|next| next.name == self.name) else {
             let notes = serde_json::Deserializer::from_slice(draft).into_iter();
             let lost: Vec<Lost> = notes.map_while(std::result::Result::ok).collect();
             return self.lost.extend(if lost.is_empty() { vec![Lost::default()] } else { lost });
@@ -307,4 +310,11 @@ impl State {
             self.replaced.remove(oldest);
         }
     }
+}
+
+/// The error for a name whose file is that of another session.
+fn is_taken(name: &str, by: &str, path: &Path) -> Error {
+    let folder = path.parent().unwrap_or(path).display();
+    let what = format!("the session '{name}' can't be told apart from '{by}' in {folder}: this system ignores case");
+    Error::input(what, format!("Name that one '{by}', or give this one another --session."))
 }

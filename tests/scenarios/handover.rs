@@ -436,3 +436,24 @@ fn an_address_that_a_format_can_not_hold_is_refused_before_the_mint() {
         assert!(scene.files().iter().all(|file| file.ends_with("ca.pem")), "{:?}", scene.files());
     }
 }
+
+#[test]
+fn two_files_that_are_one_to_the_system_are_refused_before_the_mint() {
+    let mut scene = Scene::new();
+    scene.asks_for("/token").asks_for("/Token").asks_for("/other");
+    scene.write("work/probe", "");
+    let ignores_case = scene.path("work/PROBE").exists();
+    for (one, other, same) in [
+        ("token", "token", true),
+        ("token", "./token", true),
+        ("token", "../work/token", true),
+        ("token", "other", false),
+        ("token", "../tmp/token", false),
+        ("token", "Token", ignores_case),
+    ] {
+        let ran = scene.run(&["create", "--format", "none", "--token-file", one, "--output-file", other]);
+        assert_eq!(ran.code, if same { 2 } else { 0 }, "{one} {other}: {}", ran.story);
+        assert_eq!(ran.stderr.contains("--token-file and --output-file name the same file"), same, "{}", ran.story);
+        assert_eq!(ran.story.contains("--- request"), !same, "{}", ran.story);
+    }
+}

@@ -435,7 +435,7 @@ fn a_token_that_jf_would_refresh_is_not_refreshed_here() {
     assert!(!ran.story.contains("grant_type"), "{}", ran.story);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 #[test]
 fn a_keeper_gets_the_token_by_its_standard_input_and_not_the_servers_name() {
     use std::time::{Duration, Instant};

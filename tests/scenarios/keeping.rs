@@ -1,28 +1,20 @@
 //! Renewal in the background: `keep`, and the action's `keep-fresh`.
-// Linux only, because it reads /proc.
-#![cfg(target_os = "linux")]
+#![cfg(unix)]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Fault, Sandbox};
 
-use crate::support::{Ran, Scene};
+use crate::support::processes::{command_lines, is_running};
+use crate::support::{Ran, Scene, wait_until};
 use crate::tells;
 
 fn pause(milliseconds: u64) {
     std::thread::sleep(Duration::from_millis(milliseconds));
-}
-
-pub fn wait_until(what: &str, here: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !here() {
-        assert!(Instant::now() < deadline, "timed out waiting for {what}");
-        pause(10);
-    }
 }
 
 /// A session `s` with a token for `life`, which is also in the file `token`.
@@ -41,20 +33,18 @@ fn keep(scene: &Scene, more: &[&str]) -> Ran {
 }
 
 /// The keeper's process id, from its session.
-fn keeper(scene: &Scene) -> Option<i32> {
+fn keeper(scene: &Scene) -> Option<u32> {
     let file = scene.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "keeper"))?;
     fs::read_to_string(file).ok()?.parse().ok()
 }
 
-fn wait_for_keeper(scene: &Scene) -> i32 {
+fn wait_for_keeper(scene: &Scene) -> u32 {
     wait_until("the keeper", || keeper(scene).is_some());
     keeper(scene).unwrap()
 }
 
-/// Whether a process runs. A zombie does not; here nobody may reap an ended keeper.
-fn is_alive(pid: i32) -> bool {
-    test_kill_process(Pid::from_raw(pid).unwrap()).is_ok()
-        && fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+fn send(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
 fn log(scene: &Scene) -> String {
@@ -101,7 +91,7 @@ fn the_keeper_renews_in_time_rewrites_the_files_whole_and_ends_with_its_session(
         assert!(log.contains("keeping the session 's' fresh\n") && log.contains("renewed: "), "{log}");
         assert!(scene.secrets().iter().all(|secret| !crate::support::leaks(&log, secret)), "{log}");
         revoke(&scene);
-        wait_until("its end", || !is_alive(pid));
+        wait_until("its end", || !is_running(pid));
         assert!(scene.files().is_empty(), "{:?}", scene.files());
     }
 }
@@ -130,10 +120,10 @@ fn the_keeper_ends_with_the_process_of_its_job() {
     let mut script = scene.spawn_shell("\"$JF\" keep --session s; exec sleep 60");
     let pid = wait_for_keeper(&scene);
     pause(700);
-    assert!(is_alive(pid));
+    assert!(is_running(pid));
     script.kill().unwrap();
     // The script is now a zombie, until the `wait` below.
-    wait_until("its end", || !is_alive(pid));
+    wait_until("its end", || !is_running(pid));
     script.wait().unwrap();
     assert!(log(&scene).contains("the job's process has ended"), "{}", log(&scene));
     revoke(&scene);
@@ -144,19 +134,19 @@ fn the_keeper_ends_when_it_is_asked_to_and_another_can_follow() {
     let scene = session("1h", &[]);
     keep(&scene, &[]);
     let first = wait_for_keeper(&scene);
-    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
-    wait_until("its end", || !is_alive(first));
+    send(first, Signal::TERM);
+    wait_until("its end", || !is_running(first));
     // A keeper that is killed does not block the next one either.
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first));
     let second = keeper(&scene).unwrap();
-    kill_process(Pid::from_raw(second).unwrap(), Signal::KILL).unwrap();
-    wait_until("its end", || !is_alive(second));
+    send(second, Signal::KILL);
+    wait_until("its end", || !is_running(second));
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != second));
     let third = keeper(&scene).unwrap();
     revoke(&scene);
-    wait_until("its end", || !is_alive(third));
+    wait_until("its end", || !is_running(third));
 }
 
 #[test]
@@ -189,7 +179,7 @@ fn a_refusal_for_good_ends_the_keeper_and_the_jobs_log_shows_why_in_one_line() {
     scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 100);
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
-    wait_until("its end", || !is_alive(pid));
+    wait_until("its end", || !is_running(pid));
     assert!(log(&scene).contains("403 Forbidden"), "{}", log(&scene));
     let line = "warning: the token is no longer kept fresh: POST <url>/access/api/v1/tokens: 403 Forbidden, Logged in 'alice' is not an admin. The credential may not do this";
     let told = |text: &str| scene.tidy(text).contains(line);
@@ -235,7 +225,7 @@ fn a_keeper_that_ends_leaves_nothing_where_another_session_lives_on() {
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
-    wait_until("its end", || !is_alive(pid));
+    wait_until("its end", || !is_running(pid));
     let left: Vec<_> = scene.files().iter().map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     assert_eq!(left, ["other.json", "other.lock"]);
 }
@@ -248,7 +238,7 @@ fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
     scene.set("JF_ACCESS_TOKEN", &expired);
     keep(&scene, &[]);
     let first = wait_for_keeper(&scene);
-    wait_until("its end", || !is_alive(first));
+    wait_until("its end", || !is_running(first));
     scene.set("JF_ACCESS_TOKEN", &good);
     keep(&scene, &[]);
     wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
@@ -263,7 +253,7 @@ fn a_long_lived_token_is_not_minted_again_when_the_answer_was_lost_and_the_end_o
     scene.sandbox.fault_for("POST", Fault::StatusAfter { status: 502 }, 3);
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
-    wait_until("its end", || !is_alive(pid));
+    wait_until("its end", || !is_running(pid));
     assert_eq!(minted(&scene), 2);
     let ran = scene.run(&["revoke", "--session", "s"]);
     assert!(
@@ -304,16 +294,15 @@ fn the_keeper_gets_the_credential_however_it_was_given() {
     assert_eq!(keep(&scene, &[]).code, 0);
     let first = wait_for_keeper(&scene);
     wait_until("a renewal", || minted(&scene) >= 2);
-    kill_process(Pid::from_raw(first).unwrap(), Signal::TERM).unwrap();
-    wait_until("its end", || !is_alive(first));
+    send(first, Signal::TERM);
+    wait_until("its end", || !is_running(first));
     // A flag takes precedence over a file that a variable names.
     scene.unset("JF_TOKEN_ACCESS_TOKEN_STDIN").set("JF_TOKEN_ACCESS_TOKEN_FILE", "nowhere");
     let before = minted(&scene);
     assert_eq!(keep(&scene, &["--access-token", &token]).code, 0);
     wait_until("a renewal", || minted(&scene) > before);
     let second = wait_for_keeper(&scene);
-    let line = fs::read(format!("/proc/{second}/cmdline")).unwrap();
-    assert!(!crate::support::leaks(&String::from_utf8_lossy(&line), &token));
+    assert!(!crate::support::leaks(&command_lines(Some(second)).concat(), &token));
     scene.unset("JF_TOKEN_ACCESS_TOKEN_FILE").set("JF_ACCESS_TOKEN", &token);
     revoke(&scene);
 }
@@ -325,7 +314,7 @@ fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
     scene.set("ANOTHER_NAME", &format!("x{token}"));
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
-    // Only root can read it.
+    // Only root can read it, on Linux.
     if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
         assert!(!crate::support::leaks(&String::from_utf8_lossy(&environment), &token));
     }
@@ -353,7 +342,7 @@ fn a_job_that_ends_as_soon_as_its_keeper_begins_leaves_nothing() {
         assert_eq!(scene.run(&arguments).code, 0);
         let keeper = wait_for_keeper(&scene);
         assert_eq!(scene.run(&["revoke"]).code, 0);
-        wait_until("its end", || !is_alive(keeper));
+        wait_until("its end", || !is_running(keeper));
         assert!(scene.files().is_empty(), "{:?}", scene.files());
     }
 }
@@ -402,7 +391,7 @@ fn a_process_that_has_ended_or_ends_at_that_moment_is_said_so() {
     let scene = session("1h", &[]);
     // Nobody has taken note of its end yet.
     let mut zombie = Command::new("true").spawn().unwrap();
-    wait_until("its end", || !is_alive(zombie.id().cast_signed()));
+    wait_until("its end", || !is_running(zombie.id()));
     for more in [&[][..], &["--foreground"]] {
         let ran = scene.run(&[&["keep", "--session", "s", "--until-pid", &zombie.id().to_string()], more].concat());
         assert!(ran.code == 2 && ran.stderr.contains("--until-pid: there is no such process, or it has ended"), "{}", ran.stderr);
@@ -413,7 +402,7 @@ fn a_process_that_has_ended_or_ends_at_that_moment_is_said_so() {
         let mut ending = Command::new("sleep").arg(format!("0.0{after:02}")).spawn().unwrap();
         let started = Instant::now();
         let ran = scene.run(&["keep", "--session", "s", "--until-pid", &ending.id().to_string()]);
-        let has_ended = !is_alive(ending.id().cast_signed());
+        let has_ended = !is_running(ending.id());
         let kept = ran.stderr.contains("is kept fresh until");
         assert!(kept == (ran.code == 0) && (kept || ran.stderr.contains("has ended")), "{}", ran.story);
         assert!(kept || has_ended, "{}", ran.story);
@@ -434,8 +423,7 @@ fn a_credential_from_standard_input_reaches_the_keeper_and_no_argument_list() {
     let ran = keep(&scene, &["--access-token-stdin"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let pid = wait_for_keeper(&scene);
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-    assert!(!crate::support::leaks(&String::from_utf8_lossy(&line), &token));
+    assert!(!crate::support::leaks(&command_lines(Some(pid)).concat(), &token));
     wait_until("two renewals", || minted(&scene) >= 3);
     scene.set("JF_ACCESS_TOKEN", &token);
     revoke(&scene);
@@ -515,7 +503,7 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
     let ran = scene.post();
     assert!(ran.code == 0 && ran.stderr.contains("jf-token: revoked "), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
-    wait_until("its end", || !is_alive(keeper));
+    wait_until("its end", || !is_running(keeper));
     assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists(), "{:?}", scene.files());
 }
 

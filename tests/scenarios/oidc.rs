@@ -554,7 +554,7 @@ fn the_certificates_are_read_once_for_the_ci_and_the_platform() {
     let pipe = scene.path("tmp/pipe").display().to_string();
     scene.set("SSL_CERT_FILE", &pipe);
     let mut writer = scene.spawn_shell("mkfifo $SSL_CERT_FILE && cat ../tmp/ca.pem >$SSL_CERT_FILE");
-    crate::keeping::wait_until("the pipe is there", || scene.path("tmp/pipe").exists());
+    crate::support::wait_until("the pipe is there", || scene.path("tmp/pipe").exists());
     let ran = scene.run(&["create", "--oidc-provider", "github"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     writer.wait().unwrap();
@@ -637,7 +637,7 @@ fn a_dry_run_says_which_credential_it_would_be_and_why_and_sends_nothing() {
     assert_eq!(asked(&issuer), 0);
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 #[test]
 fn a_keeper_gets_the_only_identity_token_by_its_standard_input() {
     let issuer = Issuer::start();
@@ -667,7 +667,7 @@ fn a_keeper_exchanges_again_and_again() {
     let ran = scene.run(&["create", "--keep-fresh", "--token-file", "token", "--until-pid", &std::process::id().to_string()]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     let first = scene.read("work/token");
-    crate::keeping::wait_until("the token is renewed", || scene.sandbox.issued().len() >= 4 && scene.read("work/token") != first);
+    crate::support::wait_until("the token is renewed", || scene.sandbox.issued().len() >= 4 && scene.read("work/token") != first);
     let ran = scene.run(&["revoke"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     assert!(asked(&issuer) >= 4 && scene.keepers() == 0);

@@ -492,3 +492,39 @@ fn where_a_ci_names_no_job_each_folder_has_its_own_sessions_and_what_is_below_fi
     assert_eq!(in_folder("b", "revoke").0, 0);
     assert!(scene.files().is_empty(), "{:?}", scene.files());
 }
+
+#[test]
+fn a_name_that_the_system_can_not_tell_from_another_sessions_is_refused_before_anything_happens() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    create(&scene, &["--session", "Build"]);
+    // What a system that ignores case shows under the other name.
+    std::fs::rename(scene.path("home/Build.json"), scene.path("home/build.json")).unwrap();
+    tells!(scene.run(&["create", "--session", "build"]));
+    for command in [
+        &["get"][..],
+        &["refresh"],
+        &["status"],
+        &["inspect"],
+        &["keep"],
+        &["revoke"],
+        &["create", "--keep-fresh", "--expiry", "1h"],
+        &["exec", "--", "true"],
+    ] {
+        let ran = scene.run(&[&command[..1], &["--session", "build"], &command[1..]].concat());
+        assert!([2, 125].contains(&ran.code) && ran.stderr.contains("can't be told apart from 'Build'"), "{}", ran.story);
+        assert!(!ran.story.contains("--- request") && scene.sandbox.issued().iter().all(|issued| issued.live), "{}", ran.story);
+    }
+    assert_eq!(std::fs::read_dir(scene.path("home")).unwrap().count(), 2, "the state and the lock of the one");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_the_system_tells_them_apart_two_names_may_differ_by_case_alone() {
+    let scene = Scene::new();
+    create(&scene, &["--session", "Build"]);
+    create(&scene, &["--session", "build"]);
+    assert_eq!(scene.run(&["revoke", "--session", "build"]).code, 0);
+    let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
+    assert_eq!(live, [true, false]);
+}

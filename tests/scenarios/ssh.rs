@@ -4,11 +4,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use sandbox::Sandbox;
 
-use crate::support::{Ran, Scene};
+use crate::support::processes::{command_lines, is_running};
+use crate::support::{Ran, Scene, wait_until};
 
 const PASSPHRASE: &str = "a phrase%that'opens \"the$key";
 
@@ -51,14 +51,6 @@ fn calls(scene: &Scene) -> Vec<String> {
 /// A session outside a CI, which remembers its token.
 fn create(scene: &Scene) -> Ran {
     scene.run(&["create", "--session", "s", "--format", "none", "--retry-for", "0", "--expiry", "1h", "--force-revocable"])
-}
-
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < end, "{what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 const LEAD: &str = "-T -a -x -o StrictHostKeyChecking=yes -o LogLevel=ERROR -o ConnectTimeout=10 -o ConnectionAttempts=1 \
@@ -347,12 +339,12 @@ fn a_server_that_hangs_leaves_a_good_token_in_use() {
 fn a_signal_ends_a_login_and_its_ssh() {
     let scene = answered("echo $$ >pid.new; mv pid.new pid; exec sleep 100");
     let mut child = scene.spawn(&["create"]);
-    wait_until("ssh was not started", || scene.path("bin/pid").exists());
+    wait_until("the start of ssh", || scene.path("bin/pid").exists());
     let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
     assert!(kill.success());
     assert_eq!(child.wait().unwrap().code(), Some(143));
-    let ssh = format!("/proc/{}/cmdline", scene.read("bin/pid").trim());
-    wait_until("ssh lives on", || fs::read(&ssh).is_ok_and(|line| line.is_empty()) || !fs::exists(&ssh).unwrap());
+    let ssh = scene.read("bin/pid").trim().parse().unwrap();
+    wait_until("the end of ssh", || !is_running(ssh));
 }
 
 #[test]
@@ -368,12 +360,13 @@ fn the_program_of_exec_learns_nothing_of_the_login() {
     }
 }
 
-/// The arguments and, where that can be read, the environments of this scene's processes.
+/// The arguments and, where they can be read, the environments of this scene's processes.
 fn processes(scene: &Scene) -> String {
     let folder = scene.path("").display().to_string();
-    let read = |path: std::path::PathBuf| fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned()).unwrap_or_default();
-    let told = |process: fs::DirEntry| read(process.path().join("cmdline")) + &read(process.path().join("environ"));
-    fs::read_dir("/proc").unwrap().flatten().map(told).filter(|told| told.contains(&folder)).collect()
+    let environment = |process: fs::DirEntry| fs::read(process.path().join("environ")).ok();
+    let environments = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(environment);
+    let environments = environments.map(|text| String::from_utf8_lossy(&text).into_owned());
+    command_lines(None).into_iter().chain(environments).filter(|told| told.contains(&folder)).collect()
 }
 
 #[test]
@@ -383,9 +376,9 @@ fn a_keeper_logs_in_by_itself() {
     let ran = scene.run(&["create", "--session", "s", "--format", "none", "--expiry", "3", "--force-revocable", "--keep-fresh"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     fs::remove_file(scene.path("bin/passphrase")).unwrap();
-    wait_until("nothing was renewed", || scene.sandbox.issued().len() > 2);
+    wait_until("a renewal", || scene.sandbox.issued().len() > 2);
     let told = processes(&scene);
-    assert!(told.contains("keep\0--foreground") && !told.contains("opens"), "{told}");
+    assert!(told.contains(" keep --foreground") && !told.contains("opens"), "{told}");
     assert_eq!(scene.read("bin/passphrase"), format!("{PASSPHRASE}\n"));
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     // One login of the keeper's serves all that it asks for within a minute.

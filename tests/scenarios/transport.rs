@@ -4,7 +4,6 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -365,11 +364,7 @@ fn a_keeper_goes_the_same_way() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     run(&["create", "--expiry", "3", "--force-revocable", "--format", "none", "--keep-fresh", "--until-pid", &pid]);
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while scene.sandbox.issued().len() < 3 {
-        assert!(Instant::now() < deadline, "the keeper does not renew");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    crate::support::wait_until("a renewal", || scene.sandbox.issued().len() >= 3);
     run(&["revoke"]);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
     assert_eq!(header(&scene, "x-gate").len(), scene.sandbox.requests().len());

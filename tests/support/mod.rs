@@ -10,6 +10,7 @@
     reason = "each test program uses only part of this; a failed step ends the test"
 )]
 
+pub mod processes;
 mod signals;
 
 use std::cell::Cell;
@@ -23,7 +24,7 @@ use std::os::windows::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use regex::Regex;
 use sandbox::{Builder, Sandbox};
@@ -97,7 +98,7 @@ impl Scene {
     pub fn with(builder: Builder) -> Self {
         signals::hear();
         let sandbox = builder.start();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir_in(temp()).unwrap();
         for name in ["work", "tmp"] {
             fs::create_dir(folder.path().join(name)).unwrap();
         }
@@ -272,7 +273,7 @@ impl Scene {
         self
     }
 
-    /// The platform by an address that may go through a proxy: on Linux 0.0.0.0 is this machine too, and yet no loopback address.
+    /// The platform by an address that may go through a proxy: on Unix 0.0.0.0 is this machine too, and yet no loopback address.
     pub fn leaves_the_machine(&mut self) -> &mut Self {
         let url = self.sandbox.url();
         let (scheme, _) = url.split_once("://").unwrap();
@@ -405,15 +406,10 @@ impl Scene {
         Ran { code, stdout, stderr, story: self.tidy(&story) }
     }
 
-    /// How many processes of this scene are keepers, or are starting one. Linux only.
+    /// How many processes of this scene are keepers, or are starting one.
     pub fn keepers(&self) -> usize {
-        // cmdline can be read even if the process protects its memory.
-        let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
         let folder = self.folder.path().display().to_string();
-        lines
-            .map(|line| String::from_utf8_lossy(&line).into_owned())
-            .filter(|line| line.contains("keep\0") && line.contains(&folder))
-            .count()
+        processes::command_lines(None).iter().filter(|line| line.contains(" keep ") && line.contains(&folder)).count()
     }
 
     pub fn files(&self) -> Vec<PathBuf> {
@@ -544,6 +540,21 @@ fn on_this_system(name: &str) -> &str {
 pub fn slashed(path: &Path) -> String {
     let path = path.to_str().unwrap();
     if cfg!(windows) { path.replace('\\', "/") } else { path.to_owned() }
+}
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "timed out waiting for {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The temporary folder without links on the way to it, as the program sees it: on macOS there is one.
+pub fn temp() -> PathBuf {
+    let temp = std::env::temp_dir();
+    // Windows would spell it in a way that not all programs understand.
+    if cfg!(windows) { temp } else { temp.canonicalize().unwrap() }
 }
 
 /// The claim `sub` of a token.

@@ -1,5 +1,12 @@
 mod background;
+#[cfg(not(target_os = "linux"))]
+mod kqueue;
 mod offer;
+#[cfg(target_os = "linux")]
+mod pidfd;
+mod process;
+mod ready;
+mod signals;
 mod terminal;
 
 use std::borrow::Cow;
@@ -11,15 +18,13 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::task::Poll;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
-use rustix::process::{Pid, Signal};
-use tokio::signal::unix::{SignalKind, signal};
 
 pub use background::{Background, detached};
 pub use offer::{Offer, accept};
+pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process};
+pub use signals::{Signals, pass_on, stop_request};
 pub use terminal::{Outputs, Screens, Source};
 
 use super::Folder;
@@ -128,202 +133,12 @@ pub fn is_at(file: &File, path: &Path) -> bool {
     matches!((file.metadata().map(key), fs::metadata(path).map(key)), (Ok(open), Ok(there)) if open == there)
 }
 
-/// Waits for SIGINT, SIGTERM, SIGHUP or SIGQUIT and returns its number. From this call on, they no longer end the process. Must be called
-/// within a runtime.
-pub fn stop_request() -> impl Future<Output = u8> {
-    let mut signals = Signals::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT]);
-    async move { signals.next().await.as_raw().try_into().unwrap_or_default() }
-}
-
-/// The process that lives as long as the job: the parent of this process or, in the action, its grandparent, because the parent is the
-/// action's script.
-#[must_use]
-pub fn job_process(action: bool) -> Option<u32> {
-    let parent = rustix::process::getppid()?.as_raw_nonzero().get().cast_unsigned();
-    if !action {
-        return Some(parent);
-    }
-    field_of(&parent.to_string(), 1).filter(|pid| *pid > 0)
-}
-
-/// A number after the name in a process's line. The line is `pid (name) state ppid group session …`, and the name may contain
-/// anything, even parentheses. Only where there is a `/proc`.
-fn field_of(process: &str, at: usize) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    status.rsplit_once(')')?.1.split_whitespace().nth(at)?.parse().ok()
-}
-
-fn pid(number: u32) -> Option<Pid> {
-    Pid::from_raw(number.try_into().ok()?)
-}
-
-/// Whether there is a process with this number that has not ended.
-#[must_use]
-pub fn is_alive(number: u32) -> bool {
-    pid(number).is_some() && !Watched::new(Some(number)).has_ended()
-}
-
-/// Asks a process to end, by SIGTERM.
-pub fn ask_to_end(number: u32) {
-    if let Some(pid) = pid(number) {
-        let _ = rustix::process::kill_process(pid, Signal::TERM);
-    }
-}
-
-/// A process whose end is watched for.
-pub struct Watched {
-    pid: Option<Pid>,
-    /// A pidfd, where the kernel has them: the number alone may come to mean another process.
-    #[cfg(target_os = "linux")]
-    descriptor: Option<std::os::fd::OwnedFd>,
-}
-
-impl Watched {
-    /// Watches the process with this number. `None` never ends.
-    #[must_use]
-    pub fn new(number: Option<u32>) -> Self {
-        let pid = number.and_then(pid);
-        #[cfg(target_os = "linux")]
-        let descriptor = pid.and_then(|pid| rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).ok());
-        Self {
-            pid,
-            #[cfg(target_os = "linux")]
-            descriptor,
-        }
-    }
-
-    /// Whether the process has ended.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        #[cfg(target_os = "linux")]
-        if let Some(descriptor) = &self.descriptor {
-            return poll(&mut [PollFd::new(descriptor, PollFlags::IN)], Some(&Timespec::default())).is_ok_and(|ready| ready > 0);
-        }
-        self.pid.is_some_and(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH) || is_zombie(pid))
-    }
-}
-
-/// Whether a process has ended but its parent has not waited for it yet. Only where there is a `/proc`.
-fn is_zombie(pid: Pid) -> bool {
-    let status = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
-    status.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['Z', 'X']))
-}
-
-/// Puts a process that is about to start into a process group of its own, so that it outlives this one: signals from the terminal don't
-/// reach it.
-pub fn detach(process: &mut Command) {
-    process.process_group(0);
-}
-
-/// A detached process and what it starts: all are ended at once when this is dropped.
-pub struct Group(Option<Pid>);
-
-impl Group {
-    /// The group of this process.
-    #[must_use]
-    pub fn of(leader: &tokio::process::Child) -> Self {
-        Self(leader.id().and_then(pid))
-    }
-
-    /// Lets them live.
-    pub fn release(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(leader) = self.0 {
-            let _ = rustix::process::kill_process_group(leader, Signal::KILL);
-        }
-    }
-}
-
 /// A command of this system's shell.
 #[must_use]
 pub fn shell(line: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(line);
     command
-}
-
-/// The signals that are passed on to a program.
-pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
-
-impl Signals {
-    /// Listens from now on. Must be called within a runtime.
-    #[must_use]
-    pub fn new() -> Self {
-        // If our parent made us ignore SIGCHLD, the kernel would discard the exit status of our children. Listening to it prevents that.
-        let _ = signal(SignalKind::child());
-        Self::of(&[Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH])
-    }
-
-    fn of(signals: &[Signal]) -> Self {
-        let ignored = ignored().unwrap_or_default();
-        let heard = signals.iter().filter(|signal| ignored >> (signal.as_raw() - 1) & 1 == 0);
-        Self(heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect())
-    }
-
-    /// Waits for the next signal.
-    pub async fn next(&mut self) -> Signal {
-        std::future::poll_fn(|context| {
-            let came = self.0.iter_mut().find_map(|(number, listener)| listener.poll_recv(context).is_ready().then_some(*number));
-            came.map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
-    }
-}
-
-/// The signals that this process ignores, as a bit mask: signal 1 is the lowest bit. `nohup` sets that for SIGHUP, and a shell for SIGINT
-/// and SIGQUIT of what it runs in the background. As long as we don't listen to them they stay ignored, also by the program that we start.
-/// Zero where there is no `/proc`.
-fn ignored() -> Option<u64> {
-    let status = fs::read_to_string("/proc/self/status").ok()?;
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
-    u64::from_str_radix(mask.trim(), 16).ok()
-}
-
-/// The process that started this one.
-pub struct Parent {
-    pid: Pid,
-    process: Watched,
-}
-
-impl Parent {
-    /// None if its end says nothing: this process was started to outlive it (in the background, by nohup, as the leader of a session of its
-    /// own), it is the system's first process, or all this can't be told.
-    #[must_use]
-    pub fn to_watch() -> Option<Self> {
-        let bit = |signal: Signal| 1 << (signal.as_raw() - 1);
-        let outlives = ignored()? & (bit(Signal::INT) | bit(Signal::HUP)) != 0;
-        // Not getsid: a session of another PID namespace has number 0 here, and rustix asserts that none has.
-        let leads = field_of("self", 3)? == std::process::id();
-        let pid = rustix::process::getppid().filter(|pid| !pid.is_init() && !outlives && !leads)?;
-        Some(Self { pid, process: Watched::new(u32::try_from(pid.as_raw_nonzero().get()).ok()) })
-    }
-
-    /// Whether it has ended.
-    #[must_use]
-    pub fn has_ended(&self) -> bool {
-        self.process.has_ended() || rustix::process::getppid() != Some(self.pid)
-    }
-}
-
-/// Passes a signal on to the program, unless the terminal has sent it to both: many programs take a second ^C as an order to quit at once.
-/// If the program has terminals of its own, a change of the window's size is passed on by resizing them.
-pub fn pass_on(signal: Signal, program: Option<u32>, screens: &Screens) {
-    if signal == Signal::WINCH && !screens.is_empty() {
-        return screens.fit();
-    }
-    let from_the_terminal = matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground();
-    if let Some(pid) = program.and_then(pid).filter(|_| !from_the_terminal) {
-        let _ = rustix::process::kill_process(pid, signal);
-    }
-}
-
-fn is_in_the_foreground() -> bool {
-    File::open("/dev/tty").is_ok_and(|terminal| rustix::termios::tcgetpgrp(terminal).is_ok_and(|group| group == rustix::process::getpgrp()))
 }
 
 /// A command that runs the program at `place`, and tells it that it was called by `name`.

@@ -3,17 +3,17 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 use super::super::Ready;
+use super::ready::readable;
 
 /// A stream that is read to be passed on: one of this process's own, or what a program prints.
 pub struct Source {
@@ -33,23 +33,7 @@ impl Source {
     /// Waits until there is something to read, the program has ended, or the time `at_most` is up. If none of these needs to be waited for,
     /// returns at once: reading waits by itself.
     pub fn wait(&mut self, at_most: Option<Duration>) -> Ready {
-        if self.ended.is_none() && at_most.is_none() {
-            return Ready { data: true, ..Ready::default() };
-        }
-        let time = at_most.and_then(|time| Timespec::try_from(time).ok());
-        let both = [Some(self.file.as_fd()), self.ended.as_ref().map(AsFd::as_fd)];
-        let mut both: Vec<_> = both.into_iter().flatten().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
-        loop {
-            match poll(&mut both, time.as_ref()) {
-                Err(rustix::io::Errno::INTR) => {}
-                // Some files can't be polled. Count them as readable: the read will show what is wrong.
-                Err(_) => return Ready { data: true, ..Ready::default() },
-                Ok(_) => break,
-            }
-        }
-        let found = |at: usize| both.get(at).map_or_else(PollFlags::empty, PollFd::revents);
-        let data = found(0).contains(PollFlags::IN);
-        let ready = Ready { data, over: !data && !found(0).is_empty(), ended: !found(1).is_empty() };
+        let ready = readable(&self.file, self.ended.as_ref(), at_most);
         self.ended.take_if(|_| ready.ended);
         ready
     }
