@@ -184,7 +184,10 @@ fn every_wrong_input_gets_its_own_clear_message_and_nothing_is_sent() {
         let variables: String = variables.iter().map(|(name, value)| format!("{name}={value:?} ")).collect();
         told += &format!("$ {variables}jf-token {}\n{}", arguments.join(" ").replace('\u{7}', "^G"), scene.tidy(&ran.stderr));
     }
-    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
+    // Windows has its own words for what is wrong with a file.
+    if !cfg!(windows) {
+        insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
+    }
 }
 
 #[cfg(unix)]

@@ -18,6 +18,7 @@ fn outside_a_ci_a_plain_create_leaves_nothing_on_disk() {
     assert!(scene.files().is_empty());
 }
 
+#[cfg(not(windows))]
 #[test]
 fn revoke_ends_every_token_of_the_session_and_leaves_nothing_on_disk() {
     let mut scene = Scene::new();
@@ -493,6 +494,7 @@ fn where_a_ci_names_no_job_each_folder_has_its_own_sessions_and_what_is_below_fi
     assert!(scene.files().is_empty(), "{:?}", scene.files());
 }
 
+#[cfg(not(windows))]
 #[test]
 fn a_name_that_the_system_can_not_tell_from_another_sessions_is_refused_before_anything_happens() {
     let mut scene = Scene::new();

@@ -382,6 +382,19 @@ fn names_that_are_no_ordinary_files_are_refused_before_the_mint() {
 }
 
 #[test]
+fn sessions_and_files_whose_names_differ_by_case_alone_are_refused_before_anything_happens() {
+    let mut scene = scene();
+    scene.asks_for("work/TOKEN");
+    scene.run(&["create", "--session", "Build", "--format", "none"]);
+    for arguments in [&["create", "--session", "build"][..], &["get", "--session", "BUILD"], &["revoke", "--session", "build"]] {
+        let ran = scene.run(arguments);
+        assert!(ran.code == 2 && ran.stderr.contains("Build") && !ran.story.contains("--- request"), "{}", ran.story);
+    }
+    let ran = scene.run(&["create", "--token-file", "token", "--output-file", "TOKEN"]);
+    assert!(ran.code == 2 && !ran.story.contains("--- request"), "{}", ran.story);
+}
+
+#[test]
 fn paths_are_told_as_people_write_them() {
     let mut scene = Scene::action(&[("token-file", "token"), ("expiry", "1h")]);
     scene.asks_for("work/token");

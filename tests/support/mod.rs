@@ -477,6 +477,7 @@ impl Scene {
         }
         // In JSON, a backslash is two.
         let story = story.replace(&folder.replace('\\', r"\\"), "<folder>");
+        let story = story.replace("USERPROFILE", "HOME");
         let paths = Regex::new(r"<folder>(\\{1,2}[\w.~-]+)+").unwrap();
         paths.replace_all(&story, |path: &regex::Captures| path[0].replace(r"\\", "/").replace('\\', "/")).into_owned()
     }
@@ -581,10 +582,10 @@ fn mode(path: &Path) -> Option<String> {
     Some(format!("{:o}", fs::metadata(path).ok()?.permissions().mode() & 0o777))
 }
 
-/// There are no modes: what the CI's own files have elsewhere, and ours.
+/// There are no modes: what others' files have elsewhere, and ours.
 #[cfg(windows)]
 fn mode(path: &Path) -> Option<String> {
-    let is_ours = !["output", "env", "state", "summary"].iter().any(|name| path.ends_with(name));
+    let is_ours = !["output", "env", "state", "summary", "jfrog-cli.conf.v6"].iter().any(|name| path.ends_with(name));
     path.exists().then(|| if is_ours { "600".into() } else { "644".into() })
 }
 

@@ -36,7 +36,11 @@ pub fn folder(path: &Path) -> io::Result<Folder> {
     if !found.is_dir() {
         return Err(io::Error::other("it is not a folder"));
     }
-    let rights = GetNamedSecurityInfo(path, SE_FILE_OBJECT, SecurityInformation::Owner | SecurityInformation::Dacl)?;
+    let rights = match GetNamedSecurityInfo(path, SE_FILE_OBJECT, SecurityInformation::Owner | SecurityInformation::Dacl) {
+        // Just removed.
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Folder::Absent),
+        found => found?,
+    };
     check_owner(&rights)?;
     Ok(if rights.dacl().is_some_and(is_private) { Folder::Private } else { Folder::Exposed })
 }
