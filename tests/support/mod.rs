@@ -454,7 +454,7 @@ impl Scene {
         let talk: String = stderr.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
         let get = arguments.first() == Some(&"get");
         let printed = get
-            || ["json", "token", "env", "shell", "header", "reference"].iter().any(|format| {
+            || ["json", "token", "env", "shell", "powershell", "header", "reference"].iter().any(|format| {
                 arguments.windows(2).any(|pair| pair == ["--format", *format])
                     || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
             }) && arguments.first() != Some(&"inspect");
