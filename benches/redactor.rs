@@ -103,6 +103,7 @@ fn inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("an ordinary log", filled(|| dice.log_line() + "\n")),
         ("an ordinary log of short lines", filled(|| dice.log_line()[24..44].to_owned() + "\n")),
+        ("an ordinary log in UTF-16", filled(|| dice.log_line().chars().flat_map(|c| [c, '\0']).collect::<String>() + "\n\0")),
         ("one line of random base64", {
             let random = dice.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", LENGTH);
             filled(|| random.clone())

@@ -25,7 +25,7 @@ use error::Error;
 use io::{Console, FirstLine};
 use lifecycle::{Context, OWN_FAILURE, Outside};
 use options::command_line::{self, Parsed};
-use options::{Inputs, Operands, Options, Syntax};
+use options::{Format, Inputs, Operands, Options, Syntax};
 
 pub use io::Environment;
 
@@ -64,7 +64,7 @@ pub fn run(world: World) -> i32 {
     });
     let commands = commands::syntaxes();
     let command = command_line::command_of(&args, &commands);
-    let is_for_a_shell = command_line::is_for_a_shell(&args, command, &environment);
+    let format = command_line::format_of(&args, command, &environment);
     let failure_code = command.filter(|syntax| syntax.operands == Operands::Program);
     let failure_code = failure_code.map(|_| OWN_FAILURE);
     let parsed = parse(args, &commands, &environment, action.is_some(), &console);
@@ -72,7 +72,7 @@ pub fn run(world: World) -> i32 {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return 0,
         Err(error) => {
-            let code = fail(&error.into(), ci.as_ref(), &console, is_for_a_shell);
+            let code = fail(&error.into(), ci.as_ref(), &console, format);
             return failure_code.unwrap_or(code);
         }
     };
@@ -80,14 +80,14 @@ pub fn run(world: World) -> i32 {
     let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
-    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, is_for_a_shell))
+    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, format))
 }
 
 /// Prints a failure, also for a shell that runs the output. Returns the exit code.
-fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, is_for_a_shell: bool) -> i32 {
-    if is_for_a_shell {
+fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, format: Option<Format>) -> i32 {
+    if let Some(script) = format.and_then(deliver::script_of_a_failure) {
         // The failure itself is the one to report.
-        let _ = console.data(deliver::FAILURE_FOR_A_SHELL);
+        let _ = console.data(script);
     }
     ci::report(failure, ci, console)
 }
@@ -136,13 +136,13 @@ pub mod fuzzing {
     use crate::options::Format;
     pub use crate::session::fuzzing::rewritten;
 
-    /// The output of `--format shell` for a token in the form of a session's file, and the platform's address as it was read; `None` if it
-    /// is not a token.
+    /// The output of `--format` for a token in the form of a session's file, and the platform's address as it was read; `None` if it is not a
+    /// token.
     #[must_use]
-    pub fn printed_for_a_shell(token: &str, platform: &str) -> Option<(String, String)> {
+    pub fn printed(format: Format, token: &str, platform: &str) -> Option<(String, String)> {
         let token: IssuedToken = serde_json::from_str(token).ok()?;
         let platform = PlatformUrl::try_from(platform.to_owned()).ok()?;
-        let script = crate::deliver::print(Format::Shell, &token, &platform, true).ok()?.to_string();
+        let script = crate::deliver::print(format, &token, &platform, true).ok()?.to_string();
         Some((script, platform.as_str().to_owned()))
     }
 

@@ -49,12 +49,14 @@ pub fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
         secret.chars().for_each(|c| spell(c, &mut form));
         form
     });
-    let base64 = (0..3).flat_map(move |shift| {
-        let standard = Zeroizing::new(base64_to_end(secret, shift));
-        let mut safe = standard.clone();
-        replace(&mut safe, '+', "-");
-        replace(&mut safe, '/', "_");
-        [standard, safe]
+    let base64 = [Zeroizing::new(secret.as_bytes().to_vec()), utf16(secret)].into_iter().flat_map(|bytes| {
+        (0..3).flat_map(move |shift| {
+            let standard = Zeroizing::new(base64_to_end(&bytes, shift));
+            let mut safe = standard.clone();
+            replace(&mut safe, '+', "-");
+            replace(&mut safe, '/', "_");
+            [standard, safe]
+        })
     });
     let hex = [false, true].into_iter().map(move |upper| {
         let mut form = Zeroizing::new(hex(secret));
@@ -94,6 +96,13 @@ fn unicode(c: char, escaped: bool, digits: &[u8; 16], to: &mut String) {
 fn push_code(c: char, digits: &[u8; 16], to: &mut String) {
     let code = c as usize;
     to.extend([code >> 4, code].map(|digit| char::from(digits[digit & 15])));
+}
+
+/// In UTF-16, low byte first, as in `powershell -EncodedCommand`. High byte first, nearly all of it is the same, one byte further on.
+fn utf16(secret: &str) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * secret.len()));
+    bytes.extend(secret.encode_utf16().flat_map(u16::to_le_bytes));
+    bytes
 }
 
 /// In place, so that no copy is left in memory.

@@ -58,14 +58,14 @@ pub fn masks(secret: &Secret) -> Vec<String> {
 
 /// The base64 characters that depend on `piece` alone, if `shift` bytes precede it in its group of three.
 fn base64_of(piece: &str, shift: usize) -> String {
-    let mut encoded = base64_to_end(piece, shift);
+    let mut encoded = base64_to_end(piece.as_bytes(), shift);
     encoded.truncate((shift + piece.len()) * 8 / 6 - (shift * 8).div_ceil(6));
     encoded
 }
 
 /// The same if the data ends with `piece`.
-pub(super) fn base64_to_end(piece: &str, shift: usize) -> String {
-    let data = Zeroizing::new([&[0; 2][..shift], piece.as_bytes()].concat());
+pub(super) fn base64_to_end(piece: &[u8], shift: usize) -> String {
+    let data = Zeroizing::new([&[0; 2][..shift], piece].concat());
     let mut encoded = STANDARD.encode(&data);
     encoded.drain(..(shift * 8).div_ceil(6));
     encoded

@@ -11,12 +11,12 @@ pub(super) const STEP: usize = PIECE - 6 + 1;
 /// How many bytes are examined without a branch.
 pub(super) const BLOCK: usize = 8 * STEP;
 
-/// Words with two bits set, in a table because a shift by a variable amount takes several instructions.
-const TWO_BITS: [u64; 1024] = {
+/// Words with three bits set, in a table because a shift by a variable amount takes several instructions.
+const THREE_BITS: [u64; 1024] = {
     let mut all = [0; 1024];
     let (mut index, mut distance) = (0, 1);
     while index < all.len() {
-        let mut bits = 1 | 1 << distance;
+        let mut bits = 1 | 1 << distance | 1 << ((distance + 22) % 64);
         let next = index + 64;
         while index < next {
             all[index] = bits;
@@ -34,7 +34,7 @@ const TWO_BITS: [u64; 1024] = {
 pub struct Patterns {
     /// All forms, each between borders.
     text: Zeroizing<Vec<u8>>,
-    /// A Bloom filter of all stretches of 6 bytes; each sets two bits of one word.
+    /// A Bloom filter of all stretches of 6 bytes; each sets three bits of one word.
     stretches: Zeroizing<Vec<u64>>,
     /// A hash table of all windows. A slot is 0, or has where a window ends in `text` in its low bits, and bits of its hash above.
     windows: Zeroizing<Vec<u32>>,
@@ -133,12 +133,12 @@ impl Patterns {
         look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
     }
 
-    /// The word of `stretches` and the two bits in it for these 6 bytes.
+    /// The word of `stretches` and the three bits in it for these 6 bytes.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
     fn filter_bits(&self, stretch: u64) -> (usize, u64) {
         let hash = mixed_6(stretch);
-        (slot(hash, self.stretches.len()), TWO_BITS[(hash >> 20) as usize % TWO_BITS.len()])
+        (slot(hash, self.stretches.len()), THREE_BITS[(hash >> 20) as usize % THREE_BITS.len()])
     }
 
     /// Where this window ends in `text`, if it is a stretch.

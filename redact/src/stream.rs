@@ -14,6 +14,8 @@ const HISTORY: usize = 32;
 const SPARE: usize = 64;
 /// Replaces hidden bytes; padded to the 16 bytes that `copy` copies at once.
 const STARS: &[u8; PIECE] = b"***-------------";
+/// The same in UTF-16, but for the last NUL, which follows if one follows what is hidden.
+const WIDE_STARS: &[u8] = b"*\0*\0*";
 const ROOM: usize = 64 * 1024;
 
 /// Passes a stream of bytes on, with `***` in place of every stretch of 16 bytes or more of any form of a secret.
@@ -21,11 +23,18 @@ const ROOM: usize = 64 * 1024;
 /// It ignores line breaks (`\n`, `\r\n`) within a secret, and a `\` or `=` before them. It holds back nothing before a line break: if
 /// a secret is folded at less than 16 characters, up to 15 bytes stay visible. Within a line it holds back at most 15 bytes, and only
 /// if they may be the start of such a stretch.
+///
+/// In UTF-16 a NUL precedes or follows each ASCII character. These NULs are taken out before the search, so that every form is found, and
+/// put back behind it: `***` is in UTF-16 then. Other NULs are as any byte, such as one at the end of a text: nothing before it is held back.
 pub struct Redactor {
     patterns: Arc<Patterns>,
     /// The history, the room for the next read, and some spare bytes.
     buffer: Zeroizing<Vec<u8>>,
     marks: Marks,
+    /// The bytes of the buffer behind which a NUL was taken out that was not passed on yet.
+    nuls: Marks,
+    /// The last two bytes that were read.
+    last: [u8; 2],
     /// How many bytes at the end of the history are held back.
     held: usize,
     /// Whether the last byte passed on was hidden.
@@ -45,7 +54,9 @@ impl Redactor {
         Self {
             patterns,
             buffer: Zeroizing::new(vec![0; HISTORY + ROOM + SPARE]),
-            marks: Marks { bits: vec![0; (HISTORY + ROOM).div_ceil(64)], any: false },
+            marks: Marks::new(),
+            nuls: Marks::new(),
+            last: [0; 2],
             held: 0,
             hiding: false,
             line: 0,
@@ -70,15 +81,7 @@ impl Redactor {
     /// # Errors
     /// Those of the writer.
     pub fn pass(&mut self, read: usize, out: &mut dyn Write) -> io::Result<()> {
-        let from = HISTORY - self.held;
-        let end = HISTORY + read.min(ROOM);
-        self.search_lines(end);
-        self.search_breaks(end);
-        self.held = self.open(end).min(end - from);
-        let written = self.write(from, end - self.held, out);
-        self.marks.clear(end);
-        self.buffer.copy_within(end - HISTORY..end, 0);
-        written
+        self.advance(read.min(ROOM), false, out)
     }
 
     /// Ends the stream: passes on what was held back.
@@ -86,9 +89,63 @@ impl Redactor {
     /// # Errors
     /// Those of the writer.
     pub fn finish(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        self.pass(0, out)?;
-        let held = std::mem::take(&mut self.held);
-        self.write(HISTORY - held, HISTORY, out)
+        self.advance(0, true, out)
+    }
+
+    fn advance(&mut self, read: usize, is_last: bool, out: &mut dyn Write) -> io::Result<()> {
+        let from = HISTORY - self.held;
+        let end = self.search(HISTORY + read);
+        self.held = if is_last { 0 } else { self.open(end).min(end - from) };
+        let to = end - self.held;
+        let written = if self.nuls.any { self.write_wide(from, to, is_last, out) } else { self.write(from, to, out) };
+        self.marks.clear(end);
+        self.nuls.shift(to - usize::from(self.hiding), end);
+        self.buffer.copy_within(end - HISTORY..end, 0);
+        written
+    }
+
+    /// Marks what to hide of what was read, up to `end`, without the NULs of UTF-16. Returns the new end.
+    fn search(&mut self, end: usize) -> usize {
+        let last = self.last;
+        self.last = last_two(last, &self.buffer[HISTORY..end]);
+        let before = (self.line, self.joined, self.followed);
+        self.search_lines(end);
+        // Whether there is a NUL shows here, so that what has none is not looked at once more.
+        if !self.search_breaks(end) {
+            return end;
+        }
+        let narrow = self.narrow(end, last);
+        if narrow < end {
+            (self.line, self.joined, self.followed) = before;
+            self.marks.clear(end);
+            self.search_lines(narrow);
+            self.search_breaks(narrow);
+        }
+        narrow
+    }
+
+    /// Takes the NULs of UTF-16 out. `last` are the two bytes before.
+    fn narrow(&mut self, end: usize, mut last: [u8; 2]) -> usize {
+        let Self { buffer, nuls, .. } = self;
+        let mut to = HISTORY;
+        for start in (HISTORY..end).step_by(64) {
+            let stop = end.min(start + 64);
+            let mut taken = buffer[start..].first_chunk().map_or(0, |block| nuls_of_utf16(block, last));
+            taken &= u64::MAX >> (64 - (stop - start));
+            last = last_two(last, &buffer[start..stop]);
+            let mut rest = start;
+            while taken != 0 {
+                let nul = start + taken.trailing_zeros() as usize;
+                taken &= taken - 1;
+                buffer.copy_within(rest..nul, to);
+                to += nul - rest;
+                nuls.set(to - 1, to);
+                rest = nul + 1;
+            }
+            buffer.copy_within(rest..stop, to);
+            to += stop - rest;
+        }
+        to
     }
 
     /// Marks the stretches within a line.
@@ -119,17 +176,20 @@ impl Redactor {
         (end - rest.len()..end).step_by(STEP).for_each(look);
     }
 
-    /// Marks what follows the last line break of the stretches that contain one.
-    fn search_breaks(&mut self, end: usize) {
+    /// Marks what follows the last line break of the stretches that contain one. Returns whether there was a NUL.
+    fn search_breaks(&mut self, end: usize) -> bool {
         let Self { patterns, buffer, marks, joined, followed, line, .. } = self;
-        // An earlier read may have left line breaks here.
-        buffer[end..end + SPARE].fill(0);
+        // An earlier read may have left line breaks or NULs here.
+        buffer[end..end + SPARE].fill(u8::MAX);
         let (patterns, buffer) = (&**patterns, &buffer[..]);
         let mut start = HISTORY - *line;
         // The start of a long line was searched after an earlier read.
         let mut seen = *line == HISTORY;
+        let mut least = u8x16::MAX;
         for block in (HISTORY..end).step_by(64) {
-            let mut breaks = buffer[block..].first_chunk().map_or(0, newlines);
+            let Some(bytes) = buffer[block..].first_chunk() else { break };
+            let mut breaks = newlines(bytes);
+            least = least_of(bytes, least);
             while breaks != 0 {
                 let newline = block + breaks.trailing_zeros() as usize;
                 breaks &= breaks - 1;
@@ -148,12 +208,17 @@ impl Redactor {
             search_break(patterns, buffer, marks, joined, followed, start..end);
         }
         *line = (end - start).min(HISTORY);
+        least.simd_eq(u8x16::splat(0)).any()
     }
 
-    /// How many bytes at the end may still become part of a hidden stretch.
+    /// How many bytes at the end may still become part of a hidden stretch. The first of a line is one that is hidden, too: whether a NUL
+    /// follows it decides what replaces it.
     fn open(&self, end: usize) -> usize {
         if self.line == 0 {
             return 0;
+        }
+        if self.line == 1 && self.marks.has(end - 1) {
+            return 1;
         }
         let last = window_before(&self.buffer, end);
         let length = self.line.min(PIECE - 1);
@@ -187,6 +252,37 @@ impl Redactor {
             self.hiding = hide;
         });
         if length == 0 { Ok(()) } else { out.write_all(&self.composed[..length]) }
+    }
+
+    /// The same for text from which NULs were taken out.
+    fn write_wide(&mut self, from: usize, to: usize, is_last: bool, out: &mut dyn Write) -> io::Result<()> {
+        let Self { buffer, marks, nuls, composed, hiding, .. } = self;
+        composed.clear();
+        let mut show = |start: usize, end: usize, hide: bool| {
+            // Of what is hidden only the last NUL is shown, behind what replaces it.
+            if nuls.has(start - 1) && !(*hiding && hide) {
+                composed.push(0);
+            }
+            if !hide {
+                let mut rest = start;
+                while let Some(nul) = nuls.next(rest, end - 1) {
+                    composed.extend(&buffer[rest..=nul]);
+                    composed.push(0);
+                    rest = nul + 1;
+                }
+                composed.extend(&buffer[rest..end]);
+            } else if !*hiding {
+                composed.extend(if nuls.has(start) { WIDE_STARS } else { HIDDEN.as_bytes() });
+            }
+            *hiding = hide;
+        };
+        if from < to {
+            marks.runs(from, to, &mut show);
+        }
+        if nuls.has(to - 1) && (is_last || !*hiding) {
+            composed.push(0);
+        }
+        if composed.is_empty() { Ok(()) } else { out.write_all(composed) }
     }
 }
 
@@ -259,9 +355,41 @@ fn joined_with(buffer: &[u8], joined: &[u128; 2], start: usize, stop: usize) -> 
 /// Which of these bytes are line feeds, one bit each, the first in the lowest bit.
 #[inline]
 fn newlines(block: &[u8; 64]) -> u64 {
+    which(block, |bytes| bytes.simd_eq(u8x16::splat(b'\n')))
+}
+
+/// The least of these bytes and of `least`, in any place.
+#[inline]
+fn least_of(block: &[u8; 64], least: u8x16) -> u8x16 {
     let (sixteens, _) = block.as_chunks();
-    let bits = |index: usize| u64::from(u8x16::new(sixteens[index]).simd_eq(u8x16::splat(b'\n')).to_bitmask()) << (16 * index);
+    sixteens.iter().fold(least, |least, bytes| least.min(u8x16::new(*bytes)))
+}
+
+/// Which of these bytes are NULs that belong to the character before, in the same way. `last` are the two bytes before. Such a NUL is behind
+/// a visible character, or a line break, and that behind none: where a line or a word begins, or behind another NUL or a byte order mark.
+fn nuls_of_utf16(block: &[u8; 64], last: [u8; 2]) -> u64 {
+    let is = |byte: u8| which(block, |bytes| bytes.simd_eq(u8x16::splat(byte)));
+    let visible = which(block, |bytes| bytes.simd_gt(u8x16::splat(b' ')) & bytes.simd_lt(u8x16::splat(0x7f)));
+    let breaks = is(b'\n') | is(b'\r');
+    let [first, second] = last.map(|byte| u64::from(byte.is_ascii_graphic()));
+    let is_break = u64::from(matches!(last[1], b'\n' | b'\r'));
+    is(0) & ((visible | breaks) << 1 | second | is_break) & !(visible << 2 | second << 1 | first)
+}
+
+#[inline]
+fn which(block: &[u8; 64], test: impl Fn(u8x16) -> u8x16) -> u64 {
+    let (sixteens, _) = block.as_chunks();
+    let bits = |index: usize| u64::from(test(u8x16::new(sixteens[index])).to_bitmask()) << (16 * index);
     bits(0) | bits(1) | bits(2) | bits(3)
+}
+
+/// The last two bytes of a text that ends with `bytes`. `last` are the two before these.
+fn last_two(last: [u8; 2], bytes: &[u8]) -> [u8; 2] {
+    match *bytes {
+        [.., before, byte] => [before, byte],
+        [byte] => [last[1], byte],
+        [] => last,
+    }
 }
 
 /// Copies the first `length` bytes. A fixed copy of 16 is faster than one of a few.
@@ -279,6 +407,10 @@ struct Marks {
 }
 
 impl Marks {
+    fn new() -> Self {
+        Self { bits: vec![0; (HISTORY + ROOM).div_ceil(64)], any: false }
+    }
+
     fn set(&mut self, start: usize, end: usize) {
         self.any = true;
         let (first, last) = (start / 64, (end - 1) / 64);
@@ -318,6 +450,29 @@ impl Marks {
             }
         }
         run(start, to, hide);
+    }
+
+    /// The first of those from `from` to `to`.
+    fn next(&self, from: usize, to: usize) -> Option<usize> {
+        let mut at = from;
+        while at < to {
+            let bits = self.bits[at / 64] >> (at % 64);
+            if bits != 0 {
+                return Some(at + bits.trailing_zeros() as usize).filter(|found| *found < to);
+            }
+            at = (at / 64 + 1) * 64;
+        }
+        None
+    }
+
+    /// Keeps those from `from` to `end`, for when the last `HISTORY` bytes before `end` become the first of the buffer.
+    fn shift(&mut self, from: usize, end: usize) {
+        if self.any {
+            let kept = (from..end).fold(0, |kept, at| kept | u64::from(self.has(at)) << (at + HISTORY - end));
+            self.clear(end);
+            self.bits[0] = kept;
+            self.any = kept != 0;
+        }
     }
 
     fn clear(&mut self, end: usize) {

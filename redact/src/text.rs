@@ -26,6 +26,8 @@ pub fn one_line(text: &str) -> String {
 }
 
 fn hide(text: &str, size: usize, pieces: &HashSet<&[u8]>) -> String {
+    // UTF-16 that was read as another encoding has one behind each character.
+    let text = text.replace('\0', "");
     let mut hidden = vec![false; text.len()];
     for (start, window) in text.as_bytes().windows(size).enumerate() {
         if pieces.contains(window) {
@@ -74,6 +76,7 @@ mod tests {
                 "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
                 "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
             ),
+            ("got a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0k\0l\0m\0n\0o\0p\0.\0", "got ***."),
             ("", ""),
         ] {
             assert_eq!(without(text, &secret), shown, "{text}");

@@ -68,7 +68,7 @@ pub(super) struct Pem<'g> {
 }
 
 impl<'g> Pem<'g> {
-    /// Reads the text, with any line ends, with or without a byte order mark.
+    /// Reads the text, in any encoding that `text_of` knows, with any line ends.
     ///
     /// # Errors
     /// Fails if it can't be read, or is no PEM text.
@@ -82,17 +82,13 @@ impl<'g> Pem<'g> {
         if bytes.starts_with(&[0x30]) && (matches!(bytes.get(1), Some(0x81..=0x84)) || bytes.get(2..4) == Some(&[2, 1])) {
             return Err(pem.der(&bytes));
         }
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(pem.wrong("is text in UTF-16", "Save it as plain ASCII or UTF-8."));
-        }
-        let text = text_of(&bytes).ok_or_else(|| pem.wrong("holds no text in UTF-8", pem.right()))?;
-        if text.trim().is_empty() {
+        pem.text = text_of(&bytes).ok_or_else(|| pem.wrong("holds no text", pem.right()))?;
+        if pem.text.trim().is_empty() {
             return Err(pem.wrong("is empty", pem.right()));
         }
-        if !text.contains(BEGIN) {
+        if !pem.text.contains(BEGIN) {
             return Err(pem.wrong("holds no PEM text", pem.right()));
         }
-        pem.text = Zeroizing::new(text.to_owned());
         Ok(pem)
     }
 

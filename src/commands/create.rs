@@ -25,7 +25,17 @@ pub const COMMAND: CommandSpec = CommandSpec {
         operands: Operands::Username,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
-        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::Table, Format::None],
+        formats: &[
+            Format::Json,
+            Format::Token,
+            Format::Env,
+            Format::Shell,
+            Format::PowerShell,
+            Format::Header,
+            Format::Reference,
+            Format::Table,
+            Format::None,
+        ],
     },
     run,
 };

@@ -16,7 +16,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &MIN_TTL, &SESSION, &VERBOSE],
-        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference],
+        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::PowerShell, Format::Header, Format::Reference],
     },
     run,
 };

@@ -18,7 +18,16 @@ pub const COMMAND: CommandSpec = CommandSpec {
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &VERBOSE],
-        formats: &[Format::Json, Format::Token, Format::Env, Format::Shell, Format::Header, Format::Reference, Format::None],
+        formats: &[
+            Format::Json,
+            Format::Token,
+            Format::Env,
+            Format::Shell,
+            Format::PowerShell,
+            Format::Header,
+            Format::Reference,
+            Format::None,
+        ],
     },
     run,
 };

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::Asking;
 use super::reading::LONGEST;
 use crate::error::{Error, Kind, Outcome, Result};
+use crate::io::text_of;
 use crate::options::table;
 use crate::os;
 
@@ -83,5 +84,5 @@ pub async fn run(asking: &Asking<'_>, mut command: Command, name: &str, limit: D
 fn read(from: PipeReader) -> Zeroizing<String> {
     let mut bytes = Zeroizing::new(Vec::new());
     let _ = from.take(LONGEST + 1).read_to_end(&mut bytes);
-    Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned())
+    text_of(&bytes).unwrap_or_else(|| Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned()))
 }

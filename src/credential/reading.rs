@@ -37,7 +37,7 @@ fn text(given: &InputValue, place: &str, what: &str, read: std::io::Result<Zeroi
     if text.trim().is_empty() {
         return Err(wrong(format!("{place} is empty")));
     }
-    Ok(Zeroizing::new(text.to_owned()))
+    Ok(text)
 }
 
 /// Whether it can be read again: a pipe, such as the shell's `<(…)`, can't.

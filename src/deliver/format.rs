@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 use redact::{Secret, one_line};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -21,6 +23,7 @@ pub fn print(format: Format, token: &IssuedToken, platform: &PlatformUrl, refres
         Format::Reference => line("", token.reference_token.as_ref().ok_or_else(no_reference_token)?),
         Format::Env => dotenv(token, platform, refresh_token)?,
         Format::Shell => shell(token, platform, refresh_token),
+        Format::PowerShell => powershell(token, platform, refresh_token),
         Format::Table => table(rows(token)).into(),
         Format::None | Format::Terraform => String::new().into(),
     })
@@ -125,8 +128,15 @@ fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
     rows.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
-/// What to print for a shell if there is no token: the script must not go on with another one under the same name.
-pub const FAILURE_FOR_A_SHELL: &str = "unset JF_ACCESS_TOKEN\nfalse\n";
+/// What to print for whatever runs the output if there is no token: it must not go on with another one under the same name.
+#[must_use]
+pub fn script_of_a_failure(format: Format) -> Option<&'static str> {
+    match format {
+        Format::Shell => Some("unset JF_ACCESS_TOKEN\nfalse\n"),
+        Format::PowerShell => Some("$env:JF_ACCESS_TOKEN = $null\nthrow 'jf-token gave no token'\n"),
+        _ => None,
+    }
+}
 
 /// `NAME=VALUE` lines without quotes, because not all readers of such files treat quotes alike. An optional value that would need them,
 /// such as a user name with a space, is left out.
@@ -148,6 +158,26 @@ pub(super) fn plain(value: &str) -> bool {
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
     lines(token, platform, refresh_token, |name, value| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+}
+
+fn powershell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
+    lines(token, platform, refresh_token, |name, value| format!("$env:{name} = {}\n", in_powershell(value)))
+}
+
+/// A string of PowerShell. It must be ASCII: PowerShell reads the output in the code page of the console, where some other letter's byte is
+/// U+2018 or U+2019. To PowerShell these are apostrophes too, and would end the string.
+fn in_powershell(value: &str) -> String {
+    let mut text = String::from("'");
+    for unit in value.encode_utf16() {
+        match u8::try_from(unit) {
+            Ok(b'\'') => text.push_str("''"),
+            Ok(byte @ b' '..=b'~') => text.push(byte.into()),
+            _ => {
+                let _ = write!(text, "'+[char]{unit}+'");
+            }
+        }
+    }
+    text + "'"
 }
 
 fn lines(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool, line: impl Fn(&str, &str) -> String) -> Zeroizing<String> {

@@ -16,7 +16,7 @@ use crate::options::{Format, HandOver, InputValue, Source};
 use crate::os;
 use crate::session::{Content, StoredToken, WrittenFile};
 
-pub use format::{FAILURE_FOR_A_SHELL, object, pretty, print, table};
+pub use format::{object, pretty, print, script_of_a_failure, table};
 pub use summary::{Destination, for_people, for_the_step};
 
 /// Where the token goes; by default nowhere. All of it is checked, and the files are begun, before there is a token.

@@ -127,11 +127,29 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     read(&mut File::open(path)?, most)
 }
 
-/// The text in these bytes, without a byte order mark; `None` if it is not UTF-8.
+/// The text in these bytes, without its byte order mark: UTF-8, or UTF-16 if it begins with a mark, as the `>` of Windows PowerShell writes
+/// it. `None` if it is neither, or holds a NUL.
 #[must_use]
-pub fn text_of(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+pub fn text_of(bytes: &[u8]) -> Option<Zeroizing<String>> {
+    let text = match bytes {
+        [0xff, 0xfe, units @ ..] => utf16(units, u16::from_le_bytes)?,
+        [0xfe, 0xff, units @ ..] => utf16(units, u16::from_be_bytes)?,
+        _ => {
+            let text = std::str::from_utf8(bytes).ok()?;
+            Zeroizing::new(text.strip_prefix('\u{feff}').unwrap_or(text).to_owned())
+        }
+    };
+    (!text.contains('\0')).then_some(text)
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Zeroizing<String>> {
+    let (units, []) = bytes.as_chunks() else { return None };
+    // A unit takes three bytes at most. If the text had to grow, a copy of its beginning would stay in memory.
+    let mut text = Zeroizing::new(String::with_capacity(3 * units.len()));
+    for c in char::decode_utf16(units.iter().copied().map(unit)) {
+        text.push(c.ok()?);
+    }
+    Some(text)
 }
 
 /// Removes a file. It is no error if the file is gone already.

@@ -13,6 +13,8 @@ pub enum Format {
     Env,
     /// `export NAME='VALUE'` lines.
     Shell,
+    /// `$env:NAME = 'VALUE'` lines.
+    PowerShell,
     /// The `Authorization` header.
     Header,
     /// The bare reference token.
@@ -33,11 +35,12 @@ impl Format {
     }
 
     /// Every format with its name.
-    pub const WORDS: [(&str, Format); 9] = [
+    pub const WORDS: [(&str, Format); 10] = [
         ("json", Format::Json),
         ("token", Format::Token),
         ("env", Format::Env),
         ("shell", Format::Shell),
+        ("powershell", Format::PowerShell),
         ("header", Format::Header),
         ("reference", Format::Reference),
         ("table", Format::Table),

@@ -143,9 +143,9 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
     Ok(Parsed::Run(Asked { command, flags: flags(syntax, found)?, program, as_jf }))
 }
 
-/// Whether a shell is going to run the output. The arguments may be invalid otherwise.
+/// The format that is meant, if the command has it. The arguments may be invalid otherwise.
 #[must_use]
-pub fn is_for_a_shell(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> bool {
+pub fn format_of(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> Option<Format> {
     let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default());
     let mut word = "";
     while let Some(argument) = rest.next() {
@@ -158,7 +158,8 @@ pub fn is_for_a_shell(args: &[OsString], command: Option<&Syntax>, environment: 
     if word.is_empty() {
         word = environment.get(FORMAT.variable).ok().flatten().unwrap_or_default();
     }
-    command.is_none_or(|syntax| syntax.formats.contains(&Format::Shell)) && word.eq_ignore_ascii_case("shell")
+    let (_, format) = Format::WORDS.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
+    command.is_none_or(|syntax| syntax.formats.contains(&format)).then_some(format)
 }
 
 /// The arguments with each value joined to its option by `=`, and with two dashes before each long option: jf takes one dash too.

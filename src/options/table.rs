@@ -137,7 +137,7 @@ options! {
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
     FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived";
     REQUIRE "require" "JF_TOKEN_REQUIRE" Text("OPTIONS"), Token, true, "Options that a token must not be asked for without, such as expiry,groups";
-    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, header or reference; create and refresh: none too; create: table too; inspect and status: table or json; identity: table, json or terraform";
+    FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, powershell, header or reference; create and refresh: none too; create: table too; inspect and status: table or json; identity: table, json or terraform";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::Fault;
 
-use crate::support::{BINARY, Ran, Scene};
+use crate::support::{BINARY, Ran, Scene, encodings};
 
 /// The default options of a test: a revocable token.
 const TOKEN: [&str; 3] = ["--expiry", "1h", "--force-revocable"];
@@ -298,13 +298,15 @@ fn standard_input_is_the_programs_to_the_last_byte() {
     assert!(cat(&scene, &[], "work/big").stdout == big);
     // The first line is the credential; the program gets the rest.
     let credential = scene.sandbox.admin_token().to_owned();
-    fs::write(scene.path("work/piped"), [credential.as_bytes(), b"\n", &big].concat()).unwrap();
     scene.unset("JF_ACCESS_TOKEN");
-    assert!(cat(&scene, &["--access-token-stdin"], "work/piped").stdout == big);
+    for line in encodings(&format!("{credential}\r\n")) {
+        scene.write("work/piped", &[&line[..], &big].concat());
+        assert!(cat(&scene, &["--access-token-stdin"], "work/piped").stdout == big);
+    }
     fs::write(scene.path("work/piped"), credential).unwrap();
     let ran = cat(&scene, &["--access-token-stdin"], "work/piped");
     assert_eq!((ran.status.code(), ran.stdout.len()), (Some(0), 0));
-    assert_eq!(minted(&scene), 3);
+    assert_eq!(minted(&scene), 6);
 }
 
 #[test]

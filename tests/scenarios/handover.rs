@@ -27,7 +27,7 @@ fn the_refresh_token_is_handed_over_only_where_it_was_asked_for_but_by_the_names
             (&["refresh", "--session", "s", "--format"], false),
             (&["refresh", "--session", "s", "--output-refresh-token", "--format"], true),
         ] {
-            for format in ["json", "env", "shell"] {
+            for format in ["json", "env", "shell", "powershell"] {
                 let stdout = scene.run(&[arguments, &[format]].concat()).stdout;
                 let refresh_token = scene.sandbox.issued().last().unwrap().refresh_token.clone().unwrap();
                 assert_eq!(stdout.contains(&refresh_token), has_it, "{arguments:?} {format}: {stdout}");
@@ -173,6 +173,14 @@ fn a_shell_that_gets_no_token_does_not_go_on_with_the_credential() {
     scene.sandbox.fault_for("POST", Fault::Status { status: 403, retry_after: None, body: None }, 9);
     assert_eq!(scene.run(&["create"]).stdout, "unset JF_ACCESS_TOKEN\nfalse\n");
     assert_eq!(scene.run(&["create", "--format", "token"]).stdout, "");
+    for arguments in [
+        &["create", "--format", "PowerShell"][..],
+        &["get", "--format=powershell"],
+        &["refresh", "--fromat", "x", "--format", "powershell"],
+    ] {
+        let ran = scene.run(arguments);
+        assert_eq!(ran.stdout, "$env:JF_ACCESS_TOKEN = $null\nthrow 'jf-token gave no token'\n", "{}", ran.story);
+    }
     assert_eq!(scene.run(&["inspect", "--session", "none"]).stdout, "");
 }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use serde_json::{Value, json};
 
-use crate::support::{BINARY, Scene, leaks};
+use crate::support::{BINARY, Scene, encodings, leaks};
 use crate::tells;
 
 const FILE: &str = "home/.jfrog/jfrog-cli.conf.v6";
@@ -247,13 +247,17 @@ fn an_encrypted_file_is_read_with_the_key_from_wherever_jf_takes_it() {
     let mut scene = sealed();
     scene.set("JFROG_CLI_ENCRYPTION_KEY", KEY);
     check(&scene, "the variable");
-    let file = scene.write("home/a.key", &format!("{KEY}\r\n"));
-    scene.set("JFROG_CLI_ENCRYPTION_KEY", file.to_str().unwrap());
-    check(&scene, "the file that the variable names");
+    for text in encodings(&format!("{KEY}\r\n")) {
+        let file = scene.write("home/a.key", &text);
+        scene.set("JFROG_CLI_ENCRYPTION_KEY", file.to_str().unwrap());
+        check(&scene, "the file that the variable names");
+    }
     scene.unset("JFROG_CLI_ENCRYPTION_KEY");
-    for yaml in ["version: \"1\"\nmasterKey: {KEY}\n", "\u{feff}masterKey: '{KEY}' # mine\r\n", "# x\r\nmasterkey:   \"{KEY}\"\r\n"] {
-        scene.write("home/.jfrog/security/security.yaml", &yaml.replace("{KEY}", KEY));
-        check(&scene, yaml);
+    for yaml in ["version: \"1\"\nmasterKey: {KEY}\n", "masterKey: '{KEY}' # mine\r\n", "# x\r\nmasterkey:   \"{KEY}\"\r\n"] {
+        for text in encodings(&yaml.replace("{KEY}", KEY)) {
+            scene.write("home/.jfrog/security/security.yaml", &text);
+            check(&scene, yaml);
+        }
     }
     // The variable comes first.
     scene.set("JFROG_CLI_ENCRYPTION_KEY", &KEY.to_lowercase());
@@ -261,10 +265,10 @@ fn an_encrypted_file_is_read_with_the_key_from_wherever_jf_takes_it() {
 }
 
 #[test]
-fn files_of_version_5_with_a_byte_order_mark_or_with_crlf_are_read() {
+fn files_of_version_5_in_another_encoding_or_with_crlf_are_read() {
     let scene = configured();
     let text = scene.read(FILE);
-    for text in [format!("\u{feff}{text}"), text.replace('\n', "\r\n")] {
+    for text in encodings(&text.replace('\n', "\r\n")) {
         scene.write(FILE, &text);
         assert_eq!(scene.run(&["create", "--format", "token"]).code, 0);
     }

@@ -1,4 +1,4 @@
-use crate::support::Scene;
+use crate::support::{Scene, encodings};
 use crate::tells;
 
 /// The request body for each set of options, as recorded from the real jf.
@@ -119,13 +119,40 @@ fn a_flag_beats_an_input_beats_a_variable_and_empty_is_unset() {
 #[test]
 fn the_credential_comes_from_a_file_or_standard_input_too() {
     let mut scene = Scene::new();
-    let token = format!("{}\n", scene.sandbox.user_token());
+    let token = format!("{}\r\n", scene.sandbox.user_token());
     scene.unset("JF_ACCESS_TOKEN").asks_for("work/credential");
-    scene.write("work/credential", &token);
-    let from_file = scene.run(&["create", "--access-token-file", "credential"]);
-    assert!(from_file.story.contains("authorization: Bearer <alice's token>"), "{}", from_file.story);
-    let from_stdin = scene.stdin(&token).run(&["create", "--access-token-stdin"]);
-    assert!(from_stdin.story.contains("authorization: Bearer <alice's token>"), "{}", from_stdin.story);
+    for token in encodings(&token) {
+        scene.write("work/credential", &token);
+        let from_file = scene.run(&["create", "--access-token-file", "credential"]);
+        assert!(from_file.story.contains("authorization: Bearer <alice's token>"), "{}", from_file.story);
+        let from_stdin = scene.stdin(&token).run(&["create", "--access-token-stdin"]);
+        assert!(from_stdin.story.contains("authorization: Bearer <alice's token>"), "{}", from_stdin.story);
+    }
+}
+
+#[test]
+fn a_credential_that_is_no_text_is_refused_in_one_way_whatever_its_encoding() {
+    let mut scene = Scene::new();
+    scene.unset("JF_ACCESS_TOKEN");
+    let [plain, _, little, big] = encodings("a-token");
+    for bytes in [
+        &b"\xe9"[..],
+        b"a-\0token",
+        // UTF-16 without its mark, cut in the middle of a character, with half a pair of surrogates, and with a NUL
+        &little[2..],
+        &big[2..],
+        &little[..little.len() - 1],
+        b"\xff\xfea\0\x3d\xd8",
+        b"\xfe\xff\0a\0\0",
+        &[&b"\xff\xfe"[..], &plain].concat(),
+    ] {
+        scene.write("work/credential", bytes);
+        for (options, place) in [(&["--access-token-file", "credential"][..], "credential"), (&["--access-token-stdin"], "standard input")]
+        {
+            let ran = scene.stdin(bytes).run(&[&["create"], options].concat());
+            assert!(ran.code == 2 && ran.stderr.contains(&format!(": {place} holds no text\n")), "{bytes:?}: {}", ran.story);
+        }
+    }
 }
 
 #[test]

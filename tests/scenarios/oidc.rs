@@ -3,7 +3,7 @@
 use sandbox::{Fault, Issuer, Sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Scene};
+use crate::support::{Ran, Scene, encodings};
 use crate::tells;
 
 /// A job of GitHub whose identity tokens the platform's provider `github` accepts, and no stored secret.
@@ -294,6 +294,22 @@ fn each_source_of_the_identity_token_is_used_and_the_first_of_them_wins() {
 }
 
 #[cfg(unix)]
+#[test]
+fn an_identity_token_may_be_in_any_encoding_that_windows_writes() {
+    let issuer = Issuer::start();
+    let mut scene = Scene::new();
+    scene.vouched_for(&issuer, json!({"username": "deployer"})).asks_for("work/id").set("JF_TOKEN_OIDC_PROVIDER", "github");
+    let show = if cfg!(windows) { "type id" } else { "cat id" };
+    for text in encodings(&format!("{}\r\n", issuer.sign(json!({"sub": "me", "aud": "a"})))) {
+        scene.write("work/id", &text);
+        scene.stdin(&text);
+        for options in [&["--oidc-token-file", "id"][..], &["--oidc-token-stdin"], &["--oidc-token-command", show]] {
+            let ran = scene.run(&[&["create"], options].concat());
+            assert!(ran.code == 0 && scene.last_subject() == "me", "{}", ran.story);
+        }
+    }
+}
+
 #[test]
 fn a_program_can_not_print_the_file_with_the_identity_token() {
     let issuer = Issuer::start();

@@ -4,7 +4,7 @@ use crate::tells;
 #[test]
 fn each_format_prints_what_it_says() {
     let scene = Scene::new();
-    for format in ["token", "env", "shell"] {
+    for format in ["token", "env", "shell", "powershell"] {
         tells!(format!("format_{format}"), scene.run(&["create", "--format", format, "--reference", "--refreshable", "--expiry", "1h"]));
     }
 }
@@ -32,10 +32,19 @@ fn the_shell_format_survives_a_shell() {
 #[test]
 fn a_user_name_that_is_any_text_is_quoted_for_a_shell_and_left_out_of_a_dotenv() {
     let scene = Scene::new();
-    let token = scene.sandbox.token_with(serde_json::json!({"sub": "it's/a mapping", "iat": 1, "jti": "x"}));
-    let answer = serde_json::json!({"access_token": token, "token_id": "x"}).to_string();
-    for (format, line) in [("shell", r"export JF_USER='it'\''s/a mapping'"), ("env", "")] {
-        scene.sandbox.fault(sandbox::Fault::Body(answer.clone()));
+    for (user, format, line) in [
+        ("it's/a mapping", "shell", r"export JF_USER='it'\''s/a mapping'"),
+        ("it's/a mapping", "env", ""),
+        ("it's/a mapping", "powershell", "$env:JF_USER = 'it''s/a mapping'"),
+        // Each of these is an apostrophe to PowerShell, or is read as one in some code page.
+        ("\u{2018}\u{2019}\u{201a}\u{201b}", "powershell", "$env:JF_USER = ''+[char]8216+''+[char]8217+''+[char]8218+''+[char]8219+''"),
+        ("\u{451};calc", "powershell", "$env:JF_USER = ''+[char]1105+';calc'"),
+        ("two\nlines, 7 \u{1f600}'s", "powershell", "$env:JF_USER = 'two'+[char]10+'lines, 7 '+[char]55357+''+[char]56832+'''s'"),
+        ("$(calc) `n \"$env:X\"", "powershell", "$env:JF_USER = '$(calc) `n \"$env:X\"'"),
+    ] {
+        let token = scene.sandbox.token_with(serde_json::json!({"sub": user, "iat": 1, "jti": "x"}));
+        let answer = serde_json::json!({"access_token": token, "token_id": "x"}).to_string();
+        scene.sandbox.fault(sandbox::Fault::Body(answer));
         let printed = scene.run(&["create", "--format", format]).stdout;
         assert_eq!(printed.lines().find(|line| line.contains("JF_USER")).unwrap_or_default(), line);
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 
+use crate::redaction::{base64, utf16};
 use crate::support::{BINARY, Ran, Scene};
 
 fn create(scene: &Scene, session: &str) {
@@ -40,6 +41,19 @@ fn the_secrets_of_all_sessions_and_the_credential_are_hidden() {
 }
 
 #[cfg(unix)]
+#[test]
+fn text_in_utf_16_and_base64_of_it_are_hidden_and_the_text_stays_utf_16() {
+    let mut scene = Scene::new();
+    create(&scene, "a");
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    let shown = |text: &str| utf16(&format!("$env:X = '{text}'\r\n"), u16::to_le_bytes);
+    let ran = scene.stdin(&shown(&token)).run(&["redact"]);
+    assert_eq!((ran.code, ran.stdout.as_bytes()), (0, &shown("***")[..]));
+    let command = base64(utf16(&format!("curl -H 'Bearer {token}'"), u16::to_le_bytes));
+    let ran = scene.stdin(&command).run(&["redact"]);
+    assert!(ran.code == 0 && ran.stdout.len() < 80 && ran.stdout.contains("***"), "{}", ran.stdout);
+}
+
 #[test]
 fn whatever_session_is_meant_here_the_secrets_of_all_are_hidden() {
     let mut scene = Scene::new();

@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use redact::{Patterns, Redactor, Secret};
 
-use crate::redaction::{Model, base64, forms, text_of};
+use crate::redaction::{Model, base64, forms, text_of, utf16};
 
 const UUID: &str = "0f8fad5b-d9cb-469f-a165-70867728950e";
 const BASE64: &str = "cmVmdGtuOjAxOjE3OTU0+jQ4MDA6dkZ0R0/yZ3ZSa1lwQ2hJZ0p5b1FhWk9oUQ==";
@@ -66,11 +66,15 @@ fn pass(redactor: &mut Redactor, piece: &[u8], shown: &mut dyn Write) -> io::Res
 }
 
 fn redacted(secret: &str, text: &str) -> String {
+    String::from_utf8(in_pieces(text.len().max(1), secret, text.as_bytes())).unwrap()
+}
+
+fn in_pieces(size: usize, secret: &str, text: &[u8]) -> Vec<u8> {
     let mut redactor = Redactor::new(patterns(&[secret]));
     let mut shown = Vec::new();
-    pass(&mut redactor, text.as_bytes(), &mut shown).unwrap();
+    text.chunks(size).for_each(|piece| pass(&mut redactor, piece, &mut shown).unwrap());
     redactor.finish(&mut shown).unwrap();
-    String::from_utf8(shown).unwrap()
+    shown
 }
 
 fn runner(cases: u32) -> TestRunner {
@@ -142,6 +146,7 @@ fn the_way_a_tool_writes_a_token_does_not_matter() {
         ("a shell's script", JWT, folded(JWT, 78, "\\\n")),
         ("mail", JWT, folded(JWT, 75, "=\r\n")),
         ("mail", BASE64, folded(&BASE64.replace('=', "=3D"), 75, "=\r\n")),
+        ("powershell -EncodedCommand", JWT, base64(utf16(JWT, u16::to_le_bytes))),
         ("a form", BASE64, percent(BASE64)),
         ("a form, in lower case", BASE64, percent(BASE64).replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d")),
         ("JSON", SPECIAL, serde_json::to_string(SPECIAL).unwrap()),
@@ -156,6 +161,53 @@ fn the_way_a_tool_writes_a_token_does_not_matter() {
     }
 }
 
+const ORDERS: [fn(u16) -> [u8; 2]; 2] = [u16::to_le_bytes, u16::to_be_bytes];
+
+#[test]
+fn in_utf_16_every_form_is_hidden_and_what_replaces_it_is_utf_16_too() {
+    let mut written: Vec<_> = forms(UUID).into_iter().map(|form| (UUID, form, "***")).collect();
+    written.push((UUID, folded(&base64(UUID), 30, "\r\n"), "***\r\n***"));
+    written.push((JWT, JWT[100..116].to_owned(), "***"));
+    for (secret, form, stars) in written {
+        for (before, after) in
+            [("", ""), ("\u{feff}", "\r\n"), ("\u{2018}", "\u{2019}"), ("the token: ", " \u{e9}\n"), ("\u{e9}\n", "\n"), ("'", "'")]
+        {
+            for order in ORDERS {
+                let wide = |middle: &str| utf16(&format!("{before}{middle}{after}"), order);
+                for size in [1, 2, 17, 1000] {
+                    assert_eq!(lossy(&in_pieces(size, secret, &wide(&form))), lossy(&wide(stars)), "{before:?} {form}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn lines_in_utf_16_and_others_may_take_turns() {
+    let wide = |text: &str, order| utf16(&format!("{text}\r\n"), order);
+    for order in ORDERS {
+        let text = |token: &str| {
+            [token.as_bytes(), b"\n", &wide(token, order), b"$ ", &wide(token, order), token.as_bytes(), b"\r\n", &wide("x", order)]
+                .concat()
+        };
+        for size in [1, 2, 17, 1000] {
+            assert_eq!(lossy(&in_pieces(size, JWT, &text(JWT))), lossy(&text("***")));
+        }
+    }
+}
+
+#[test]
+fn nuls_between_texts_stay_and_hold_nothing_back() {
+    let list = |token: &str| format!("find\0-print0\0{token}\0{token}\0./e\0");
+    assert_eq!(redacted(JWT, &list(JWT)), list("***"));
+    let mut redactor = Redactor::new(patterns(&[JWT]));
+    for name in ["name\0", "e\0ey\0", "\0"] {
+        let mut shown = Vec::new();
+        pass(&mut redactor, name.as_bytes(), &mut shown).unwrap();
+        assert_eq!(lossy(&shown), lossy(name.as_bytes()));
+    }
+}
+
 #[test]
 fn of_a_token_that_is_folded_narrowly_at_most_15_bytes_are_shown() {
     for width in 1..16 {
@@ -163,6 +215,8 @@ fn of_a_token_that_is_folded_narrowly_at_most_15_bytes_are_shown() {
             let shown = redacted(JWT, &folded(JWT, width, fold));
             let left: String = shown.split(fold).filter(|line| *line != "***").collect();
             assert!(left.len() <= 15 && JWT.starts_with(&left), "{width} {fold:?}: {shown}");
+            let wide = in_pieces(1000, JWT, &utf16(&folded(JWT, width, fold), u16::to_le_bytes));
+            assert_eq!(lossy(&wide), lossy(&utf16(&shown, u16::to_le_bytes)));
         }
     }
 }
@@ -183,8 +237,13 @@ fn what_stands_before_the_first_byte_is_no_part_of_the_text() {
 #[test]
 fn in_the_middle_of_a_larger_base64_text_a_token_is_hidden_at_each_place() {
     for before in ["", "u", "us", "user:"] {
-        let shown = redacted(UUID, &base64(&format!("{before}{UUID}\n")));
+        let text = format!("{before}{UUID}\n");
+        let shown = redacted(UUID, &base64(&text));
         assert!(shown.contains("***") && shown.len() <= "***".len() + before.len() * 4 / 3 + 6, "{before} {shown}");
+        for order in ORDERS {
+            let shown = redacted(UUID, &base64(utf16(&text, order)));
+            assert!(shown.contains("***") && shown.len() <= "***".len() + before.len() * 8 / 3 + 9, "{before} {shown}");
+        }
     }
 }
 

@@ -48,7 +48,7 @@ fn failing(status: u16) -> Fault {
 #[test]
 fn get_prints_a_fresh_token_in_every_format_and_asks_nobody() {
     let scene = session(&["--reference", "--refreshable"]);
-    for format in ["token", "json", "env", "shell", "header", "reference"] {
+    for format in ["token", "json", "env", "shell", "powershell", "header", "reference"] {
         tells!(format!("get_{format}"), scene.run(&["get", "--session", "s", "--format", format]));
     }
     let ran = scene.run(&["get", "--session", "s"]);

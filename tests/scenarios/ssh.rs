@@ -8,7 +8,7 @@ use std::process::Command;
 use sandbox::Sandbox;
 
 use crate::support::processes::{command_lines, is_running};
-use crate::support::{Ran, Scene, wait_until};
+use crate::support::{Ran, Scene, encodings, wait_until};
 
 const PASSPHRASE: &str = "a phrase%that'opens \"the$key";
 
@@ -106,11 +106,11 @@ fn with_a_key(scene: &mut Scene) -> &mut Scene {
 
 #[test]
 fn the_passphrase_goes_to_who_asks_for_this_key_and_only_once() {
-    for from_file in [false, true] {
+    for in_file in [None].into_iter().chain(encodings(&format!("{PASSPHRASE}\r\n")).map(Some)) {
         let mut scene = answered(ASKS);
         with_a_key(&mut scene);
-        if from_file {
-            let file = scene.write("work/passphrase", &format!("{PASSPHRASE}\n")).display().to_string();
+        if let Some(text) = in_file {
+            let file = scene.write("work/passphrase", &text).display().to_string();
             scene.set("JF_TOKEN_SSH_PASSPHRASE_FILE", &file);
         } else {
             scene.set("JF_TOKEN_SSH_PASSPHRASE", PASSPHRASE);

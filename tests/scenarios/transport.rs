@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sandbox::{Fault, Sandbox, Tls};
 
-use crate::support::{Ran, Scene, leaks};
+use crate::support::{Ran, Scene, encodings, leaks};
 use crate::tells;
 
 /// A platform that demands a client certificate, and the client's in `client.pem` and `client-key.pem`.
@@ -146,7 +146,7 @@ fn every_wrong_certificate_or_key_has_its_own_message_and_nothing_is_sent() {
         ("a huge certificate", vec![0xff; 10 << 20], key.into()),
         ("a huge key", certificate.into(), vec![0xff; 10 << 20]),
         ("a page", b"<html></html>".into(), key.into()),
-        ("UTF-16", format!("\u{feff}{certificate}").encode_utf16().flat_map(u16::to_le_bytes).collect(), key.into()),
+        ("UTF-16 without its mark", encodings(certificate)[2][2..].into(), key.into()),
         ("cut short", certificate[..200].into(), key.into()),
         ("on one line", certificate.replace('\n', " ").into(), key.into()),
         ("no certificate in it", certificate.replace("CERTIFICATE", "X509 CRL").into(), key.into()),
@@ -183,9 +183,11 @@ fn every_wrong_certificate_or_key_has_its_own_message_and_nothing_is_sent() {
     }
     let ran = scene.run(&["create", "--client-cert-path", both.to_str().unwrap(), "--client-cert-key-path", both.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "one file may hold both: {}", ran.story);
-    scene.write("tmp/client.pem", &format!("\u{feff}{certificate}").replace('\n', "\r\n"));
-    scene.write("tmp/client-key.pem", &format!("\u{feff}{key}").replace('\n', "\r\n"));
-    assert_eq!(with_certificate(&scene, &["create"]).code, 0, "a byte order mark and CRLF are no fault");
+    for (certificate, key) in encodings(&certificate.replace('\n', "\r\n")).iter().zip(encodings(&key.replace('\n', "\r\n"))) {
+        scene.write("tmp/client.pem", certificate);
+        scene.write("tmp/client-key.pem", &key);
+        assert_eq!(with_certificate(&scene, &["create"]).code, 0, "another encoding and CRLF are no fault");
+    }
     insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
 }
 
@@ -200,6 +202,8 @@ fn a_private_ca_is_trusted_from_wherever_it_is_given() {
     assert!(ran.code == 5 && ran.stderr.contains("--ca-file"), "{}", ran.story);
     let bundle = scene.write("tmp/bundle.pem", &format!("# one\n{others}\n# two\n{own}"));
     assert_eq!(scene.run(&["create", "--ca-file", bundle.to_str().unwrap()]).code, 0);
+    let utf16 = scene.write("tmp/utf16.pem", &encodings(&own)[2]);
+    assert_eq!(scene.run(&["create", "--ca-file", utf16.to_str().unwrap()]).code, 0);
     scene.unset("SSL_CERT_FILE");
     assert_eq!(scene.run(&["create", "--ca-file", bundle.to_str().unwrap()]).code, 0);
     // A folder of CAs

@@ -65,7 +65,7 @@ pub struct Scene {
     pub sandbox: Sandbox,
     folder: TempDir,
     environment: BTreeMap<String, String>,
-    stdin: String,
+    stdin: Vec<u8>,
     /// The ends of the paths of files that may contain a token, because the scenario requests them.
     asked_for: Vec<String>,
     /// Variables that are set a second time, for `run_at`.
@@ -106,7 +106,7 @@ impl Scene {
             sandbox,
             folder,
             environment: BTreeMap::new(),
-            stdin: String::new(),
+            stdin: Vec::new(),
             asked_for: Vec::new(),
             twice: Vec::new(),
             is_action: false,
@@ -230,8 +230,8 @@ impl Scene {
         self
     }
 
-    pub fn stdin(&mut self, text: &str) -> &mut Self {
-        self.stdin = text.into();
+    pub fn stdin(&mut self, text: &(impl AsRef<[u8]> + ?Sized)) -> &mut Self {
+        self.stdin = text.as_ref().into();
         self
     }
 
@@ -245,7 +245,7 @@ impl Scene {
         path.split('/').fold(self.folder.path().to_owned(), |folder, name| folder.join(name))
     }
 
-    pub fn write(&self, path: &str, text: &str) -> PathBuf {
+    pub fn write(&self, path: &str, text: &(impl AsRef<[u8]> + ?Sized)) -> PathBuf {
         fs::write(self.path(path), text).unwrap();
         self.path(path)
     }
@@ -449,7 +449,7 @@ impl Scene {
         let talk: String = stderr.lines().filter(|line| !line.starts_with("::add-mask::")).collect();
         let get = arguments.first() == Some(&"get");
         let printed = get
-            || ["json", "token", "env", "shell", "header", "reference"].iter().any(|format| {
+            || ["json", "token", "env", "shell", "powershell", "header", "reference"].iter().any(|format| {
                 arguments.windows(2).any(|pair| pair == ["--format", *format])
                     || self.environment.get("JF_TOKEN_FORMAT").is_some_and(|value| value == format)
             }) && arguments.first() != Some(&"inspect");
@@ -570,6 +570,13 @@ fn subject(token: &str) -> String {
 fn identity_in(body: &str) -> Option<String> {
     let body: serde_json::Value = serde_json::from_str(body).ok()?;
     body["subject_token"].as_str().map(str::to_owned)
+}
+
+/// A text as the tools of Windows may write it: plain, in UTF-8 with a byte order mark, and in UTF-16 in both orders.
+pub fn encodings(text: &str) -> [Vec<u8>; 4] {
+    let marked = format!("\u{feff}{text}");
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| marked.encode_utf16().flat_map(bytes).collect();
+    [text.into(), marked.clone().into(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)]
 }
 
 pub fn leaks(text: &str, secret: &str) -> bool {

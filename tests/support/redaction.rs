@@ -23,14 +23,16 @@ impl Model {
 
     /// Starts a new text.
     pub fn text(&self) -> Text<'_> {
-        Text { model: self, bytes: Vec::new(), hidden: Vec::new() }
+        Text { model: self, last: [0; 2], bytes: Vec::new(), nul_behind: Vec::new(), hidden: Vec::new() }
     }
 }
 
-/// The text so far.
+/// The text so far. A NUL that belongs to the character before it, as in UTF-16, is no byte of its own.
 pub struct Text<'a> {
     model: &'a Model,
+    last: [u8; 2],
     bytes: Vec<u8>,
+    nul_behind: Vec<bool>,
     hidden: Vec<bool>,
 }
 
@@ -38,7 +40,15 @@ impl Text<'_> {
     /// Appends these bytes.
     pub fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
+            let [before, last] = self.last;
+            self.last = [last, byte];
+            let is_visible = |byte: u8| byte > 32 && byte < 127;
+            if byte == 0 && (is_visible(last) || last == b'\n' || last == b'\r') && !is_visible(before) {
+                *self.nul_behind.last_mut().unwrap() = true;
+                continue;
+            }
             self.bytes.push(byte);
+            self.nul_behind.push(false);
             self.hidden.push(false);
             if byte != b'\n' {
                 self.hide(false);
@@ -49,7 +59,7 @@ impl Text<'_> {
 
     /// What to show if the text ends here.
     pub fn shown(&self) -> Vec<u8> {
-        self.show(self.bytes.len())
+        self.show(self.bytes.len(), true)
     }
 
     /// What to show if more may follow.
@@ -57,7 +67,9 @@ impl Text<'_> {
         let end = self.bytes.len();
         let line = end - self.bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let open = self.open(false).max(self.open(true)).min(line);
-        self.show(end - self.hidden[end - open..].iter().filter(|&&hidden| !hidden).count())
+        let visible = self.hidden[end - open..].iter().filter(|&&hidden| !hidden).count();
+        let kind_is_unknown = line == 1 && self.hidden[end - 1];
+        self.show(end - visible - usize::from(kind_is_unknown), false)
     }
 
     /// Hides the last 16 bytes if they are part of a secret. What precedes the last line break was already shown.
@@ -76,13 +88,17 @@ impl Text<'_> {
         (0..PIECE.min(bytes.len() + 1)).rev().find(|&length| self.model.stretches.contains(&bytes[bytes.len() - length..])).unwrap_or(0)
     }
 
-    fn show(&self, end: usize) -> Vec<u8> {
+    fn show(&self, end: usize, is_over: bool) -> Vec<u8> {
         let mut shown = Vec::new();
         for at in 0..end {
             if !self.hidden[at] {
                 shown.push(self.bytes[at]);
             } else if at == 0 || !self.hidden[at - 1] {
-                shown.extend(b"***");
+                shown.extend(if self.nul_behind[at] { &b"*\0*\0*"[..] } else { b"***" });
+            }
+            let goes_on = self.hidden[at] && if at + 1 < end { self.hidden[at + 1] } else { !is_over };
+            if self.nul_behind[at] && !goes_on {
+                shown.push(0);
             }
         }
         shown
@@ -130,23 +146,30 @@ pub fn forms(secret: &str) -> HashSet<String> {
     forms.insert(go.replace('=', r"\u003d").replace('\'', r"\u0027"));
     forms.insert(go);
     forms.insert(rewritten(&json, |c| "\"&'+<>`".contains(c).then(|| format!("\\u{:04X}", u32::from(c)))));
-    for shift in 0..3 {
-        let form = base64(&format!("{}{secret}", &"???"[..shift]));
-        // Without the first characters, which depend on the bytes before.
-        let form = &form[[0, 2, 3][shift]..];
-        forms.insert(form.to_owned());
-        forms.insert(form.replace('+', "-").replace('/', "_"));
+    for bytes in [secret.into(), utf16(secret, u16::to_le_bytes)] {
+        for shift in 0..3 {
+            let form = base64([&b"???"[..shift], &bytes].concat());
+            // Without the first characters, which depend on the bytes before.
+            let form = &form[[0, 2, 3][shift]..];
+            forms.insert(form.to_owned());
+            forms.insert(form.replace('+', "-").replace('/', "_"));
+        }
     }
     forms
+}
+
+/// A text in UTF-16.
+pub fn utf16(text: &str, order: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    text.encode_utf16().flat_map(order).collect()
 }
 
 fn rewritten(text: &str, other: impl Fn(char) -> Option<String>) -> String {
     text.chars().map(|c| other(c).unwrap_or(c.to_string())).collect()
 }
 
-pub fn base64(text: &str) -> String {
+pub fn base64(data: impl AsRef<[u8]>) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut bits: String = text.bytes().map(|byte| format!("{byte:08b}")).collect();
+    let mut bits: String = data.as_ref().iter().map(|byte| format!("{byte:08b}")).collect();
     while !bits.len().is_multiple_of(6) {
         bits.push('0');
     }
@@ -158,7 +181,7 @@ pub fn base64(text: &str) -> String {
     encoded
 }
 
-/// Generates a text from a script: noise, and pieces of these forms, cut and folded. Any bytes are a valid script.
+/// Generates a text from a script: noise, and pieces of these forms, cut and folded, all of it in UTF-16 too. Any bytes are a valid script.
 pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
     const NOISE: [&[u8]; 16] = [
         b"Password: ",
@@ -180,11 +203,22 @@ pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
     ];
     const BREAKS: [&[u8]; 8] = [b"\n", b"\r\n", b"\\\n", b"=\n", b"=\r\n", b"\n\n", b"\\\r\n=\n", b" "];
     let mut text = Vec::new();
+    // Widens what stands behind this place.
+    let widen = |text: &mut Vec<u8>, from: usize, how: usize| {
+        let narrow = text.split_off(from);
+        text.extend(narrow.into_iter().flat_map(|byte| match how % 4 {
+            2 => vec![byte, 0],
+            3 => vec![0, byte],
+            _ => vec![byte],
+        }));
+    };
     let mut script = script.iter().map(|&byte| usize::from(byte));
     while let Some(what) = script.next() {
         let mut next = || script.next().unwrap_or(0);
+        let begin = text.len();
         if what < 128 {
             text.extend(NOISE[what % NOISE.len()]);
+            widen(&mut text, begin, what / 32);
             continue;
         }
         let form = forms[(next() * 256 + next()) % forms.len()].as_bytes();
@@ -199,6 +233,7 @@ pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
             text.push(byte);
             left = left.saturating_sub(1);
         }
+        widen(&mut text, begin, next());
     }
     text
 }

@@ -9,7 +9,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use zeroize::Zeroizing;
 
 use super::{read, shown_path};
-use crate::io::Environment;
+use crate::io::{Environment, text_of};
 
 /// The variable with the key, or with the path of its file, which then ends in `.key`.
 const VARIABLE: &str = "JFROG_CLI_ENCRYPTION_KEY";
@@ -38,7 +38,7 @@ impl Key {
                 let help = format!("{VARIABLE} is the path of a file if it ends in .key, else the key itself.");
                 let content = read(Path::new(path)).map_err(|why| (format!("its key can't be read from {place}: {why}"), help.clone()))?;
                 let content = content.ok_or_else(|| (format!("{place} does not exist"), help))?;
-                Self { bytes: Zeroizing::new(content.trim_ascii_end().to_vec()), place, is_variable: false }
+                Self { bytes: of_a_file(&content), place, is_variable: false }
             }
             Some(key) => Self { bytes: Zeroizing::new(key.as_bytes().to_vec()), place: VARIABLE.into(), is_variable: true },
             None => Self::of_the_folder(home)?,
@@ -57,7 +57,7 @@ impl Key {
         );
         let none = || ("there is no key".to_owned(), help.clone());
         let content = read(&file).map_err(|why| (format!("its key can't be read from {place}: {why}"), help.clone()))?.ok_or_else(none)?;
-        let bytes = std::str::from_utf8(&content).ok().and_then(master_key).ok_or_else(none)?;
+        let bytes = text_of(&content).and_then(|yaml| master_key(&yaml)).ok_or_else(none)?;
         Ok(Self { bytes, place, is_variable: false })
     }
 
@@ -82,11 +82,20 @@ impl Key {
     }
 }
 
+/// The key in a file that holds nothing else: any bytes of its length, else text.
+fn of_a_file(content: &[u8]) -> Zeroizing<Vec<u8>> {
+    let bytes = content.trim_ascii_end();
+    match text_of(content).filter(|_| bytes.len() != LENGTH) {
+        Some(text) => Zeroizing::new(text.trim_ascii_end().as_bytes().to_vec()),
+        None => Zeroizing::new(bytes.to_vec()),
+    }
+}
+
 /// The only key of `security.yaml` that matters here.
 fn master_key(yaml: &str) -> Option<Zeroizing<Vec<u8>>> {
     let of_line = |line: &str| {
         let (name, value) = line.split_once(':')?;
-        name.trim_start_matches('\u{feff}').trim_matches(['"', '\'']).eq_ignore_ascii_case("masterKey").then_some(())?;
+        name.trim_matches(['"', '\'']).eq_ignore_ascii_case("masterKey").then_some(())?;
         let value = value.trim();
         let value = match value.chars().next().filter(|first| matches!(first, '"' | '\'')) {
             Some(quote) => value[1..].split(quote).next().unwrap_or_default(),

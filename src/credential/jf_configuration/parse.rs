@@ -95,12 +95,12 @@ fn version_of(text: &str) -> serde_json::Result<String> {
 pub fn parse_file(bytes: &[u8]) -> Result<File, (String, &'static str)> {
     let repair = "Does jf c show read it? If not, it has to be written anew by jf c add.";
     let text = text_of(bytes).ok_or_else(|| ("holds no text".to_owned(), repair))?;
-    let version = version_of(text).map_err(|error| (broken(&error), repair))?;
+    let version = version_of(&text).map_err(|error| (broken(&error), repair))?;
     if !VERSIONS.contains(&version.as_str()) {
         let help = "Give the token by JF_ACCESS_TOKEN, or the server by what jf c export prints, in a variable JF_ENV_….";
         return Err((format!("is of version {}, and only 5 and 6 are known here", shown(&version)), help));
     }
-    serde_json::from_str(text).map_err(|error| (broken(&error), repair))
+    serde_json::from_str(&text).map_err(|error| (broken(&error), repair))
 }
 
 /// Reads what `jf c export` printed. An error is what is wrong with it.
@@ -108,11 +108,11 @@ pub fn parse_export(text: &str) -> Result<Entry, String> {
     let bytes = Zeroizing::new(STANDARD.decode(text.trim()).map_err(|_| "is not base64".to_owned())?);
     let what = |error: serde_json::Error| format!("holds what {}", broken(&error));
     let text = text_of(&bytes).ok_or_else(|| "holds no text".to_owned())?;
-    let version = version_of(text).map_err(what)?;
+    let version = version_of(&text).map_err(what)?;
     if version != EXPORT_VERSION {
         return Err(format!("is an export of version {}, and only {EXPORT_VERSION} is known here", shown(&version)));
     }
-    serde_json::from_str(text).map_err(what)
+    serde_json::from_str(&text).map_err(what)
 }
 
 /// Where it is broken. The parser's own words could show a secret.
