@@ -574,9 +574,8 @@ fn a_full_disk_is_noticed_before_anything_is_sent() {
 fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
     use std::os::unix::fs::PermissionsExt;
     let scene = session(&[]);
-    let home = scene.path("tmp").read_dir().unwrap().next().unwrap().unwrap().path();
-    let mode = |mode| std::fs::set_permissions(&home, std::fs::Permissions::from_mode(mode)).unwrap();
-    mode(0o500);
+    let only = |folder: &std::path::Path| folder.read_dir().unwrap().next().unwrap().unwrap().path();
+    let home = only(&scene.path("tmp"));
     if rustix::process::geteuid().is_root() {
         // Root ignores permissions, so another user runs it.
         let nobody = |path: &std::path::Path| std::os::unix::fs::chown(path, Some(65534), Some(65534)).unwrap();
@@ -584,7 +583,7 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
         let other = scene.path("tmp/jf-token-65534");
         std::fs::rename(&home, &other).unwrap();
         nobody(&other);
-        let here = other.read_dir().unwrap().next().unwrap().unwrap().path();
+        let here = only(&other);
         nobody(&here);
         std::fs::set_permissions(&here, std::fs::Permissions::from_mode(0o500)).unwrap();
         scene.files().iter().filter(|path| path.starts_with(&other)).for_each(|path| nobody(path));
@@ -597,6 +596,8 @@ fn a_folder_that_takes_no_files_is_no_hindrance_while_the_token_is_good() {
         assert!(refresh.status.code() == Some(1) && scene.sandbox.requests().is_empty(), "{}", String::from_utf8_lossy(&refresh.stderr));
         return;
     }
+    let mode = |mode| std::fs::set_permissions(only(&home), std::fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
     let ran = get(&scene, DUE);
     assert!(
         ran.stdout.trim() == issued(&scene, 1) && ran.stderr.contains("can't write") && !ran.story.contains("--- request"),
@@ -632,7 +633,8 @@ fn while_a_file_of_the_session_can_not_get_the_next_token_none_is_asked_for() {
 #[test]
 fn while_the_disk_of_a_file_is_full_no_token_is_asked_for() {
     let mut scene = Scene::new();
-    scene.asks_for("work/token");
+    // Within the namespace this user has another number, and so other sessions.
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap()).asks_for("work/token");
     create(&scene, &["--refreshable", "--token-file", "token"]);
     std::fs::create_dir(scene.path("work/disk")).unwrap();
     scene.sandbox.clear_requests();
