@@ -3,7 +3,9 @@
 use sandbox::{Fault, Issuer, Sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{Ran, Scene, encodings};
+#[cfg(unix)]
+use crate::support::encodings;
+use crate::support::{Ran, Scene};
 use crate::tells;
 
 /// A job of GitHub whose identity tokens the platform's provider `github` accepts, and no stored secret.

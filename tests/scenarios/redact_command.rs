@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
 
+#[cfg(unix)]
 use crate::redaction::{base64, utf16};
 use crate::support::{BINARY, Ran, Scene};
 
