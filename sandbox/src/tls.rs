@@ -10,7 +10,7 @@ use tokio_rustls::{
 
 use crate::tokens::random_text;
 
-/// The server's certificate. Each kind is signed by the temporary CA.
+/// The server's certificate. Each kind but one is signed by the temporary CA.
 #[derive(Clone, Copy, Debug)]
 pub enum Tls {
     /// For localhost, 127.0.0.1 and 0.0.0.0, valid now.
@@ -21,6 +21,12 @@ pub enum Tls {
     NotYetValid,
     /// For another host.
     WrongName,
+    /// As `Valid`, signed by a CA that the temporary CA signed, and that is sent along.
+    Chained,
+    /// As `Valid`, signed by nobody but itself: it is its own CA.
+    SelfSigned,
+    /// The same, and a CA's certificate, as `openssl req -x509` makes it.
+    SelfSignedCa,
     /// As `Valid`, and only clients with a certificate of the same CA may enter.
     Demanding,
 }
@@ -59,7 +65,7 @@ pub(crate) fn pki(tls: Tls) -> Pki {
 
     let hosts = match tls {
         Tls::WrongName => vec!["elsewhere.example".into()],
-        Tls::Valid | Tls::Expired | Tls::NotYetValid | Tls::Demanding => vec!["localhost".into(), "127.0.0.1".into(), "0.0.0.0".into()],
+        _ => vec!["localhost".into(), "127.0.0.1".into(), "0.0.0.0".into()],
     };
     let mut leaf = named("jf-token sandbox", hosts);
     leaf.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -70,7 +76,25 @@ pub(crate) fn pki(tls: Tls) -> Pki {
         leaf.not_before = (now + DAY).into();
     }
     let key = KeyPair::generate().expect("server key");
-    let cert = leaf.signed_by(&key, &issuer).expect("server certificate");
+    let mut ca_pem = ca_certificate.pem();
+    let chain = match tls {
+        Tls::SelfSigned | Tls::SelfSignedCa => {
+            if matches!(tls, Tls::SelfSignedCa) {
+                leaf.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            }
+            let certificate = leaf.self_signed(&key).expect("server certificate");
+            ca_pem = certificate.pem();
+            vec![certificate]
+        }
+        Tls::Chained => {
+            let mut middle = named("jf-token sandbox CA in the middle", Vec::new());
+            middle.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let middle_key = KeyPair::generate().expect("CA key");
+            let middle_certificate = middle.signed_by(&middle_key, &issuer).expect("CA certificate");
+            vec![leaf.signed_by(&key, &Issuer::new(middle, middle_key)).expect("server certificate"), middle_certificate]
+        }
+        _ => vec![leaf.signed_by(&key, &issuer).expect("server certificate")],
+    };
 
     let mut client = named("jf-token sandbox client", Vec::new());
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -87,11 +111,10 @@ pub(crate) fn pki(tls: Tls) -> Pki {
         _ => builder.with_no_client_auth(),
     };
     let config = builder
-        .with_single_cert(vec![cert.der().clone()], PrivatePkcs8KeyDer::from(key.serialize_der()).into())
+        .with_single_cert(
+            chain.iter().map(|certificate| certificate.der().clone()).collect(),
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
         .expect("server certificate fits its key");
-    Pki {
-        ca_pem: ca_certificate.pem(),
-        client: (client.pem(), client_key.serialize_pem()),
-        acceptor: Some(TlsAcceptor::from(Arc::new(config))),
-    }
+    Pki { ca_pem, client: (client.pem(), client_key.serialize_pem()), acceptor: Some(TlsAcceptor::from(Arc::new(config))) }
 }

@@ -1,5 +1,6 @@
 //! What the fuzz targets `answers`, `addresses` and `scopes` call.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use redact::Secret;
@@ -42,7 +43,7 @@ const OPERATIONS: [Operation; 7] = [
 pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec<String> {
     let auth = Auth::Bearer(bearer.clone());
     let Ok(status) = StatusCode::from_u16(answer.status) else { return Vec::new() };
-    let way = Way { proxy: Some("HTTPS_PROXY"), shows: Shows::None, headers: Vec::new() };
+    let way = Way { proxy: Some("HTTPS_PROXY"), shows: Shows::None, issuer: Arc::default(), headers: Vec::new() };
     let mut messages = Vec::new();
     for operation in OPERATIONS {
         let request = ApiRequest {

@@ -4,6 +4,7 @@ use std::error::Error as _;
 
 use rustls::{AlertDescription as Alert, CertificateError as Certificate, Error as Tls, PeerIncompatible};
 
+use super::issuer::Issuer;
 use super::request::{ApiResponse, Way};
 use super::transport::Shows;
 
@@ -20,7 +21,7 @@ fn explained(came: impl Into<String>, help: impl Into<String>) -> Explained {
 /// What TLS found wrong. `None` if it is nothing that has words of its own.
 pub(super) fn explain(error: &reqwest::Error, way: &Way) -> Option<Explained> {
     match cause(error)? {
-        Tls::InvalidCertificate(wrong) => Some(certificate(wrong)),
+        Tls::InvalidCertificate(wrong) => Some(certificate(kind(wrong), way.issuer.get())),
         Tls::AlertReceived(alert) => refused(*alert, &way.shows),
         Tls::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
@@ -29,10 +30,33 @@ pub(super) fn explain(error: &reqwest::Error, way: &Way) -> Option<Explained> {
     }
 }
 
-fn certificate(wrong: &Certificate) -> Explained {
+/// What the verifiers of macOS and Windows have no kind for has the system's own number at its end: an `OSStatus` (`SecBase.h`), or an
+/// `HRESULT` (`winerror.h`).
+fn kind(wrong: &Certificate) -> &Certificate {
+    static KINDS: [(&str, Certificate); 4] = [
+        // errSecNotTrusted, CERT_E_CHAINING, errSecCertificateExpired, errSecCertificateNotValidYet
+        ("-67843", Certificate::UnknownIssuer),
+        ("-2146762486", Certificate::UnknownIssuer),
+        ("-67818", Certificate::Expired),
+        ("-67819", Certificate::NotValidYet),
+    ];
+    let Certificate::Other(other) = wrong else { return wrong };
+    let text = other.to_string();
+    let number = text.trim_end_matches(')').rsplit(' ').next();
+    KINDS.iter().find(|(of, _)| number == Some(of)).map_or(wrong, |(_, kind)| kind)
+}
+
+fn certificate(wrong: &Certificate, issuer: Issuer) -> Explained {
     match wrong {
+        Certificate::UnknownIssuer | Certificate::BadSignature if issuer.is_self => explained(
+            "the TLS certificate is self-signed, and this machine does not know it",
+            "Have a CA sign the server's certificate, or give this one as a PEM file by --ca-file, or add it to the system's.",
+        ),
         Certificate::UnknownIssuer | Certificate::BadSignature => explained(
-            "the TLS certificate is from a CA that this machine does not know",
+            match issuer.name {
+                Some(name) => format!("the TLS certificate is issued by a CA that this machine does not know: {name}"),
+                None => "the TLS certificate is issued by a CA that this machine does not know".into(),
+            },
             "Give the CA as a PEM file by --ca-file, or add it to the system's.",
         ),
         Certificate::Expired | Certificate::ExpiredContext { .. } => {
@@ -44,10 +68,11 @@ fn certificate(wrong: &Certificate) -> Explained {
         Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
             explained("the TLS certificate is for another host name", "Use the name that the certificate is for in --url.")
         }
-        _ => explained(
-            "the TLS certificate is not valid",
-            "A self-signed CA certificate is not accepted as a server's: have a CA sign the server's certificate. openssl s_client -connect HOST:PORT shows it.",
+        _ if issuer.is_self => explained(
+            "the TLS certificate is self-signed, and not valid for a server",
+            "A CA's certificate is not accepted as a server's: have a CA sign the server's certificate.",
         ),
+        _ => explained("the TLS certificate is not valid", "openssl s_client -connect HOST:PORT shows it."),
     }
 }
 
@@ -132,4 +157,34 @@ fn cause(error: &reqwest::Error) -> Option<&Tls> {
         source = error.source();
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::OtherError;
+
+    use super::*;
+
+    #[test]
+    fn what_the_verifiers_of_macos_and_windows_say_is_understood() {
+        // As rustls-platform-verifier 0.7 puts them together.
+        for (text, words) in [
+            ("\u{201c}localhost\u{201d} certificate is not trusted: -67843", "issued by a CA that this machine does not know: Acme CA"),
+            ("\u{201c}localhost\u{201d} certificate is expired: -67818", "has expired"),
+            ("\u{201c}localhost\u{201d} certificate is not valid yet: -67819", "is not valid yet"),
+            (
+                "A certificate chain could not be built to a trusted root authority. (os error -2146762486)",
+                "issued by a CA that this machine does not know: Acme CA",
+            ),
+            ("certificate is not standards compliant: -67901", "the TLS certificate is not valid"),
+            ("CaUsedAsEndEntity", "the TLS certificate is not valid"),
+        ] {
+            let wrong = Certificate::Other(OtherError(Arc::from(Box::from(text))));
+            let issuer = Issuer { is_self: false, name: Some("Acme CA".into()) };
+            let explained = certificate(kind(&wrong), issuer);
+            assert!(explained.came.ends_with(words), "{text}: {}", explained.came);
+        }
+    }
 }

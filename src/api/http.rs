@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 use super::address::{LOCALHOST, PlatformUrl, has_plain_host, is_loopback};
 use super::auth::{Auth, SecretHeader};
 use super::failure;
+use super::issuer::LastIssuer;
 use super::request::{ApiRequest, ApiResponse, Operation, Way};
 use super::tls::Trust;
 use super::transport::Route;
@@ -96,7 +97,7 @@ impl Http {
     /// A client for this platform or service. The console gets the warnings about how it is reached.
     ///
     /// # Errors
-    /// Fails if this machine has no CA certificates (https only), or if the proxy variable in use is not the URL of an http or https proxy.
+    /// Fails if this machine has no CA certificates, or those given in their place can't be read (https only), or if the proxy variable in use is not the URL of an http or https proxy.
     fn new(route: Route<'_>, trust: &Trust, environment: &Environment, console: &Console, now: fn() -> SystemTime) -> Result<Self> {
         let url = Url::parse(route.url.as_str()).map_err(|_| Error::new(Kind::Local, "the platform's URL can't be read", ""))?;
         let (variable, proxy) = proxy_of(&url, environment)?.unzip();
@@ -104,8 +105,9 @@ impl Http {
             let next = "Name the proxy by http://: what goes to the platform is encrypted all the same.";
             return Err(Error::input(format!("{name} names a proxy by https, which could ask for the client certificate too"), next));
         }
+        let issuer = Arc::new(LastIssuer::default());
         let mut builder = Client::builder()
-            .tls_backend_preconfigured(trust.config(route, environment, console)?)
+            .tls_backend_preconfigured(trust.config(route, environment, console, issuer.clone())?)
             .user_agent(concat!("jf-token/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .connect_timeout(CONNECT)
@@ -117,7 +119,7 @@ impl Http {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
-        let way = Way { proxy: variable, shows: route.shows(), headers: route.headers().to_vec() };
+        let way = Way { proxy: variable, shows: route.shows(), issuer, headers: route.headers().to_vec() };
         Ok(Self { client, platform: url, way, now })
     }
 

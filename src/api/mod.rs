@@ -8,6 +8,7 @@ mod failure;
 pub mod fuzzing;
 mod handshake;
 mod http;
+mod issuer;
 mod pem;
 mod provider;
 mod refusal;

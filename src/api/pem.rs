@@ -7,6 +7,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use redact::Secret;
+use rustls::RootCertStore;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -73,27 +74,43 @@ impl<'g> Pem<'g> {
     /// # Errors
     /// Fails if it can't be read, or is no PEM text.
     pub fn read(given: &'g InputValue, form: Form, wanted: Wanted) -> Result<Self> {
-        let mut pem = Self { text: Zeroizing::default(), given, form, wanted };
+        let pem = Self { text: Zeroizing::default(), given, form, wanted };
         let bytes = match form {
             Form::File => pem.read_file()?,
             Form::Value => pem.read_value()?,
         };
+        pem.of(&bytes)
+    }
+
+    fn of(mut self, bytes: &[u8]) -> Result<Self> {
         // A sequence with a length of several bytes, or one that begins with a version.
         if bytes.starts_with(&[0x30]) && (matches!(bytes.get(1), Some(0x81..=0x84)) || bytes.get(2..4) == Some(&[2, 1])) {
-            return Err(pem.der(&bytes));
+            return Err(self.der(bytes));
         }
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Err(pem.wrong("is text in UTF-16", "Save it as plain ASCII or UTF-8."));
+            return Err(self.wrong("is text in UTF-16", "Save it as plain ASCII or UTF-8."));
         }
-        let text = text_of(&bytes).ok_or_else(|| pem.wrong("holds no text in UTF-8", pem.right()))?;
+        let text = text_of(bytes).ok_or_else(|| self.wrong("holds no text in UTF-8", self.right()))?;
         if text.trim().is_empty() {
-            return Err(pem.wrong("is empty", pem.right()));
+            return Err(self.wrong("is empty", self.right()));
         }
         if !text.contains(BEGIN) {
-            return Err(pem.wrong("holds no PEM text", pem.right()));
+            return Err(self.wrong("holds no PEM text", self.right()));
         }
-        pem.text = Zeroizing::new(text.to_owned());
-        Ok(pem)
+        self.text = Zeroizing::new(text.to_owned());
+        Ok(self)
+    }
+
+    /// The CA certificates in a file that may hold other things too, in any encoding: what is of no use there is left out.
+    ///
+    /// # Errors
+    /// Fails if it can't be read, or holds none.
+    pub fn bundle(given: &'g InputValue) -> Result<Vec<CertificateDer<'static>>> {
+        let pem = Self { text: Zeroizing::default(), given, form: Form::File, wanted: Wanted::Authorities };
+        // Read once: it may be a pipe.
+        let bytes = pem.read_file()?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&bytes).flatten().filter(is_authority).collect();
+        if found.is_empty() { pem.of(&bytes)?.certificates() } else { Ok(found) }
     }
 
     fn read_file(&self) -> Result<Zeroizing<Vec<u8>>> {
@@ -208,7 +225,7 @@ impl<'g> Pem<'g> {
         if found.is_empty() {
             return Err(self.wrong(format!("holds no {}", self.wanted.name()), self.right()));
         }
-        match found.iter().position(|certificate| ParsedCertificate::try_from(certificate).is_err()) {
+        match found.iter().position(|certificate| !is_x509(certificate)) {
             Some(index) => Err(self.wrong(
                 format!("holds a certificate that can't be read (number {})", index + 1),
                 "openssl x509 -noout -text shows what openssl makes of it.",
@@ -250,4 +267,13 @@ impl<'g> Pem<'g> {
         let value = matches!(self.form, Form::Value).then(|| Secret::new(&self.given.text).ok()).flatten();
         lines.filter(|line| line.len() >= SHORTEST_LINE).filter_map(|line| Secret::new(line).ok()).chain(value).collect()
     }
+}
+
+/// A CA may have a certificate of a version that no server's has.
+fn is_authority(certificate: &CertificateDer<'_>) -> bool {
+    RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
+}
+
+fn is_x509(certificate: &CertificateDer<'_>) -> bool {
+    ParsedCertificate::try_from(certificate).is_ok()
 }

@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use redact::{Secret, without};
 use reqwest::{Method, StatusCode};
 use zeroize::Zeroizing;
 
 use super::Auth;
 use super::auth::SecretHeader;
+use super::issuer::LastIssuer;
 use super::transport::Shows;
 use crate::io::clock::Timestamp;
 
@@ -32,6 +35,8 @@ pub(super) struct Way {
     pub proxy: Option<&'static str>,
     /// The client certificate.
     pub shows: Shows,
+    /// Who issued the server's certificate, if it was refused.
+    pub issuer: Arc<LastIssuer>,
     /// The headers for a gateway that every request has.
     pub headers: Vec<SecretHeader>,
 }

@@ -224,6 +224,54 @@ fn a_private_ca_is_trusted_from_wherever_it_is_given() {
 }
 
 #[test]
+fn what_is_wrong_with_ssl_cert_file_is_said_before_anything_is_sent() {
+    let mut scene = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    let (ca, key) = (scene.sandbox.ca_pem().to_owned(), scene.sandbox.client_certificate().1.to_owned());
+    scene.write("tmp/good.pem", &ca);
+    let no_x509 = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let mut told = String::new();
+    for text in ["", "<html></html>", &key, no_x509, &ca[..200]] {
+        scene.write("tmp/ca.pem", text);
+        // The platform's CA beside it does not hide that.
+        for arguments in [&["create"][..], &["create", "--ca-file", "../tmp/good.pem"]] {
+            let ran = scene.run(arguments);
+            assert!(ran.code == 2 && !ran.story.contains("--- request"), "{text}: {}", ran.story);
+            told += &scene.tidy(&ran.stderr);
+        }
+    }
+    for path in ["none.pem", "."] {
+        let ran = scene.set("SSL_CERT_FILE", path).run(&["create"]);
+        assert!(ran.code == 2 && !ran.story.contains("--- request"), "{path}: {}", ran.story);
+        told += &ran.stderr;
+    }
+    insta::with_settings!({ prepend_module_to_snapshot => false, omit_expression => true }, { insta::assert_snapshot!(told) });
+    // A bundle may hold what is of no use, and words in any alphabet.
+    let bundle = [b"caf\xe9\n", no_x509.as_bytes(), key.as_bytes(), ca.as_bytes()].concat();
+    fs::write(scene.path("tmp/bundle.pem"), bundle).unwrap();
+    assert_eq!(scene.set("SSL_CERT_FILE", "../tmp/bundle.pem").run(&["create"]).code, 0);
+    // For plain http nothing is read.
+    let mut plain = Scene::new();
+    assert_eq!(plain.set("SSL_CERT_FILE", "none.pem").run(&["create"]).code, 0);
+}
+
+#[test]
+fn a_ca_that_is_not_known_is_named_and_a_certificate_that_signed_itself_is_said_to_have() {
+    let stranger = Scene::with(Sandbox::builder().tls(Tls::Valid));
+    for (name, tls, by_ca_file) in
+        [("unknown_root", Tls::Chained, true), ("self_signed", Tls::SelfSigned, true), ("self_signed_ca", Tls::SelfSignedCa, false)]
+    {
+        let mut scene = Scene::with(Sandbox::builder().tls(tls));
+        assert_eq!(scene.run(&["create"]).code, if by_ca_file { 0 } else { 5 }, "{tls:?}");
+        let (own, other) =
+            (scene.write("tmp/own-ca.pem", scene.sandbox.ca_pem()), scene.write("tmp/other-ca.pem", stranger.sandbox.ca_pem()));
+        scene.set("SSL_CERT_FILE", other.to_str().unwrap());
+        tells!(format!("certificate_{name}"), scene.run(&["create"]));
+        let ran = scene.run(&["create", "--ca-file", own.to_str().unwrap()]);
+        assert_eq!(ran.code, if by_ca_file { 0 } else { 5 }, "{}", ran.story);
+    }
+}
+
+#[test]
 fn jfs_certificates_are_not_read_for_plain_http() {
     let mut scene = Scene::new();
     fs::create_dir_all(scene.path("tmp/jf/security/certs")).unwrap();

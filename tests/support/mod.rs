@@ -512,6 +512,7 @@ impl Scene {
             (r"again in \d+\.\d s", "again in <pause>"),
             (r"\(\d+ ms\)", "(<n> ms)"),
             (r"jfac@[0-9a-z]+", "jfac@<instance>"),
+            (r"sandbox CA [0-9A-Za-z]{8}", "sandbox CA <random>"),
         ] {
             story = Regex::new(pattern).unwrap().replace_all(&story, replacement).into_owned();
         }
