@@ -21,7 +21,7 @@ fn explained(came: impl Into<String>, help: impl Into<String>) -> Explained {
 /// What TLS found wrong. `None` if it is nothing that has words of its own.
 pub(super) fn explain(error: &reqwest::Error, way: &Way) -> Option<Explained> {
     match cause(error)? {
-        Tls::InvalidCertificate(wrong) => Some(certificate(&kind(wrong), way.issuer.get())),
+        Tls::InvalidCertificate(wrong) => Some(certificate(kind(wrong), way.issuer.get())),
         Tls::AlertReceived(alert) => refused(*alert, &way.shows),
         Tls::PeerIncompatible(
             PeerIncompatible::ServerDoesNotSupportTls12Or13 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
@@ -32,18 +32,18 @@ pub(super) fn explain(error: &reqwest::Error, way: &Way) -> Option<Explained> {
 
 /// What the verifiers of macOS and Windows have no kind for has the system's own number at its end: an `OSStatus` (`SecBase.h`), or an
 /// `HRESULT` (`winerror.h`).
-fn kind(wrong: &Certificate) -> Certificate {
-    let Certificate::Other(other) = wrong else { return wrong.clone() };
+fn kind(wrong: &Certificate) -> &Certificate {
+    static KINDS: [(&str, Certificate); 4] = [
+        // errSecNotTrusted, CERT_E_CHAINING, errSecCertificateExpired, errSecCertificateNotValidYet
+        ("-67843", Certificate::UnknownIssuer),
+        ("-2146762486", Certificate::UnknownIssuer),
+        ("-67818", Certificate::Expired),
+        ("-67819", Certificate::NotValidYet),
+    ];
+    let Certificate::Other(other) = wrong else { return wrong };
     let text = other.to_string();
-    match text.trim_end_matches(')').rsplit(' ').next() {
-        // errSecNotTrusted, CERT_E_CHAINING
-        Some("-67843" | "-2146762486") => Certificate::UnknownIssuer,
-        // errSecCertificateExpired
-        Some("-67818") => Certificate::Expired,
-        // errSecCertificateNotValidYet
-        Some("-67819") => Certificate::NotValidYet,
-        _ => wrong.clone(),
-    }
+    let number = text.trim_end_matches(')').rsplit(' ').next();
+    KINDS.iter().find(|(of, _)| number == Some(of)).map_or(wrong, |(_, kind)| kind)
 }
 
 fn certificate(wrong: &Certificate, issuer: Issuer) -> Explained {
@@ -183,7 +183,7 @@ mod tests {
         ] {
             let wrong = Certificate::Other(OtherError(Arc::from(Box::from(text))));
             let issuer = Issuer { is_self: false, name: Some("Acme CA".into()) };
-            let explained = certificate(&kind(&wrong), issuer);
+            let explained = certificate(kind(&wrong), issuer);
             assert!(explained.came.ends_with(words), "{text}: {}", explained.came);
         }
     }

@@ -78,7 +78,8 @@ impl Trust {
         let verifier: Arc<dyn ServerCertVerifier> = match in_place_of_the_systems(environment)? {
             Some(others) => {
                 let mut roots = RootCertStore::empty();
-                roots.add_parsable_certificates(authorities.into_iter().chain(others));
+                authorities.extend(others);
+                roots.add_parsable_certificates(authorities);
                 WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|_| none())?
             }
             None => Arc::new(Verifier::new_with_extra_roots(authorities, provider).map_err(|_| none())?),
@@ -97,9 +98,13 @@ fn in_place_of_the_systems(environment: &Environment) -> Result<Option<Vec<Certi
     let given = |name: &str, text: String| InputValue { text, source: Source::Variable(name.into()) };
     let file = environment.get("SSL_CERT_FILE")?.map(|path| Pem::bundle(&given("SSL_CERT_FILE", path.to_owned()))).transpose()?;
     let Some(folders) = environment.get("SSL_CERT_DIR")? else { return Ok(file) };
-    let files = std::env::split_paths(folders).filter_map(|folder| files_in(&folder).ok()).flatten();
-    let found = files.filter_map(|path| Pem::bundle(&given("SSL_CERT_DIR", path)).ok()).flatten();
-    Ok(Some(file.into_iter().flatten().chain(found).collect()))
+    let mut found = file.unwrap_or_default();
+    for folder in std::env::split_paths(folders) {
+        for path in files_in(&folder).unwrap_or_default() {
+            found.extend(Pem::bundle(&given("SSL_CERT_DIR", path)).unwrap_or_default());
+        }
+    }
+    Ok(Some(found))
 }
 
 /// The paths of a folder's files, in order.
@@ -132,7 +137,6 @@ fn of_jf(environment: &Environment, console: &Console) -> Vec<CertificateDer<'st
 }
 
 /// Checks certificates, and notes who issued one that is refused.
-#[derive(Debug)]
 struct Checking {
     /// The host of which any certificate is accepted. A proxy that is spoken to by https is another.
     trusted: Option<ServerName<'static>>,
@@ -140,6 +144,12 @@ struct Checking {
     system: Option<Arc<dyn ServerCertVerifier>>,
     provider: Arc<CryptoProvider>,
     issuer: Arc<LastIssuer>,
+}
+
+impl std::fmt::Debug for Checking {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str("Checking")
+    }
 }
 
 impl ServerCertVerifier for Checking {

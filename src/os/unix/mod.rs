@@ -36,6 +36,7 @@ pub const HOME: &str = "HOME";
 pub const PRIVATE: &str = "XDG_RUNTIME_DIR";
 
 /// Keeps this process's memory, which holds tokens, out of core dumps and, on Linux, away from other processes of the same user.
+/// Elsewhere a program that we start inherits that it leaves no core file, and may change it.
 pub fn harden() {
     #[cfg(target_os = "linux")]
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
