@@ -292,8 +292,8 @@ fn a_disk_that_is_full_for_the_ci_s_files_is_noticed_before_there_is_a_token() {
     let mut scene = Scene::action(&[("env-var", "TOKEN"), ("expiry", "1h"), ("force-revocable", "true")]);
     let path = scene.path("path");
     scene.set("GITHUB_PATH", path.to_str().unwrap());
-    // No file may grow beyond 8 KiB, and the write is an error instead of a signal.
-    let output = scene.shell("trap '' XFSZ; ulimit -f 16; \"$JF\" action create");
+    // No file may grow beyond 8 blocks, of half a KiB or one, and the write is an error instead of a signal.
+    let output = scene.shell("trap '' XFSZ; ulimit -f 8; \"$JF\" action create");
     assert_eq!(output.status.code(), Some(1), "{}", text(output.stderr));
     assert!(scene.sandbox.requests().is_empty() && live(&scene) == 0);
     let length = |file: &str| scene.path(file).metadata().map_or(0, |found| found.len());
