@@ -312,6 +312,7 @@ fn an_identity_token_may_be_in_any_encoding_that_windows_writes() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_program_can_not_print_the_file_with_the_identity_token() {
     let issuer = Issuer::start();

@@ -55,6 +55,7 @@ fn text_in_utf_16_and_base64_of_it_are_hidden_and_the_text_stays_utf_16() {
     assert!(ran.code == 0 && ran.stdout.len() < 80 && ran.stdout.contains("***"), "{}", ran.stdout);
 }
 
+#[cfg(unix)]
 #[test]
 fn whatever_session_is_meant_here_the_secrets_of_all_are_hidden() {
     let mut scene = Scene::new();

@@ -352,9 +352,9 @@ fn a_refresh_token_that_somebody_else_used_leads_to_a_mint() {
 #[test]
 fn an_access_token_that_has_expired_is_still_refreshed() {
     let mut scene = Scene::new();
-    scene.run(&["create", "--session", "s", "--expiry", "1", "--refreshable", "--format", "none"]);
+    scene.run(&["create", "--session", "s", "--expiry", "2", "--refreshable", "--format", "none"]);
     scene.unset("JF_ACCESS_TOKEN");
-    std::thread::sleep(Duration::from_millis(1500));
+    std::thread::sleep(Duration::from_millis(2500));
     let ran = scene.run(&["get", "--session", "s", "--min-ttl", "0"]);
     assert_eq!((ran.code, ran.stdout.trim()), (0, issued(&scene, 2).as_str()), "{}", ran.story);
 }

@@ -295,8 +295,13 @@ impl Scene {
     pub fn run(&self, arguments: &[&str]) -> Ran {
         let mut command = assert_cmd::Command::new(BINARY);
         command.args(self.given(arguments)).env_clear().envs(&self.environment).current_dir(self.path("work"));
-        let output = command.write_stdin(self.stdin.clone()).timeout(Duration::from_secs(90)).output().unwrap();
-        self.ran(arguments, output)
+        command.write_stdin(self.stdin.clone()).timeout(Duration::from_secs(90));
+        let output = match command.output() {
+            // Wine starts no process now and then: "Internal error".
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(1359) => command.output(),
+            output => output,
+        };
+        self.ran(arguments, output.unwrap())
     }
 
     /// Runs the program in this process and thread, with a clock that is this many milliseconds ahead.
