@@ -425,22 +425,28 @@ fn node() -> String {
     std::env::var("JF_TOKEN_NODE").unwrap_or_else(|_| "node".into())
 }
 
-#[test]
-fn the_action_runs_under_node_and_its_keeper_does_not_hold_it() {
+/// The action as a release has it, in a job that ends with the process that starts Node.
+fn action() -> Scene {
     let inputs = [("expiry", "1h"), ("force-revocable", "true"), ("keep-fresh", "true"), ("token-file", "token")];
     let mut scene = Scene::action(&inputs);
     for name in ["PATH", "SYSTEMROOT"] {
         scene.set(name, &std::env::var(name).unwrap());
     }
     scene.set("NODE_SKIP_PLATFORM_CHECK", "1").asks_for("work/token");
-    // As a release has it.
-    fs::create_dir_all(scene.path("action/bin/win32-x64")).unwrap();
-    fs::copy(BINARY, scene.path("action/bin/win32-x64/jf-token.exe")).unwrap();
-    let beside = absolute(BINARY).with_file_name("bcryptprimitives.dll");
-    let _ = fs::copy(beside, scene.path("action/bin/win32-x64/bcryptprimitives.dll"));
+    let binaries = scene.path("action/bin/win32-x64");
+    fs::create_dir_all(&binaries).unwrap();
+    fs::copy(BINARY, binaries.join("jf-token.exe")).unwrap();
+    // Under Wine.
+    let _ = fs::copy(absolute(BINARY).with_file_name("bcryptprimitives.dll"), binaries.join("bcryptprimitives.dll"));
     for script in ["main.js", "post.js"] {
         fs::copy(absolute(concat!(env!("CARGO_MANIFEST_DIR"), "/action")).join(script), scene.path("action").join(script)).unwrap();
     }
+    scene
+}
+
+#[test]
+fn the_action_runs_under_node_and_its_keeper_does_not_hold_it() {
+    let mut scene = action();
     let run = |scene: &Scene, script: &str| {
         let script = scene.path("action").join(script);
         let output = scene.command(&node(), &[script.to_str().unwrap()]).output().unwrap();
@@ -455,4 +461,22 @@ fn the_action_runs_under_node_and_its_keeper_does_not_hold_it() {
     let said = run(&scene, "post.js");
     assert_eq!(live(&scene), 0, "{said}");
     wait_until_nothing_is_left(&scene);
+}
+
+#[test]
+fn the_actions_keeper_ends_with_the_process_of_the_job() {
+    let mut scene = action();
+    let script = scene.path("action/main.js");
+    let words = ["run", &node(), script.to_str().unwrap(), "write", "ready", "", "sleep", "60000"];
+    let mut job = scene.command(program().to_str().unwrap(), &words).spawn().unwrap();
+    wait_until("the action", || scene.path("work/ready").exists());
+    let session = scene.blocks("output")["session"].clone();
+    scene.leave_action().set("JF_TOKEN_SESSION", &session);
+    let keeps = |scene: &Scene| scene.run(&["status"]).stdout.contains("running");
+    assert!(keeps(&scene));
+    job.kill().unwrap();
+    job.wait().unwrap();
+    wait_until("the end of the keeper", || !keeps(&scene));
+    scene.run(&["revoke"]);
+    assert_eq!(live(&scene), 0);
 }

@@ -29,6 +29,7 @@ fn main() {
             "count" => count(&next()),
             // The rest is for another one, which outlives this one and keeps its output open.
             "start" => drop(Command::new(env::current_exe().unwrap()).args(words.by_ref()).stdin(Stdio::null()).spawn().unwrap()),
+            "run" => drop(Command::new(next()).arg(next()).status().unwrap()),
             "exit" => std::process::exit(next().parse().unwrap()),
             other => panic!("no such word: {other}"),
         }
