@@ -79,7 +79,7 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
     let is_post = cx.action.is_some() && own.is_of_one_job();
     for session in own.others_and_coming() {
         let Ok(mut state) = session.read() else { continue };
-        if state.is_empty() {
+        if state.is_empty() && state.left_files.is_empty() {
             // A token may be on its way into it, and its process lets go of the lock when it is there; or that process was killed.
             let guard =
                 if is_post { session.lock(Action::END.saturating_sub(how.started.elapsed())).map(Some) } else { session.try_lock() };

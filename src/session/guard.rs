@@ -102,22 +102,30 @@ impl SessionGuard {
     /// # Errors
     /// Fails if the state can't be written, or a file can't be removed.
     pub fn settle(&mut self) -> error::Result<()> {
-        if !self.state.is_empty() || !self.state.lost.is_empty() || !self.state.left_files.is_empty() {
+        if !self.state.is_empty() {
             return self.write();
         }
+        let stays = !self.state.lost.is_empty() || !self.state.left_files.is_empty();
         if !self.holds_the_lock() {
             // What is there by now is another process's.
-            return Ok(());
+            return if stays { self.write() } else { Ok(()) };
+        }
+        self.session.mark_as_ended();
+        if stays {
+            self.write()?;
         }
         let session = &self.session;
-        session.mark_as_ended();
+        for extension in ["keeper", "log", "users"] {
+            remove(&session.path(extension))?;
+        }
+        if stays {
+            return Ok(());
+        }
         remove(&session.file())?;
         for draft in drafts(session) {
             remove(&draft)?;
         }
-        for extension in ["keeper", "log", "users", "lock"] {
-            remove(&session.path(extension))?;
-        }
+        remove(&session.path("lock"))?;
         self.lock = None;
         session.tidy();
         Ok(())

@@ -666,3 +666,29 @@ fn with_revoke_strict_a_token_that_lives_on_is_a_failure() {
         assert_eq!(ran.code, code, "{}", ran.stderr);
     }
 }
+
+#[test]
+fn a_file_that_could_not_be_removed_is_removed_by_the_next_revoke() {
+    let scene = scene();
+    let ran = exec_with(&scene, &[&TOKEN[..], &["--token-file", "token"]].concat(), "rm token; mkdir token");
+    assert!(ran.stderr.contains("can't remove") && ran.stderr.contains("The next jf-token revoke tries again."), "{}", ran.story);
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
+    fs::remove_dir(scene.path("work/token")).unwrap();
+    scene.write("work/token", "a dead token");
+    let ran = scene.run(&["revoke"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    all_is_over(&scene, &[]);
+}
+
+#[test]
+fn an_end_that_leaves_a_file_is_no_session_that_vanished() {
+    let mut scene = scene();
+    scene.asks_for("work/token");
+    let create = ["create", "--session", "s", "--format", "none", "--token-file", "token"];
+    assert_eq!(scene.run(&[&create[..], &TOKEN].concat()).code, 0);
+    let script = "rm token; mkdir token; \"$JF\" revoke --session s; sleep 1.2; rmdir token";
+    let ran = exec_with(&scene, &["--session", "s"], script);
+    assert!(!ran.stderr.contains("vanished") && minted(&scene) == 1, "{}", ran.story);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    all_is_over(&scene, &[]);
+}
