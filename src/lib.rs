@@ -15,7 +15,6 @@ mod session;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Read, Write};
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -157,20 +156,15 @@ pub mod fuzzing {
 #[must_use]
 pub fn main() -> i32 {
     os::harden();
-    let (mut args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
+    let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
     if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
         return i32::from(!answered);
     }
-    let stdin = match os::detached(&mut args) {
-        Ok(ControlFlow::Continue(stdin)) => stdin,
-        Ok(ControlFlow::Break(code)) => return code,
-        Err(_) => return 1,
-    };
     run(World {
         args,
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
-        stdin,
+        stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),
         stderr: Box::new(std::io::stderr()),
         is_terminal: std::io::stdout().is_terminal(),

@@ -1,5 +1,6 @@
 //! Everything that depends on the operating system: `unix` and `windows` have the same items.
 
+mod background;
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
@@ -9,6 +10,8 @@ pub use unix::*;
 mod windows;
 #[cfg(windows)]
 pub use windows::*;
+
+pub use background::Background;
 
 use std::ffi::OsString;
 use std::io;

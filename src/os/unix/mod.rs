@@ -1,4 +1,3 @@
-mod background;
 #[cfg(not(target_os = "linux"))]
 mod kqueue;
 mod offer;
@@ -21,7 +20,6 @@ use std::process::{Command, ExitStatus};
 
 use rustix::fs::OFlags;
 
-pub use background::{Background, detached};
 pub use offer::{Offer, accept};
 pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process};
 pub use signals::{Signals, pass_on, stop_request};
@@ -193,6 +191,14 @@ pub fn widen(pipe: &File) {
     #[cfg(not(target_os = "linux"))]
     let _ = pipe;
 }
+
+/// Whether what is written can be discarded by a device: an empty root has none.
+pub(super) fn has_null_device() -> bool {
+    Path::new("/dev/null").exists()
+}
+
+/// Does nothing: our own streams are no other program's unless they are given to it.
+pub(super) fn keep_streams() {}
 
 /// Puts a file in the place of another.
 ///

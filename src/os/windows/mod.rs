@@ -1,4 +1,3 @@
-mod background;
 mod files;
 mod names;
 mod offer;
@@ -12,10 +11,10 @@ use std::os::windows::io::AsHandle;
 use std::os::windows::process::CommandExt;
 use std::process::{Command, ExitStatus};
 
-pub use background::{Background, detached};
 pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub use names::{check_arguments, check_name, is_program, places, program, variable_key};
 pub use offer::{Offer, accept};
+pub(super) use output::keep_streams;
 pub use output::{Outputs, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ask_to_end, is_alive, job_process};
 pub use signals::{Signals, pass_on, stop_request};
@@ -80,6 +79,11 @@ pub fn stdout() -> io::Result<File> {
 /// Fails if it is closed.
 pub fn stderr() -> io::Result<File> {
     io::stderr().as_handle().try_clone_to_owned().map(File::from)
+}
+
+/// Always true.
+pub(super) fn has_null_device() -> bool {
+    true
 }
 
 /// Does nothing: pipes keep their size here.

@@ -3,10 +3,8 @@
 use std::fs::File;
 use std::io::{self, PipeReader, Read};
 use std::process::Stdio;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use stdio_override::{StderrOverride, StdoutOverride};
 use winsafe::{HSTD, co};
@@ -15,32 +13,77 @@ use super::super::Ready;
 
 /// How much is read at once.
 const PIECE: usize = 64 << 10;
-/// How many pieces wait to be passed on.
-const PIECES: usize = 4;
-
-enum Message {
-    Data(Vec<u8>),
-    /// The end of the stream.
-    Over,
-    /// Only to wake up who waits.
-    Ended,
-}
 
 /// A stream that is read to be passed on.
 pub enum Source {
     /// A stream of this process's own: reading it waits.
     Own(File),
     /// What a program prints.
-    Program(Stream),
+    Program(Arc<Stream>),
 }
 
-/// What a program prints on one of its streams.
+/// What a program prints on one of its streams, read by a thread.
+#[derive(Default)]
 pub struct Stream {
-    messages: Receiver<Message>,
-    /// What was received and not read yet.
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// What was read and not passed on yet: at most a piece, and then the thread waits.
     piece: Vec<u8>,
-    ended: Option<Arc<AtomicBool>>,
     over: bool,
+    ended: bool,
+    /// Nobody passes it on any more.
+    abandoned: bool,
+}
+
+impl Stream {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state());
+        self.changed.notify_all();
+    }
+
+    /// Waits for a change of the state, until `deadline` if there is one. False: it has passed.
+    fn wait<'s>(&self, state: MutexGuard<'s, State>, deadline: Option<Instant>) -> (MutexGuard<'s, State>, bool) {
+        let Some(deadline) = deadline else { return (self.changed.wait(state).unwrap_or_else(PoisonError::into_inner), true) };
+        let left = deadline.saturating_duration_since(Instant::now());
+        (self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0, !left.is_zero())
+    }
+
+    /// Reads a pipe to its end.
+    fn read(&self, mut from: PipeReader) {
+        let mut room = vec![0; PIECE];
+        while let Ok(read @ 1..) = from.read(&mut room) {
+            let mut state = self.state();
+            while !state.piece.is_empty() && !state.abandoned {
+                state = self.wait(state, None).0;
+            }
+            if state.abandoned {
+                return;
+            }
+            state.piece.extend_from_slice(&room[..read]);
+            drop(state);
+            self.changed.notify_all();
+        }
+        self.change(|state| state.over = true);
+    }
+
+    fn look(&self, at_most: Option<Duration>) -> Ready {
+        let deadline = at_most.map(|time| Instant::now() + time);
+        let mut state = self.state();
+        let mut in_time = true;
+        while state.piece.is_empty() && !state.over && !state.ended && in_time {
+            (state, in_time) = self.wait(state, deadline);
+        }
+        let ended = std::mem::take(&mut state.ended);
+        Ready { data: !state.piece.is_empty(), over: state.piece.is_empty() && state.over, ended }
+    }
 }
 
 impl Source {
@@ -54,26 +97,8 @@ impl Source {
     pub fn wait(&mut self, at_most: Option<Duration>) -> Ready {
         match self {
             Source::Own(_) => Ready { data: true, ..Ready::default() },
-            Source::Program(stream) => stream.wait(at_most),
+            Source::Program(stream) => stream.look(at_most),
         }
-    }
-}
-
-impl Stream {
-    fn wait(&mut self, at_most: Option<Duration>) -> Ready {
-        if self.piece.is_empty() && !self.over {
-            let received = match at_most {
-                Some(time) => self.messages.recv_timeout(time),
-                None => self.messages.recv().map_err(RecvTimeoutError::from),
-            };
-            match received {
-                Ok(Message::Data(piece)) => self.piece = piece,
-                Ok(Message::Over) | Err(RecvTimeoutError::Disconnected) => self.over = true,
-                Ok(Message::Ended) | Err(RecvTimeoutError::Timeout) => {}
-            }
-        }
-        let ended = self.ended.take_if(|ended| ended.load(Ordering::Acquire)).is_some();
-        Ready { data: !self.piece.is_empty(), over: self.piece.is_empty() && self.over, ended }
     }
 }
 
@@ -82,24 +107,33 @@ impl Read for Source {
         match self {
             Source::Own(file) => file.read(into),
             Source::Program(stream) => {
-                let read = stream.piece.len().min(into.len());
-                into[..read].copy_from_slice(&stream.piece[..read]);
-                stream.piece.drain(..read);
+                let mut state = stream.state();
+                let read = state.piece.len().min(into.len());
+                into[..read].copy_from_slice(&state.piece[..read]);
+                state.piece.drain(..read);
+                drop(state);
+                stream.changed.notify_all();
                 Ok(read)
             }
         }
     }
 }
 
+impl Drop for Source {
+    fn drop(&mut self) {
+        if let Source::Program(stream) = self {
+            stream.change(|state| state.abandoned = true);
+        }
+    }
+}
+
 /// Tells the streams of a program that it has ended, by being dropped.
-pub struct Ending(Vec<(Arc<AtomicBool>, SyncSender<Message>)>);
+pub struct Ending(Vec<Arc<Stream>>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        for (ended, messages) in &self.0 {
-            ended.store(true, Ordering::Release);
-            // If there is no room, it is awake anyway.
-            let _ = messages.try_send(Message::Ended);
+        for stream in &self.0 {
+            stream.change(|state| state.ended = true);
         }
     }
 }
@@ -128,11 +162,11 @@ impl Outputs {
             // Our own stream is closed: what the program prints there is discarded, as it would be without us.
             let Ok(own) = own else { return Ok(Stdio::null()) };
             let (from, end) = io::pipe()?;
-            let (sender, messages) = sync_channel(PIECES);
-            let ended = Arc::new(AtomicBool::new(false));
-            ending.0.push((ended.clone(), sender.clone()));
-            std::thread::spawn(move || read(from, &sender));
-            streams.push((Source::Program(Stream { messages, piece: Vec::new(), ended: Some(ended), over: false }), own));
+            let stream = Arc::new(Stream::default());
+            ending.0.push(stream.clone());
+            let reading = stream.clone();
+            std::thread::spawn(move || reading.read(from));
+            streams.push((Source::Program(stream), own));
             Ok(end.into())
         };
         let ends = [end_for(super::stdout())?, end_for(super::stderr())?];
@@ -142,7 +176,7 @@ impl Outputs {
 
 /// Puts handles that no program inherits in the place of our own streams. What std starts inherits every handle that it can, and what a
 /// program leaves behind would keep the pipes open that our caller reads to their end.
-fn keep_streams() {
+pub fn keep_streams() {
     let (Ok(output), Ok(errors)) = (super::stdout(), super::stderr()) else { return };
     let inherited = [co::STD_HANDLE::OUTPUT, co::STD_HANDLE::ERROR].map(HSTD::GetStdHandle);
     let ours = (StdoutOverride::from_io(output), StderrOverride::from_io(errors));
@@ -156,17 +190,6 @@ fn keep_streams() {
         }
         (_, inherited) => std::mem::forget(inherited),
     }
-}
-
-/// Reads a pipe to its end, or until nobody listens any more.
-fn read(mut from: PipeReader, to: &SyncSender<Message>) {
-    let mut room = vec![0; PIECE];
-    while let Ok(read @ 1..) = from.read(&mut room) {
-        if to.send(Message::Data(room[..read].to_vec())).is_err() {
-            return;
-        }
-    }
-    let _ = to.send(Message::Over);
 }
 
 /// The terminals made for a program; always none here.

@@ -1,6 +1,5 @@
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Read, Write};
-use std::ops::ControlFlow;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -24,6 +23,8 @@ impl Background {
         let [stdout, stderr] = nowhere()?;
         process.stdout(stdout).stderr(stderr);
         super::detach(&mut process);
+        // Whoever reads what this process prints would wait for the end of the other.
+        super::keep_streams();
         let mut process = process.spawn()?;
         if let (Some(mut stdin), Some(input)) = (process.stdin.take(), input)
             && let Err(error) = stdin.write_all(input.as_bytes())
@@ -56,18 +57,9 @@ impl Background {
 
 /// Streams that discard what is written to them: a pipe that nobody reads does so too, for this program ignores SIGPIPE.
 fn nowhere() -> io::Result<[Stdio; 2]> {
-    if Path::new("/dev/null").exists() {
+    if super::has_null_device() {
         return Ok([Stdio::null(), Stdio::null()]);
     }
     let (_, end) = io::pipe()?;
     Ok([end.try_clone()?.into(), end.into()])
-}
-
-/// This process's standard input. How it was started makes no difference here.
-///
-/// # Errors
-/// None.
-#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
-pub fn detached(_arguments: &mut Vec<OsString>) -> io::Result<ControlFlow<i32, Box<dyn Read + Send>>> {
-    Ok(ControlFlow::Continue(Box::new(io::stdin())))
 }
