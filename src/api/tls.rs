@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_platform_verifier::Verifier;
@@ -20,7 +21,15 @@ use crate::options::{InputValue, Source};
 
 /// What checks the certificates of every host of a process. A system has hundreds of CA certificates, and one reading is enough.
 #[derive(Default)]
-pub(super) struct Trust(OnceLock<Arc<dyn ServerCertVerifier>>);
+pub(super) struct Trust(OnceLock<Arc<Authorities>>);
+
+/// The CA certificates that count.
+enum Authorities {
+    /// Those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name. (rustls's own verifier reads revocation lists too, which takes 20 KiB.)
+    Given(RootCertStore),
+    /// The system's.
+    System(Verifier),
+}
 
 impl Trust {
     /// How TLS is spoken to this platform or service. What is asked for of the platform alone holds for no other. The system's certificates are
@@ -69,22 +78,22 @@ impl Trust {
         environment: &Environment,
         console: &Console,
         provider: Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>> {
+    ) -> Result<Arc<Authorities>> {
         if let Some(verifier) = self.0.get() {
             return Ok(verifier.clone());
         }
         let mut authorities = route.authorities().to_vec();
         authorities.extend(of_jf(environment, console));
-        let verifier: Arc<dyn ServerCertVerifier> = match in_place_of_the_systems(environment)? {
+        let verifier = match in_place_of_the_systems(environment)? {
             Some(others) => {
                 let mut roots = RootCertStore::empty();
                 authorities.extend(others);
                 roots.add_parsable_certificates(authorities);
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().map_err(|_| none())?
+                Authorities::Given(roots)
             }
-            None => Arc::new(Verifier::new_with_extra_roots(authorities, provider).map_err(|_| none())?),
+            None => Authorities::System(Verifier::new_with_extra_roots(authorities, provider).map_err(|_| none())?),
         };
-        Ok(self.0.get_or_init(|| verifier).clone())
+        Ok(self.0.get_or_init(|| Arc::new(verifier)).clone())
     }
 }
 
@@ -141,7 +150,7 @@ struct Checking {
     /// The host of which any certificate is accepted. A proxy that is spoken to by https is another.
     trusted: Option<ServerName<'static>>,
     /// What checks the others' certificates, if this machine has CA certificates.
-    system: Option<Arc<dyn ServerCertVerifier>>,
+    system: Option<Arc<Authorities>>,
     provider: Arc<CryptoProvider>,
     issuer: Arc<LastIssuer>,
 }
@@ -161,9 +170,17 @@ impl ServerCertVerifier for Checking {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> std::result::Result<ServerCertVerified, rustls::Error> {
-        let checked = match &self.system {
+        let checked = match self.system.as_deref() {
             _ if self.trusted.as_ref() == Some(server_name) => Ok(ServerCertVerified::assertion()),
-            Some(system) => system.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+            Some(Authorities::System(system)) => system.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+            Some(Authorities::Given(roots)) => {
+                let algorithms = self.provider.signature_verification_algorithms.all;
+                ParsedCertificate::try_from(end_entity).and_then(|certificate| {
+                    verify_server_cert_signed_by_trust_anchor(&certificate, roots, intermediates, now, algorithms)?;
+                    verify_server_name(&certificate, server_name)?;
+                    Ok(ServerCertVerified::assertion())
+                })
+            }
             None => Err(CertificateError::UnknownIssuer.into()),
         };
         checked.inspect_err(|_| self.issuer.note(end_entity, intermediates))
