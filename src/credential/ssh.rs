@@ -229,8 +229,7 @@ impl Ssh {
     /// Checks what can be checked without the server.
     fn check_at_hand(&self, asking: &Asking<'_>) -> Result<()> {
         let extensions = asking.environment.os("PATHEXT");
-        let is_in = |folder: PathBuf| os::places(&folder.join("ssh"), extensions.as_deref()).iter().any(|place| os::is_program(place));
-        let is_there = |path: OsString| std::env::split_paths(&path).any(is_in);
+        let is_there = |path: OsString| os::places_in(&path, "ssh".as_ref(), extensions.as_deref()).any(|place| os::is_program(&place));
         if !asking.environment.os("PATH").is_none_or(is_there) {
             let help = "A login by SSH needs OpenSSH's client: install it (openssh-client), or give another credential.";
             return Err(self.fail(Kind::Local, "there is no ssh on the PATH", help));

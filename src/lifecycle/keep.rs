@@ -1,9 +1,9 @@
 //! What keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io::{self, LineWriter, Write};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::renew::{Role, TokenSource};
@@ -335,12 +335,11 @@ impl Launch {
                 break;
             }
             if waiting.elapsed() > START {
-                started.give_up();
+                let _ = started.kill();
                 return Err(not_kept(format!("no keeper came up within {} s", START.as_secs()), "Is this machine busy? Try again."));
             }
             std::thread::sleep(Duration::from_millis(3));
         }
-        started.release();
         if let Some(pid) = self.until.filter(|_| self.job.has_ended()) {
             return Err(not_kept(
                 format!("process {pid} has ended"),
@@ -352,47 +351,44 @@ impl Launch {
         Ok(())
     }
 
-    fn spawn(&self, cx: &Context, session: &Session, log: &Path) -> io::Result<os::Background> {
-        let mut arguments: Vec<OsString> = [KEEP, "--foreground", "--session", session.name(), "--log-file"].map(Into::into).into();
-        arguments.push(log.into());
-        arguments.extend(self.until.map(|pid| format!("--until-pid={pid}").into()));
+    fn spawn(&self, cx: &Context, session: &Session, log: &Path) -> io::Result<Child> {
+        let mut keeper = Command::new(os::own_program()?);
+        keeper.args([KEEP, "--foreground", "--session", session.name(), "--log-file"]).arg(log);
+        keeper.args(self.until.map(|pid| format!("--until-pid={pid}")));
         let state = session.read().map_err(io::Error::other)?;
         let by = cx.options.renewal.by.or(state.current.map(|stored| stored.renew_by));
         let credential = cx.credential().map_err(io::Error::other)?;
         let secrets: Vec<_> = credential.map(Credential::secrets).unwrap_or_default().into_iter().cloned().collect();
-        let credentials: Vec<_> = credential.into_iter().collect();
-        let inherited = cx.environment_without(&credentials, &secrets);
-        let mut variables: Vec<(OsString, OsString)> = inherited.map(|(name, value)| (name.into(), value.into())).collect();
-        let pair = |name: &str, value: &dyn AsRef<OsStr>| (name.into(), value.as_ref().into());
-        variables.push(pair(HOME, &session.home()));
+        keeper.env_clear().envs(cx.environment_without(&credential.into_iter().collect::<Vec<_>>(), &secrets)).env(HOME, session.home());
         // The keeper is not a step of an action and gets none of our flags, so what it needs of them is passed as variables.
         let Options { connection, renewal, diagnostics, .. } = &cx.options;
         // The credential may bring the address, but the keeper gets no more than its token.
         let url = cx.platform().ok().flatten().map(|platform| platform.as_str().to_owned());
         let url = url.or_else(|| connection.url.as_ref().map(|given| given.text.clone()));
-        variables.extend(url.map(|url| pair(table::URL.variable, &url)));
-        variables.extend(renewal.by.iter().map(|by| pair(table::RENEW_BY.variable, &by.word())));
-        variables.push(pair(table::INSECURE_HTTP.variable, &connection.insecure_http.to_string()));
+        keeper.envs(url.map(|url| (table::URL.variable, url)));
+        keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
+        keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
         let given = [
             (&table::CA_FILE, &connection.ca_file),
             (&table::INSECURE_TLS, &connection.insecure_tls),
             (&table::HEADER, &connection.headers),
         ];
-        variables.extend(given.into_iter().filter_map(|(option, given)| Some(pair(option.variable, &given.as_ref()?.text))));
+        keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
         // The client certificate is for TLS too, whatever the credential is.
         if let Some((certificate, key)) = credential.and_then(Credential::client_certificate) {
-            variables.extend([pair(table::CLIENT_CERT_PATH.variable, &certificate), pair(table::CLIENT_CERT_KEY_PATH.variable, &key)]);
+            keeper.env(table::CLIENT_CERT_PATH.variable, certificate).env(table::CLIENT_CERT_KEY_PATH.variable, key);
         }
-        variables.extend(client_certificate(&cx.options.credential).map(|(option, given)| pair(option.variable, &given.text)));
-        variables.push(pair(table::VERBOSE.variable, &diagnostics.verbose.to_string()));
+        keeper.envs(client_certificate(&cx.options.credential).map(|(option, given)| (option.variable, &given.text)));
+        keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
         // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
         // come by one, which can't be read again.
         let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
         let by_stdin = credential.and_then(Credential::for_keeper);
-        let own = credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment));
-        variables.extend(own.into_iter().flatten());
-        arguments.extend(by_stdin.iter().map(|(flag, _)| flag.into()));
-        os::Background::start(&os::own_program()?, &arguments, variables, by_stdin.map(|(_, secret)| secret))
+        keeper.envs(
+            credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment)).into_iter().flatten(),
+        );
+        keeper.args(by_stdin.map(|(flag, _)| flag));
+        os::start_in_background(keeper, by_stdin.map(|(_, secret)| secret))
     }
 }
 

@@ -80,8 +80,7 @@ impl<'p> Program<'p> {
         // Without PATH the system knows where to look.
         let Some(folders) = folders else { return Ok(Self { place: program.to_owned(), words }) };
         let extensions = cx.environment.os("PATHEXT");
-        let places = std::env::split_paths(&folders).flat_map(|folder| os::places(&folder.join(program), extensions.as_deref()));
-        let places: Vec<_> = places.collect();
+        let places: Vec<_> = os::places_in(&folders, program, extensions.as_deref()).collect();
         if let Some(place) = places.iter().find(|place| os::is_program(place)) {
             os::check_arguments(place, arguments).map_err(|error| not_started(words, &error))?;
             return Ok(Self { place: place.clone(), words });

@@ -11,11 +11,13 @@ mod windows;
 #[cfg(windows)]
 pub use windows::*;
 
-pub use background::Background;
+pub use background::start_in_background;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 /// This program's own file. Without a `/proc` Linux doesn't tell it: then it is the one that the first argument leads to.
 ///
@@ -30,8 +32,14 @@ pub fn own_program() -> io::Result<PathBuf> {
 fn named_by_first_argument() -> Option<PathBuf> {
     let name = PathBuf::from(std::env::args_os().next()?);
     let folders = if name.components().count() > 1 { OsString::new() } else { std::env::var_os("PATH")? };
-    let places = std::env::split_paths(&folders).map(|folder| folder.join(&name));
+    let places = places_in(&folders, &name, None);
     places.filter_map(|place| std::path::absolute(place).ok()).find(|place| is_program(place))
+}
+
+/// The paths at which a program of this name may be, if it is looked for in these folders, as `PATH` has them. `extensions` is the value of
+/// `PATHEXT`.
+pub fn places_in(folders: &OsStr, name: &Path, extensions: Option<&OsStr>) -> impl Iterator<Item = PathBuf> {
+    std::env::split_paths(folders).flat_map(move |folder| places(&folder.join(name), extensions))
 }
 
 /// The folder that holds this program's file; `None` if that is not known.
@@ -60,4 +68,16 @@ pub struct Ready {
     pub over: bool,
     /// The program that writes it has ended. Reported once.
     pub ended: bool,
+}
+
+/// The two output streams of a program that is about to start.
+pub struct Outputs {
+    /// The program's standard output and standard error.
+    pub ends: [Stdio; 2],
+    /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
+    pub streams: Vec<(Source, File)>,
+    /// Tells them, by being dropped, that it has ended.
+    pub ending: Ending,
+    /// The terminals made for the program.
+    pub screens: Screens,
 }

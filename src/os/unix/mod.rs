@@ -23,7 +23,7 @@ use rustix::fs::OFlags;
 pub use offer::{Offer, accept};
 pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process};
 pub use signals::{Signals, pass_on, stop_request};
-pub use terminal::{Outputs, Screens, Source};
+pub use terminal::{Ending, Screens, Source};
 
 use super::Folder;
 
@@ -232,7 +232,7 @@ pub fn variable_key(name: &OsStr) -> Cow<'_, OsStr> {
 }
 
 /// The paths at which a program of this name may be: just this one.
-pub fn places(path: &Path, _extensions: Option<&OsStr>) -> Vec<PathBuf> {
+pub(super) fn places(path: &Path, _extensions: Option<&OsStr>) -> Vec<PathBuf> {
     vec![path.to_owned()]
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize};
 
-use super::super::Ready;
+use super::super::{Outputs, Ready};
 use super::ready::readable;
 
 /// A stream that is read to be passed on: one of this process's own, or what a program prints.
@@ -52,18 +52,6 @@ impl Read for Source {
 /// Tells the streams of a program that it has ended, by being dropped.
 pub struct Ending {
     _end: PipeWriter,
-}
-
-/// The two output streams of a program that is about to start.
-pub struct Outputs {
-    /// The program's standard output and standard error.
-    pub ends: [Stdio; 2],
-    /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
-    pub streams: Vec<(Source, File)>,
-    /// Tells them that it has ended.
-    pub ending: Ending,
-    /// The terminals made for the program.
-    pub screens: Screens,
 }
 
 impl Outputs {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stdio_override::{StderrOverride, StdoutOverride};
 use winsafe::{HSTD, co};
 
-use super::super::Ready;
+use super::super::{Outputs, Ready};
 
 /// How much is read at once.
 const PIECE: usize = 64 << 10;
@@ -136,18 +136,6 @@ impl Drop for Ending {
             stream.change(|state| state.ended = true);
         }
     }
-}
-
-/// The two output streams of a program that is about to start.
-pub struct Outputs {
-    /// The program's standard output and standard error.
-    pub ends: [Stdio; 2],
-    /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
-    pub streams: Vec<(Source, File)>,
-    /// Tells them that it has ended.
-    pub ending: Ending,
-    /// The terminals made for the program; always none here.
-    pub screens: Screens,
 }
 
 impl Outputs {
