@@ -20,9 +20,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use ci::{Action, Ci};
-use error::Error;
+use error::{Error, Kind};
 use io::{Console, FirstLine};
-use lifecycle::{Context, OWN_FAILURE, Outside};
+use lifecycle::{Context, Outside};
 use options::command_line::{self, Parsed};
 use options::{Format, Inputs, Operands, Options, Syntax};
 
@@ -52,7 +52,7 @@ pub struct World {
 pub fn run(world: World) -> i32 {
     let World { mut args, environment, folder, stdin, stdout, stderr, is_terminal, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
-    let console = Console::new(stdout, stderr, ci.clone());
+    let console = Console::new(stdout, stderr, ci.clone(), command_line::log_format_of(&args, &environment));
     if args.len() < 2 && is_terminal && !ci.is_ci() {
         // Someone who types just the name wants to know what it is. A token would be shown on the screen.
         args.push("--help".into());
@@ -64,31 +64,33 @@ pub fn run(world: World) -> i32 {
     let commands = commands::syntaxes();
     let command = command_line::command_of(&args, &commands);
     let format = command_line::format_of(&args, command, &environment);
-    let failure_code = command.filter(|syntax| syntax.operands == Operands::Program);
-    let failure_code = failure_code.map(|_| OWN_FAILURE);
+    let runs_program = command.is_some_and(|syntax| syntax.operands == Operands::Program);
+    let fail = |failure: &anyhow::Error, console: &Console| fail(failure, runs_program, ci.as_ref(), console, format);
     let parsed = parse(args, &commands, &environment, action.is_some(), &console);
     let (syntax, options) = match parsed {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return 0,
-        Err(error) => {
-            let code = fail(&error.into(), ci.as_ref(), &console, format);
-            return failure_code.unwrap_or(code);
-        }
+        Err(error) => return fail(&error.into(), &console),
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
-    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
-    let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
+    let stdin = if runs_program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
+    if options.diagnostics.quiet {
+        console.be_quiet();
+    }
+    let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci.clone(), action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
-    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, format))
+    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, &cx.console))
 }
 
 /// Prints a failure, also for a shell that runs the output. Returns the exit code.
-fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, format: Option<Format>) -> i32 {
+fn fail(failure: &anyhow::Error, runs_program: bool, ci: &dyn Ci, console: &Console, format: Option<Format>) -> i32 {
     if let Some(script) = format.and_then(deliver::script_of_a_failure) {
         // The failure itself is the one to report.
         let _ = console.data(script);
     }
-    ci::report(failure, ci, console)
+    let code = failure.downcast_ref::<Error>().map_or(Kind::Local, Error::kind).exit_code(runs_program);
+    ci::report(failure, Some(code), ci, console);
+    code
 }
 
 /// What to do. `None` if a text was asked for, which is then printed.

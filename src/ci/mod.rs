@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 use redact::Secret;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Report, Result};
 use crate::io::{Console, Environment, LogStyle};
 
 pub use action::{Action, SavedToken};
@@ -249,17 +249,12 @@ pub trait Ci: LogStyle + Send + Sync {
     }
 }
 
-/// Prints a failure, also with the job's result. Returns the exit code.
-pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> i32 {
-    let error = failure.downcast_ref::<Error>();
-    let kind = error.map_or(Kind::Local, Error::kind);
-    let what = failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let help = error.map(Error::help).unwrap_or_default();
-    let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
-    console.error(kind.title(), &text);
+/// Prints a failure, also with the job's result. The exit code is the one that it leads to, if it decides that.
+pub fn report(failure: &anyhow::Error, exit_code: Option<i32>, ci: &dyn Ci, console: &Console) {
+    let report = Report::new(failure, exit_code);
+    console.error(&report);
     // A summary that can't be written must not hide the failure itself.
-    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));
-    kind.exit_code()
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", report.title, report.text())));
 }
 
 #[cfg(test)]

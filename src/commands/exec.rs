@@ -7,7 +7,7 @@ use super::CommandSpec;
 use crate::api::max_life;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
+use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue};
 use crate::options::table::{ACCESS_TOKEN, ENV_VAR, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE};
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
@@ -30,22 +30,8 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// How long a token lives if no life was asked for: as long as a job on GitHub's own machines may take.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 
-/// The exit codes that a shell uses.
-const NOT_FOUND: i32 = 127;
-const NOT_EXECUTABLE: i32 = 126;
-
-#[expect(clippy::unnecessary_wraps, reason = "as every command")]
 fn run(cx: &Context) -> anyhow::Result<i32> {
-    Ok(exec(cx).unwrap_or_else(|error| {
-        let code = match error.kind() {
-            Kind::NotFound => NOT_FOUND,
-            Kind::NotExecutable => NOT_EXECUTABLE,
-            Kind::Interrupted(_) => error.kind().exit_code(),
-            _ => OWN_FAILURE,
-        };
-        cx.report(&error);
-        code
-    }))
+    Ok(exec(cx)?)
 }
 
 fn exec(cx: &Context) -> Result<i32> {
@@ -83,7 +69,7 @@ fn exec(cx: &Context) -> Result<i32> {
         failed = cx.options.session.revoke == Revoke::Strict;
     }
     let code = ended.exit_code(cx)?;
-    Ok(if failed && code == 0 { OWN_FAILURE } else { code })
+    Ok(if failed && code == 0 { Kind::Local.exit_code(true) } else { code })
 }
 
 /// The token of a session that already has one, and the file that counts this process as its user.

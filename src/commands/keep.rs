@@ -62,6 +62,6 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         return Ok(0);
     };
     talk_to_log(cx, PathBuf::from(&log.text));
-    let kept = keep(cx, &session, &targets, launch.until, Role::LoggedKeeper);
-    Ok(kept.map_or_else(|error| cx.report(&error), |()| 0))
+    keep(cx, &session, &targets, launch.until, Role::LoggedKeeper)?;
+    Ok(0)
 }

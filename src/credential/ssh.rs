@@ -202,7 +202,7 @@ impl Ssh {
         };
         if asking.verbose {
             let words = command.get_args().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ");
-            asking.console.line(&format!("> ssh {words}"));
+            asking.console.trace(&format!("> ssh {words}"));
         }
         let given = Cell::new(false);
         let giving = async {
@@ -303,7 +303,7 @@ impl Ssh {
             .map_err(|error| unusable(&format!("can't be used: {error}")).with_help(error.help()))?;
         if asking.verbose {
             let names: Vec<_> = headers.iter().map(|header| header.name().as_str()).collect();
-            asking.console.line(&format!("< href {}, headers {}", platform.as_str(), names.join(" ")));
+            asking.console.trace(&format!("< href {}, headers {}", platform.as_str(), names.join(" ")));
         }
         Ok(Login { platform, headers, at })
     }

@@ -98,9 +98,9 @@ impl Context {
         self.clock
     }
 
-    /// Prints a failure. Returns the exit code.
-    pub fn report(&self, failure: &Error) -> i32 {
-        ci::report(&failure.clone().into(), self.ci.as_ref(), &self.console)
+    /// Prints a failure that does not decide the exit code, or not alone.
+    pub fn report(&self, failure: &Error) {
+        ci::report(&failure.clone().into(), None, self.ci.as_ref(), &self.console);
     }
 
     /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
@@ -166,6 +166,7 @@ impl Context {
                     "the platform's URL is missing",
                     "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
                 )
+                .of_option(Some(table::URL.name))
             })
         })
     }

@@ -14,7 +14,7 @@ pub use context::{Context, LOCK, Outside, REQUEST};
 pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
 pub use issue::{NewToken, issue, release};
 pub use keep::{Launch, add_files};
-pub use program::{OWN_FAILURE, Program, Start};
+pub use program::{Program, Start};
 pub use renew::{MINT_FIRST, Role, TokenSource};
 pub use stop::Stop;
 pub use witness::{Seen, Witness};

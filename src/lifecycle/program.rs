@@ -24,9 +24,6 @@ use crate::options::{Revoke, shown};
 use crate::os;
 use crate::session::{Owner, Session, StoredToken, Watch};
 
-/// The exit code if jf-token itself failed, not the program.
-pub const OWN_FAILURE: i32 = 125;
-
 /// How often to check the settings of the program's terminals.
 const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
 

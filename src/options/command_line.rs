@@ -7,11 +7,11 @@ use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::inputs::{Flags, OPERANDS};
-use super::table::{ALL, ENV_FILE, FORMAT, OUTPUT_FILE, Opt, Value};
+use super::table::{ALL, ENV_FILE, FORMAT, LOG_FORMAT, OUTPUT_FILE, Opt, Value};
 use super::value::{meant, near};
-use super::{Format, OPERAND, Operands, Syntax, shown};
+use super::{Format, OPERAND, Operands, Source, Syntax, shown};
 use crate::error::{Error, Result};
-use crate::io::Environment;
+use crate::io::{Environment, LogFormat};
 
 const AFTER_HELP: &str = "\
 Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
@@ -146,20 +146,30 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
 /// The format that is meant, if the command has it. The arguments may be invalid otherwise.
 #[must_use]
 pub fn format_of(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> Option<Format> {
-    let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default());
+    let format = word_of(&FORMAT, &Format::WORDS, args, environment)?;
+    command.is_none_or(|syntax| syntax.formats.contains(&format)).then_some(format)
+}
+
+/// How messages are written, those too that say what is wrong with the arguments.
+#[must_use]
+pub fn log_format_of(args: &[OsString], environment: &Environment) -> LogFormat {
+    word_of(&LOG_FORMAT, &LogFormat::WORDS, args, environment).unwrap_or_default()
+}
+
+/// What is meant by an option that takes one of a few words, found before the arguments are read.
+fn word_of<T: Copy>(option: &Opt, words: &[(&str, T)], args: &[OsString], environment: &Environment) -> Option<T> {
+    let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default()).take_while(|argument| *argument != "--");
     let mut word = "";
     while let Some(argument) = rest.next() {
-        match argument.split_once('=') {
-            Some(("--format" | "-format", value)) => word = value,
-            None if matches!(argument, "--format" | "-format") => word = rest.next().unwrap_or_default(),
-            _ => {}
+        let (name, value) = argument.split_once('=').map_or((argument, None), |(name, value)| (name, Some(value)));
+        if name.strip_prefix('-').is_some_and(|name| name.strip_prefix('-').unwrap_or(name) == option.name) {
+            word = value.or_else(|| rest.next()).unwrap_or_default();
         }
     }
     if word.is_empty() {
-        word = environment.get(FORMAT.variable).ok().flatten().unwrap_or_default();
+        word = environment.get(option.variable).ok().flatten().unwrap_or_default();
     }
-    let (_, format) = Format::WORDS.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
-    command.is_none_or(|syntax| syntax.formats.contains(&format)).then_some(format)
+    words.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, meaning)| *meaning)
 }
 
 /// The arguments with each value joined to its option by `=`, and with two dashes before each long option: jf takes one dash too.
@@ -182,10 +192,9 @@ fn joined(args: Vec<OsString>, command: Option<&Syntax>) -> Result<Vec<OsString>
         if command.is_some_and(|command| lacks_a_value(&option, command)) {
             let value = args.next().ok_or_else(|| no_value(&option))?;
             if let Some(follower) = value.to_str().and_then(known_option) {
-                return Err(Error::input(
-                    format!("{option} needs a value, but {follower} follows it"),
-                    format!("Write {option} VALUE, or {option}={follower} where that is the value."),
-                ));
+                let help = format!("Write {option} VALUE, or {option}={follower} where that is the value.");
+                let error = Error::input(format!("{option} needs a value, but {follower} follows it"), help);
+                return Err(error.of_option(Source::Flag(option).option()));
             }
             option.push('=');
             let mut option = OsString::from(option);
@@ -254,10 +263,11 @@ fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
 }
 
 fn no_value(option: &str) -> Error {
-    Error::input(
+    let error = Error::input(
         format!("{} needs a value", shown(option)),
         "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.",
-    )
+    );
+    error.of_option(Source::Flag(option.to_owned()).option())
 }
 
 /// Explains an error in our own words. clap's would show the values, and the code that writes them takes 30 KiB.

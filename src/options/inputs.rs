@@ -44,7 +44,7 @@ impl Inputs<'_> {
             let only_ends = self.syntax.groups.contains(&Group::Session);
             if option.limits() || option.names_the_credential() && !only_ends {
                 let help = "An empty value says nothing: set the variable that it comes from, or leave the option out.";
-                return Err(Error::input(format!("{source}: is empty"), help));
+                return Err(Error::input(format!("{source}: is empty"), help).of_option(Some(option.name)));
             }
         }
         if self.in_action
@@ -58,8 +58,7 @@ impl Inputs<'_> {
     }
 
     fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {
-        let is_operand = |name: &str| OPERANDS.iter().any(|(operand, own)| *operand == name && own.name == option.name);
-        self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name))
+        self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name, option))
     }
 
     /// The user that the token is for. As in jf, `--user` beside an access token is that user.
@@ -225,6 +224,11 @@ impl Inputs<'_> {
         let secrets = table::ALL.iter().copied().filter(|option| matches!(option.value, Value::Secret(_)));
         secrets.filter(|option| self.flag(option).is_some())
     }
+}
+
+/// Whether this argument without a flag is the option's value.
+pub fn is_operand(name: &str, option: &Opt) -> bool {
+    OPERANDS.iter().any(|(operand, own)| *operand == name && own.name == option.name)
 }
 
 /// The options that say what token is wanted.

@@ -41,7 +41,7 @@ impl Syntax {
     /// Whether the command knows this option.
     #[must_use]
     pub fn knows(&self, option: &Opt) -> bool {
-        self.groups.contains(&option.group) || self.options.iter().any(|known| known.name == option.name)
+        option.group == Group::Messages || self.groups.contains(&option.group) || self.options.iter().any(|known| known.name == option.name)
     }
 
     /// The options that the command knows, in the order of the table.

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use crate::api::PlatformUrl;
 use crate::ci::{Action, Ci};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Outcome, Result};
 use crate::io::{Environment, random, sorted};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
@@ -288,7 +288,7 @@ impl Session {
     #[must_use]
     pub fn is_held(&self) -> Error {
         let what = format!("another jf-token holds the session '{}'", self.name);
-        Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.")
+        Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.").with_outcome(Outcome::NotSent)
     }
 
     /// Makes this process the session's keeper, as long as the returned file is open. `None` if there is one already. `stop_keeper` will
