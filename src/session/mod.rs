@@ -346,15 +346,17 @@ impl Session {
         File::open(self.path("keeper")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
+    /// The number of the process that keeps this session fresh, if it left it: `exec` does not.
+    #[must_use]
+    pub fn keeper_process(&self) -> Option<u32> {
+        let mut pid = String::new();
+        File::open(self.path("keeper")).ok().filter(|_| self.has_keeper())?.take(20).read_to_string(&mut pid).ok()?;
+        pid.parse().ok()
+    }
+
     /// Asks the keeper to end, if there is one that has left its process number.
     pub fn stop_keeper(&self) {
-        let mut pid = String::new();
-        if self.has_keeper()
-            && File::open(self.path("keeper")).and_then(|file| file.take(20).read_to_string(&mut pid)).is_ok()
-            && let Ok(pid) = pid.parse()
-        {
-            os::ask_to_end(pid);
-        }
+        self.keeper_process().into_iter().for_each(os::ask_to_end);
     }
 
     /// Whether the program of some process uses this session.
