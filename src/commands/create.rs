@@ -5,12 +5,11 @@ use std::time::Duration;
 use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
-use crate::credential::Issuing;
 use crate::deliver::{Destination, Targets, for_people, for_the_step};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
-use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
+use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue, rehearse};
 use crate::options::table::{ACCESS_TOKEN, HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
 use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
@@ -46,28 +45,9 @@ const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 fn run(cx: &Context) -> anyhow::Result<i32> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
-        return Ok(rehearse(cx, request).map(|()| 0)?);
+        return Ok(rehearse(cx, Some(request)).map(|()| 0)?);
     }
     Ok(create(cx, request).map(|()| 0)?)
-}
-
-/// Says what would be asked, by which credential and why, and prints the bodies of the requests.
-fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
-    let platform = cx.platform()?;
-    let credential = cx.credential()?;
-    let issuing = match credential {
-        Some(credential) => credential.issuing(request),
-        None => Issuing::Mint(request),
-    };
-    cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
-    let whom = match (platform, &cx.options.connection.url) {
-        (Some(platform), _) => platform.as_str().to_owned(),
-        (None, Some(url)) => format!("the platform that {} leads to", url.source),
-        (None, None) => "no platform, for no URL is given".into(),
-    };
-    let by = credential.map_or_else(|| "no credential, for none is given".into(), |credential| credential.because(&cx.options.credential));
-    cx.console.say(&format!("would ask {whom}, by {by}"));
-    Ok(())
 }
 
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {

@@ -7,9 +7,9 @@ use super::CommandSpec;
 use crate::api::max_life;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue};
+use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue, rehearse};
 use crate::options::table::{
-    ACCESS_TOKEN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
+    ACCESS_TOKEN, DRY_RUN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
 };
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
@@ -23,7 +23,19 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
-        options: &[&OUTPUT_FILE, &TOKEN_FILE, &OVERWRITE, &MERGE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
+        options: &[
+            &OUTPUT_FILE,
+            &TOKEN_FILE,
+            &OVERWRITE,
+            &MERGE,
+            &ENV_VAR,
+            &OUTPUT_REFRESH_TOKEN,
+            &RENEW_BY,
+            &SESSION,
+            &REVOKE,
+            &DRY_RUN,
+            &VERBOSE,
+        ],
         formats: &[],
     },
     run,
@@ -45,6 +57,9 @@ fn exec(cx: &Context) -> Result<i32> {
     targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
+    }
+    if cx.options.diagnostics.dry_run {
+        return dry_run(cx, &session).map(|()| 0);
     }
     // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
     session.check_all()?;
@@ -72,6 +87,19 @@ fn exec(cx: &Context) -> Result<i32> {
     }
     let code = ended.exit_code(cx)?;
     Ok(if failed && code == 0 { Kind::Local.exit_code(true) } else { code })
+}
+
+/// Says what would be asked for, unless the session has a token that would be used.
+fn dry_run(cx: &Context, session: &Session) -> Result<()> {
+    let request = cx.token_request(Some(LIFE))?;
+    match &session.read()?.current {
+        Some(stored) => {
+            let (token, name) = (stored.token.name(), session.name());
+            cx.console.say(&format!("would use the token of the session '{name}', {token}, which {}", cx.end_of(stored)));
+            Ok(())
+        }
+        None => rehearse(cx, Some(request)),
+    }
 }
 
 /// The token of a session that already has one, and the file that counts this process as its user.

@@ -107,8 +107,8 @@ fn of_token(cx: &Context, state: &State, stored: &StoredToken) -> [Row; 12] {
 }
 
 fn of_session(session: &Session, state: &State) -> Vec<Row> {
-    let files = state.tokens().flat_map(|stored| &stored.files).map(|file| &file.path).chain(&state.left_files);
-    let files: Vec<_> = files.map(|file| file.display().to_string()).collect();
+    let files = state.tokens().flat_map(|stored| &stored.files).chain(&state.left_files);
+    let files: Vec<_> = files.map(|file| file.path.display().to_string()).collect();
     let (keeps, process) = (session.has_keeper(), session.keeper_process());
     let keeper = match (&state.keeper_failure, process) {
         (_, Some(process)) => format!("process {process}"),

@@ -6,15 +6,17 @@ pub mod identity;
 pub mod issue;
 pub mod keep;
 mod program;
+mod rehearse;
 mod renew;
 mod stop;
 mod witness;
 
 pub use context::{Context, LOCK, Outside, REQUEST};
-pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
+pub use end::{EndHow, both, end_others, end_out_of_reach, end_session};
 pub use issue::{NewToken, issue, release};
 pub use keep::{Launch, add_files};
 pub use program::{Program, Start};
+pub use rehearse::{rehearse, rehearse_end};
 pub use renew::{MINT_FIRST, Role, TokenSource};
 pub use stop::Stop;
 pub use witness::{Seen, Witness};

@@ -696,7 +696,7 @@ fn a_keeper_exchanges_again_and_again() {
 fn status_shows_how_the_token_was_issued_and_is_renewed() {
     let (scene, _issuer) = job(json!({"username": "deployer"}));
     let ran = scene.run(&["status"]);
-    assert!(ran.code == 3 && ran.stderr.contains("holds no token"), "{}", ran.story);
+    assert!(ran.code == 3 && ran.stderr.contains("holds a token"), "{}", ran.story);
     assert_eq!(scene.run(&["create"]).code, 0);
     let shown = || serde_json::from_str::<Value>(&scene.run(&["status", "--format", "json"]).stdout).unwrap()["sessions"][0].clone();
     let token = &shown()["token"];
