@@ -14,7 +14,7 @@ mod os;
 mod session;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,6 +24,7 @@ use error::{Error, Kind};
 use io::{Console, FirstLine};
 use lifecycle::{Context, Outside};
 use options::command_line::{self, Parsed};
+use options::help::{self, Layout};
 use options::{Format, Inputs, Operands, Options, Syntax};
 
 pub use io::Environment;
@@ -42,18 +43,18 @@ pub struct World {
     pub stdout: Box<dyn Write + Send>,
     /// Standard error, for messages.
     pub stderr: Box<dyn Write + Send>,
-    /// Whether standard output is a terminal.
-    pub is_terminal: bool,
+    /// How many columns the terminal has that standard output goes to, if it does; 0 if it does not say.
+    pub terminal: Option<usize>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
 
 /// Runs the program. Returns its exit code.
 pub fn run(world: World) -> i32 {
-    let World { mut args, environment, folder, stdin, stdout, stderr, is_terminal, now } = world;
+    let World { mut args, environment, folder, stdin, stdout, stderr, terminal, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
     let console = Console::new(stdout, stderr, ci.clone(), command_line::log_format_of(&args, &environment));
-    if args.len() < 2 && is_terminal && !ci.is_ci() {
+    if args.len() < 2 && terminal.is_some() && !ci.is_ci() {
         // Someone who types just the name wants to know what it is. A token would be shown on the screen.
         args.push("--help".into());
     }
@@ -66,7 +67,7 @@ pub fn run(world: World) -> i32 {
     let format = command_line::format_of(&args, command, &environment);
     let runs_program = command.is_some_and(|syntax| syntax.operands == Operands::Program);
     let fail = |failure: &anyhow::Error, console: &Console| fail(failure, runs_program, ci.as_ref(), console, format);
-    let parsed = parse(args, &commands, &environment, action.is_some(), &console);
+    let parsed = parse(args, &commands, &environment, action.is_some(), &console, terminal);
     let (syntax, options) = match parsed {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return 0,
@@ -93,6 +94,13 @@ fn fail(failure: &anyhow::Error, runs_program: bool, ci: &dyn Ci, console: &Cons
     code
 }
 
+fn show_help(command: Option<&Syntax>, commands: &[&'static Syntax], layout: Layout, console: &Console) -> error::Result<()> {
+    if layout.colour {
+        os::allow_colours();
+    }
+    console.data(&command.map_or_else(|| help::of_all(commands, layout), |command| help::of_command(command, layout)))
+}
+
 /// What to do. `None` if a text was asked for, which is then printed.
 fn parse(
     args: Vec<OsString>,
@@ -100,9 +108,11 @@ fn parse(
     environment: &Environment,
     in_action: bool,
     console: &Console,
+    terminal: Option<usize>,
 ) -> error::Result<Option<(&'static Syntax, Options)>> {
     let asked = match command_line::parse(args, commands)? {
-        Parsed::Help(text) => return console.data(&text).map(|()| None),
+        Parsed::Help(command) => return show_help(command, commands, Layout::new(environment, terminal), console).map(|()| None),
+        Parsed::Version => return console.data(concat!("jf-token ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| None),
         Parsed::Run(asked) => asked,
     };
     let syntax = asked.command.unwrap_or(commands[0]);
@@ -169,7 +179,7 @@ pub fn main() -> i32 {
         stdin: Box::new(std::io::stdin()),
         stdout: Box::new(std::io::stdout()),
         stderr: Box::new(std::io::stderr()),
-        is_terminal: std::io::stdout().is_terminal(),
+        terminal: os::terminal_columns(),
         now: SystemTime::now,
     })
 }

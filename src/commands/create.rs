@@ -21,6 +21,10 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &["atc", "access-token-create"],
         usage: "jf-token create [OPTIONS] [USERNAME]",
         about: "Mint an access token, hide it from the log, hand it over, remember it",
+        examples: &[
+            "jf-token create --groups deployers --expiry 1h --token-file token.txt",
+            "eval \"$(jf-token create --scope applied-permissions/user --format shell)\"",
+        ],
         operands: Operands::Username,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],

@@ -18,6 +18,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &["eot"],
         usage: "jf-token exchange-oidc-token [OPTIONS] PROVIDER [TOKEN]",
         about: "Exchange an identity token for an access token, and print it with its user as jf does",
+        examples: &["jf-token exchange-oidc-token github"],
         operands: Operands::Exchange,
         groups: &[Group::Connection, Group::Credential],
         options: &[&PROJECT, &SESSION, &REVOKE, &DRY_RUN, &VERBOSE],

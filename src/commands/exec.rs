@@ -21,6 +21,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
+        examples: &["jf-token exec --groups deployers -- ./publish.sh"],
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
         options: &[

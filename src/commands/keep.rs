@@ -18,6 +18,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token keep [OPTIONS]",
         about: "Renew the session's token in the background until the process that started jf-token ends, and rewrite its files",
+        examples: &["jf-token keep --until-pid $$ --token-file token.txt"],
         operands: Operands::None,
         groups: &[Group::Credential],
         // A keeper tries again by itself, so it has no --retry-for.

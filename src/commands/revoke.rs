@@ -14,6 +14,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token revoke [OPTIONS]",
         about: "End every token of the session and remove what was written for it",
+        examples: &["jf-token revoke", "jf-token revoke --all"],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential, Group::Session],
         options: &[&DRY_RUN, &VERBOSE],

@@ -18,6 +18,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token status [OPTIONS]",
         about: "Show this job's sessions: whose their tokens are, until when, how they are renewed, what holds them; never a token",
+        examples: &["jf-token status", "jf-token status --format json"],
         operands: Operands::None,
         groups: &[],
         options: &[&FORMAT, &SESSION],

@@ -3,24 +3,16 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::OsStringValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
+use super::help;
 use super::inputs::{Flags, OPERANDS};
 use super::table::{ALL, ENV_FILE, FORMAT, LOG_FORMAT, OUTPUT_FILE, Opt, Value};
 use super::value::{meant, near};
 use super::{Format, OPERAND, Operands, Source, Syntax, shown};
 use crate::error::{Error, Result};
 use crate::io::{Environment, LogFormat};
-
-const AFTER_HELP: &str = "\
-Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
-overrides the variable. An empty variable or input counts as absent; an empty flag that would limit the token or
-name the credential is an error.
-
-Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
-4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
-exec: the program's own; 127 no such program; 126 it can't be run; 125 jf-token itself failed.";
 
 /// The word before the command when the GitHub Action's own scripts call jf-token.
 pub const ACTION: &str = "action";
@@ -41,8 +33,10 @@ pub struct Asked {
 pub enum Parsed {
     /// A command is to run.
     Run(Asked),
-    /// A text is to be printed to standard output.
-    Help(String),
+    /// The help of this command, or of the program as a whole, is to be printed to standard output.
+    Help(Option<&'static Syntax>),
+    /// The version is to be printed to standard output.
+    Version,
 }
 
 /// The whole tree of commands. Options are added to the `wanted` commands only, because that takes time.
@@ -50,12 +44,12 @@ pub enum Parsed {
 pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> Command {
     let mut root = Command::new("jf-token")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Gives a CI job a JFrog access token for exactly as long as the job needs it.\nWith no command: create, from the environment alone")
-        .after_help(AFTER_HELP)
-        .override_usage("jf-token [COMMAND]")
+        .about(help::ABOUT)
+        .arg(help_flag())
+        .disable_help_flag(true)
         .disable_help_subcommand(true);
     for syntax in commands {
-        let sub = Command::new(syntax.name).about(syntax.about).override_usage(syntax.usage).after_help(AFTER_HELP);
+        let sub = Command::new(syntax.name).about(syntax.about).override_usage(syntax.usage).disable_help_flag(true);
         let sub = sub.visible_aliases(syntax.aliases.iter().copied());
         root = root.subcommand(if wanted(syntax) { with_options(sub, syntax) } else { sub });
     }
@@ -63,7 +57,7 @@ pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> C
 }
 
 fn with_options(sub: Command, syntax: &Syntax) -> Command {
-    let sub = sub.args(syntax.known().map(arg));
+    let sub = sub.args(syntax.known().map(arg)).arg(help_flag());
     match syntax.operands {
         Operands::Program => sub.arg(program()),
         Operands::Username => sub.arg(Arg::new(OPERAND).help("The same as --username").value_parser(OsStringValueParser::new())),
@@ -76,8 +70,14 @@ fn with_options(sub: Command, syntax: &Syntax) -> Command {
     }
 }
 
+/// clap has one only with the code that writes help.
+fn help_flag() -> Arg {
+    Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Show help")
+}
+
 fn arg(option: &'static Opt) -> Arg {
-    let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
+    let arg =
+        Arg::new(option.name).help(option.help_with_variable).help_heading(option.group.title()).value_parser(OsStringValueParser::new());
     let arg = if option.name == OUTPUT_FILE.name { arg.alias(ENV_FILE) } else { arg };
     let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
     match option.value {
@@ -127,9 +127,8 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
     let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return Ok(Parsed::Help(error.apply::<KindFormatter>().to_string()));
-        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Parsed::Help(command)),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => return Ok(Parsed::Version),
         Err(_) if starts_with_an_option => {
             return Err(Error::input("options come after a command", "Write jf-token create --option VALUE, or give all by variables."));
         }

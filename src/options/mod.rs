@@ -2,6 +2,7 @@
 
 mod choices;
 pub mod command_line;
+pub mod help;
 mod inputs;
 pub mod span;
 mod syntax;

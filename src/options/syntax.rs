@@ -12,6 +12,8 @@ pub struct Syntax {
     pub usage: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
+    /// How it is called: each for a shell, in a job that has what it needs.
+    pub examples: &'static [&'static str],
     /// What it takes besides options.
     pub operands: Operands,
     /// The groups of which it knows every option.

@@ -36,6 +36,37 @@ pub enum Group {
     Messages,
 }
 
+impl Group {
+    /// Every group, in the order of help.
+    pub const ALL: [Group; 9] = [
+        Group::Token,
+        Group::HandOver,
+        Group::Renewal,
+        Group::Program,
+        Group::Session,
+        Group::Connection,
+        Group::Credential,
+        Group::Diagnostics,
+        Group::Messages,
+    ];
+
+    /// What help puts above its options.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Group::Token => "The token",
+            Group::HandOver => "Where the token goes",
+            Group::Renewal => "Renewal",
+            Group::Program => "The program",
+            Group::Session => "The session",
+            Group::Connection => "The platform",
+            Group::Credential => "The credential",
+            Group::Diagnostics => "What is shown",
+            Group::Messages => "Messages",
+        }
+    }
+}
+
 /// One option: a flag, an action input and a variable.
 #[derive(Debug)]
 pub struct Opt {

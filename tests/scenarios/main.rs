@@ -24,6 +24,7 @@ mod failures;
 mod github;
 mod gitlab;
 mod handover;
+mod help;
 mod identities;
 mod identity_command;
 mod jf_configuration;

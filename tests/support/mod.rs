@@ -315,7 +315,7 @@ impl Scene {
             stdin: Box::new(Cursor::new(self.stdin.clone())),
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
-            is_terminal: self.is_terminal,
+            terminal: self.is_terminal.then_some(80),
             now: moved_clock,
         });
         let (stdout, stderr) = (stdout.take(), stderr.take());

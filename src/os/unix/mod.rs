@@ -11,7 +11,7 @@ mod terminal;
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -26,6 +26,16 @@ pub use signals::{Signals, pass_on, stop_request};
 pub use terminal::{Ending, Screens, Source};
 
 use super::Folder;
+
+/// How many columns the terminal has that standard output goes to; `None` if it goes elsewhere. Some have 0.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let stdout = io::stdout();
+    stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(stdout).map_or(0, |size| size.ws_col.into()))
+}
+
+/// Does nothing: terminals understand control sequences.
+pub fn allow_colours() {}
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "HOME";
