@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 
 use clap::builder::OsStringValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::help;
 use super::inputs::{Flags, OPERANDS};
@@ -60,9 +60,11 @@ fn with_options(sub: Command, syntax: &Syntax) -> Command {
     let sub = sub.args(syntax.known().map(arg)).arg(help_flag());
     match syntax.operands {
         Operands::Program => sub.arg(program()),
-        Operands::Username => sub.arg(Arg::new(OPERAND).help("The same as --username").value_parser(OsStringValueParser::new())),
+        Operands::Username => {
+            sub.arg(Arg::new(OPERAND).help("The same as --username").value_hint(ValueHint::Other).value_parser(OsStringValueParser::new()))
+        }
         Operands::Exchange => {
-            let operand = |name: &'static str| Arg::new(name).value_parser(OsStringValueParser::new());
+            let operand = |name: &'static str| Arg::new(name).value_hint(ValueHint::Other).value_parser(OsStringValueParser::new());
             sub.arg(operand("PROVIDER").help("The same as --oidc-provider"))
                 .arg(operand("TOKEN").help("The identity token; without it the CI's own"))
         }
@@ -79,10 +81,19 @@ fn arg(option: &'static Opt) -> Arg {
     let arg =
         Arg::new(option.name).help(option.help_with_variable).help_heading(option.group.title()).value_parser(OsStringValueParser::new());
     let arg = if option.name == OUTPUT_FILE.name { arg.alias(ENV_FILE) } else { arg };
-    let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
+    let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name).value_hint(hint(option.value));
     match option.value {
         Value::Text(name) | Value::Secret(name) => arg.value_name(name).allow_hyphen_values(true),
         Value::Switch => arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true"),
+    }
+}
+
+/// What a shell completes a value to.
+fn hint(value: Value) -> ValueHint {
+    match value {
+        Value::Text("FILE") => ValueHint::FilePath,
+        Value::Text("COMMAND") => ValueHint::CommandString,
+        _ => ValueHint::Other,
     }
 }
 
@@ -93,6 +104,7 @@ fn program() -> Arg {
         .value_name("PROGRAM")
         .help("The program and its arguments")
         .value_parser(values)
+        .value_hint(ValueHint::CommandWithArguments)
         .num_args(1..)
         .last(true)
         .required(true)

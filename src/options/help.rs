@@ -12,13 +12,14 @@ pub(super) const ABOUT: &str = "Gives a CI job a JFrog access token for exactly 
 const WITHOUT_A_COMMAND: &str = "With no command: create, from the environment alone.";
 const OPTIONS: [(&str, &str); 2] =
     [("COMMAND --help", "The options of a command, and an example (also: help COMMAND, -h)"), ("--version", "The version (also: -V, -v)")];
-const WHERE_VALUES_COME_FROM: &str = "\
+/// Which of several values of an option counts.
+pub const WHERE_VALUES_COME_FROM: &str = "\
 Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which overrides \
 the variable. An empty variable or input counts as absent; an empty flag that would limit the token or name the credential is an error.";
 const SEE_ALSO: &str = "jf-token --help shows the exit codes, and how flags, inputs and variables go together.";
 
 /// The exit codes, as the README has them too.
-const EXIT_CODES: [(&str, &str); 10] = [
+pub const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "done"),
     ("1", "a file, a folder or a pipe on this machine"),
     ("2", "wrong input (nothing was sent)"),

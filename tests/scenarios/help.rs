@@ -40,7 +40,9 @@ fn help_is_in_colour_on_a_terminal_by_the_conventions() {
     assert!(!plain.contains('\x1b'));
     let on_terminal = |variable: Option<(&str, &str)>| {
         let mut scene = Scene::new();
-        variable.into_iter().for_each(|(name, value)| drop(scene.set(name, value)));
+        if let Some((name, value)) = variable {
+            scene.set(name, value);
+        }
         scene.set("COLUMNS", "100").in_terminal().run_at(0, &["create", "--help"]).stdout
     };
     let coloured = on_terminal(None);
@@ -79,6 +81,7 @@ fn each_example_of_the_help_works() {
     for (name, value) in issuer.github_env() {
         scene.set(name, &value);
     }
+    scene.asks_for("work/token.txt");
     scene.write("work/publish.sh", "#!/bin/sh\necho published with $JF_ACCESS_TOKEN\n");
     let _ = scene.shell("chmod +x publish.sh; ln -s \"$JF\" jf-token");
     for syntax in syntaxes() {
