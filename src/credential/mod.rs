@@ -70,6 +70,8 @@ pub struct Asking<'c> {
     pub verbose: bool,
     /// Whether plain http to another machine is allowed.
     pub insecure_http: bool,
+    /// What a server may know from an earlier command, and repeat.
+    pub known: Vec<&'c Secret>,
 }
 
 impl Asking<'_> {
@@ -88,7 +90,9 @@ impl Asking<'_> {
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
         let http = self.clients.http(self.route(platform)?, self.environment, self.console, self.now)?;
-        work(&Client::new(&http, platform, self.limits, self.console, self.verbose, self.in_flight.clone())).await
+        let client = Client::new(&http, platform, self.limits, self.console, self.verbose, self.in_flight.clone());
+        client.expect(self.known.iter().copied());
+        work(&client).await
     }
 }
 

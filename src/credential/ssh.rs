@@ -500,6 +500,7 @@ mod tests {
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,
             insecure_http: false,
+            known: Vec::new(),
         };
         let platform = PlatformUrl::new(&url("https://x.example"), false).unwrap();
         let login = Login { platform: platform.clone(), headers: Vec::new(), at: Timestamp::from_secs(1000) };

@@ -339,6 +339,7 @@ impl Context {
             in_flight: std::rc::Rc::default(),
             verbose: self.options.diagnostics.verbose,
             insecure_http: self.options.connection.insecure_http,
+            known: self.credential.get().and_then(|found| found.as_ref().ok()?.as_ref()).map(Credential::secrets).unwrap_or_default(),
         }
     }
 
