@@ -100,7 +100,9 @@ impl Letters {
         pieces.sort_unstable();
         pieces.dedup();
         let mut ends = vec![false; 1 << 16];
-        pieces.iter().for_each(|(piece, _)| ends[end(*piece)] = true);
+        for (piece, _) in &pieces {
+            ends[end(*piece)] = true;
+        }
         Self { text, places, pieces, ends }
     }
 
