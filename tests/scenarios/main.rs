@@ -38,6 +38,7 @@ mod printing;
 mod redact_command;
 mod redactor;
 mod renewing;
+mod server_texts;
 mod sessions;
 mod signals;
 mod slips;
