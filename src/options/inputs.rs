@@ -37,6 +37,10 @@ impl Inputs<'_> {
         if let Some((word, text)) = self.flag(option) {
             let is_operand = OPERANDS.iter().any(|(name, _)| name == word);
             let source = Source::Flag(if is_operand { word.to_string() } else { format!("--{word}") });
+            if text.ends_with('\r') {
+                let help = "It comes from a script or a file with Windows' line ends: save that with line feeds (LF) only.";
+                return Err(Error::input(format!("{source}: ends in a carriage return"), help));
+            }
             if !text.is_empty() {
                 return Ok(Some(InputValue { text: text.clone(), source }));
             }
@@ -47,14 +51,18 @@ impl Inputs<'_> {
                 return Err(Error::input(format!("{source}: is empty"), help));
             }
         }
+        // A blank may be a part of a passphrase.
+        let value = |name: &str| match self.environment.get(name)? {
+            Some(_) if option.name == table::SSH_PASSPHRASE.name => self.environment.whole(name),
+            value => Ok(value),
+        };
         if self.in_action
             && option.in_action
-            && let Some(text) = self.environment.get(&option.input_variable())?.map(str::trim).filter(|text| !text.is_empty())
+            && let Some(text) = value(&option.input_variable())?
         {
             return Ok(Some(InputValue { text: text.to_owned(), source: Source::Input(option.name.into()) }));
         }
-        let text = self.environment.get(option.variable)?;
-        Ok(text.map(|text| InputValue { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
+        Ok(value(option.variable)?.map(|text| InputValue { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
     }
 
     fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {

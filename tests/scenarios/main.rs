@@ -44,4 +44,5 @@ mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod values;
 mod windows;
