@@ -225,7 +225,12 @@ impl Inputs<'_> {
     pub fn unknown_variables(&self) -> Vec<(String, Option<&'static str>)> {
         let known = || table::ALL.iter().map(|option| option.variable).chain([table::HOME]);
         let unknown = self.environment.names(table::OURS).filter(|name| !known().any(|other| other == *name));
-        unknown.map(|name| (shown(name), variable_meant(name).or_else(|| near(name, known())))).collect()
+        let meant = |name: &str| {
+            // What all of them begin with makes no two of them near.
+            let end = near(&name[table::OURS.len()..], known().filter_map(|known| known.strip_prefix(table::OURS)))?;
+            known().find(|known| known.strip_prefix(table::OURS) == Some(end))
+        };
+        unknown.map(|name| (shown(name), variable_meant(name).or_else(|| meant(name)))).collect()
     }
 
     /// The flags that hold a secret: other processes on this machine can read the argument list.
@@ -233,6 +238,19 @@ impl Inputs<'_> {
         let secrets = table::ALL.iter().copied().filter(|option| matches!(option.value, Value::Secret(_)));
         secrets.filter(|option| self.flag(option).is_some())
     }
+}
+
+/// For an option that is missing: the variable that was set in place of ours, as a sentence of advice; else nothing.
+#[must_use]
+pub fn set_instead(environment: &Environment, option: &Opt) -> String {
+    let is_known = |name: &str| table::ALL.iter().any(|known| known.variable == name);
+    let is_near = |name: &str| name.starts_with("JF_") && near(name, [option.variable].into_iter()).is_some();
+    let mut names = environment.names("").filter(|name| !is_known(name) && !environment.is_blank(name));
+    let set = names.find(|name| {
+        let name = name.to_ascii_uppercase();
+        table::is_meant_for(&name, option) || is_near(&name)
+    });
+    set.map(|name| format!("You set {}; jf-token reads {}. ", shown(name), option.variable)).unwrap_or_default()
 }
 
 /// The options that say what token is wanted.
