@@ -213,8 +213,10 @@ pub(super) fn has_null_device() -> bool {
     Path::new("/dev/null").exists()
 }
 
-/// Does nothing: our own streams are no other program's unless they are given to it.
-pub(super) fn keep_streams() {}
+/// From now on no program that is started inherits what this process has inherited, but for the streams that it is given.
+pub(super) fn keep_inherited() {
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
+}
 
 /// Puts a file in the place of another.
 ///
