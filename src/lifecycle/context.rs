@@ -16,7 +16,7 @@ use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment};
-use crate::options::{Options, shown, table};
+use crate::options::{Options, set_instead, shown, table};
 use crate::os;
 use crate::session::{Session, SessionPlace, StoredToken};
 
@@ -162,10 +162,9 @@ impl Context {
         }
         self.platform()?.ok_or_else(|| {
             credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
-                Error::input(
-                    "the platform's URL is missing",
-                    "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.",
-                )
+                let instead = set_instead(&self.environment, &table::URL);
+                let help = "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.";
+                Error::input("the platform's URL is missing", instead + help)
             })
         })
     }

@@ -45,4 +45,5 @@ mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod values;
 mod windows;
