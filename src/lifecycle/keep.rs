@@ -7,7 +7,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::renew::{Role, TokenSource};
-use super::{Context, EndHow, LOCK, Seen, Stop, Witness, end_session};
+use super::{Context, EndHow, LOCK, Seen, Stop, Witness, counted, end_session};
 use crate::api::client_certificate;
 use crate::credential::Credential;
 use crate::deliver::{Targets, rewrite};
@@ -41,6 +41,8 @@ pub struct Keeper<'t> {
     complained: bool,
     /// Refusals since the last renewal.
     refusals: Option<Refusals>,
+    /// How often it renewed the token.
+    renewed: usize,
 }
 
 impl<'t> Keeper<'t> {
@@ -48,7 +50,7 @@ impl<'t> Keeper<'t> {
     #[must_use]
     pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         let source = TokenSource::for_keeper(cx, session, role, stop);
-        Self { source, late: random::fraction(), written: None, complained: false, refusals: None }
+        Self { source, late: random::fraction(), written: None, complained: false, refusals: None, renewed: 0 }
     }
 
     /// Looks at the session, and renews the token if it is time. Returns how long nothing needs to be done; `None` if the session is over.
@@ -133,6 +135,7 @@ impl<'t> Keeper<'t> {
     fn next_look(&mut self, stored: &StoredToken) -> Duration {
         let cx = self.source.context();
         self.refusals = None;
+        self.renewed += 1;
         if self.source.role() != Role::Exec {
             cx.console.say(&format!("renewed: {} {}", stored.token.name(), cx.end_of(stored)));
         }
@@ -153,6 +156,11 @@ impl<'t> Keeper<'t> {
         let wait = self.source.backoff.as_ref().map_or(Duration::ZERO, |backoff| backoff.wait(cx.now()));
         cx.console.say(&format!("{error}; the next try is in {}.{} s", wait.as_secs(), wait.subsec_millis() / 100));
         wait
+    }
+
+    /// Says why it ends, and what it did.
+    fn say_last(&self, why: &str) {
+        self.source.context().console.say(&format!("{why}; renewed {}", counted(self.renewed, "time")));
     }
 
     /// The session's files may be gone: they are written again.
@@ -226,7 +234,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
             let wait = match keeper.look().await {
                 Ok(Some(wait)) => wait.min(LOOK),
                 Ok(None) => {
-                    cx.console.say("the session is over");
+                    keeper.say_last("the session is over");
                     return Ok(());
                 }
                 Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => return Ok(()),
@@ -235,7 +243,7 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
             let signal = tokio::time::timeout(wait, &mut stop).await.ok();
             let ended = job.has_ended().then(|| JOB_HAS_ENDED.to_owned());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
-                cx.console.say(&why);
+                keeper.say_last(&why);
                 // Who ends the session may not find what vanished meanwhile.
                 return if witness.look()? == Seen::Ended || !(witness.restored && signal.is_none()) {
                     Ok(())

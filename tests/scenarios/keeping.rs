@@ -463,7 +463,7 @@ fn in_the_foreground_it_says_what_it_does_and_hides_what_it_gets() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15"), "{stderr}");
+    assert!(output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15; renewed "), "{stderr}");
     for issued in &scene.sandbox.issued()[1..3] {
         assert!(stderr.contains(&format!("::add-mask::{}\n", issued.access_token)));
     }
@@ -501,7 +501,7 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
     wait_until("two renewals", || minted(&scene) >= 3);
     wait_until("the file", || scene.read("work/token") == scene.sandbox.issued().pop().unwrap().access_token);
     let ran = scene.post();
-    assert!(ran.code == 0 && ran.stderr.contains("jf-token: revoked "), "{}", ran.story);
+    assert!(ran.code == 0 && ran.stderr.contains("; revoked "), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
     wait_until("its end", || !is_running(keeper));
     assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists(), "{:?}", scene.files());
