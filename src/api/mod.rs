@@ -69,7 +69,7 @@ pub type Known = serde_json::Map<String, Value>;
 pub struct Limits {
     /// How long to keep starting new tries.
     pub budget: RetryBudget,
-    /// Time limit for one request. Each redirect starts it anew.
+    /// Time limit for one request, with all its redirects.
     pub timeout: Duration,
 }
 

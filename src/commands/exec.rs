@@ -88,7 +88,9 @@ fn exec(cx: &Context) -> Result<i32> {
     }
     let code = ended.exit_code(cx)?;
     // Once all that the program printed is passed on.
-    last_line.into_iter().for_each(|line| cx.console.say(&line));
+    if let Some(line) = last_line {
+        cx.console.say(&line);
+    }
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 

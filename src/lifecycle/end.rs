@@ -129,7 +129,9 @@ const SOON: Duration = Duration::from_secs(600);
 pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result<()> {
     let mut done = Done::default();
     let ended = end_session_into(cx, session, how, &mut done).await;
-    done.line().into_iter().for_each(|line| cx.console.say(&line));
+    if let Some(line) = done.line() {
+        cx.console.say(&line);
+    }
     ended
 }
 
@@ -251,7 +253,9 @@ impl Ending<'_> {
         self.failures.extend(failures);
         // Nobody comes back to a session of the action's own after its post step, so the message is all that is left.
         if self.is_kept() {
-            alive.into_iter().for_each(|alive| self.keep(alive.stored, alive.replaced));
+            for Alive { stored, replaced, .. } in alive {
+                self.keep(stored, replaced);
+            }
         }
     }
 

@@ -463,7 +463,10 @@ fn in_the_foreground_it_says_what_it_does_and_hides_what_it_gets() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15; renewed "), "{stderr}");
+    assert!(
+        output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15; renewed "),
+        "{stderr}"
+    );
     for issued in &scene.sandbox.issued()[1..3] {
         assert!(stderr.contains(&format!("::add-mask::{}\n", issued.access_token)));
     }
