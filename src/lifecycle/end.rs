@@ -153,7 +153,13 @@ pub async fn end_session_into(cx: &Context, session: &Session, how: EndHow, done
     let (replaced, named) = guard.state.take_tokens();
     if !unheard {
         let is_empty = replaced.is_empty() && named.is_empty() && guard.state.left_files.is_empty();
+        // That a keeper ended with its process is nobody's business if the token lived long enough without it.
+        let is_late = named.iter().any(|stored| stored.token.expires_at().is_some_and(|end| end < cx.now()));
+        let why_not_kept = if is_late { guard.state.why_not_kept() } else { guard.state.keeper_failure.clone() };
         tell_what_went_wrong_before(cx, &mut guard, is_empty, quiet);
+        if let Some(why) = why_not_kept.filter(|_| !quiet) {
+            cx.console.warn(&why);
+        }
     }
     for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
@@ -176,16 +182,12 @@ pub async fn end_session_into(cx: &Context, session: &Session, how: EndHow, done
     ending.settle()
 }
 
-/// Reports what an earlier process left: a token that may be alive, the reason why the keeper gave up, or nothing at all. `quiet`: an `exec`
-/// ends its own session, and has reported its keeper's failure.
+/// Reports what an earlier process left: a token that may be alive, or nothing at all. `quiet`: an `exec` ends its own session.
 fn tell_what_went_wrong_before(cx: &Context, guard: &mut SessionGuard, is_empty: bool, quiet: bool) {
     if !warn_of_lost(cx, guard) && is_empty && !quiet && cx.action.is_none() {
         let others = guard.session().others();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
         cx.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", guard.name()));
-    }
-    if let Some(why) = guard.state.keeper_failure.as_ref().filter(|_| !quiet) {
-        cx.console.warn(why);
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
+use redact::one_line;
+
 use super::renew::{Role, TokenSource};
 use super::{Context, EndHow, LOCK, Seen, Stop, Witness, counted, end_session};
 use crate::api::client_certificate;
@@ -28,7 +30,8 @@ pub const LOOK: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_millis(20);
 /// How long a keeper may take to start.
 const START: Duration = Duration::from_secs(10);
-const JOB_HAS_ENDED: &str = "the job's process has ended";
+/// How long a keeper that ends waits for the session, to leave word in it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// A log of more bytes than this is begun anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
@@ -198,19 +201,18 @@ fn become_keeper(session: &Session) -> Result<Option<File>> {
     session.become_keeper(Some(std::process::id()))
 }
 
-/// Renews the token in time, until the session is over, the process `until` has ended, or a signal asks this process to end.
+/// Renews the token in time, until the session is over, the process of `launch` has ended, or a signal asks this process to end.
 ///
 /// # Errors
 /// Fails if there is no point in going on.
-pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u32>, role: Role) -> Result<()> {
+pub fn keep(cx: &Context, session: &Session, targets: &Targets, launch: &Launch, role: Role) -> Result<()> {
     if [&table::ACCESS_TOKEN_STDIN, &table::OIDC_TOKEN_STDIN].iter().any(|option| cx.options.credential.get(option).is_some()) {
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
-    let job = os::Watched::new(until);
-    if job.has_ended() {
+    if launch.job.has_ended() {
         // Before it takes the lock, so that the process that started it does not count it as a keeper.
-        cx.console.say(JOB_HAS_ENDED);
+        cx.console.say(&launch.has_ended());
         return Ok(());
     }
     let Some(lock) = become_keeper(session)? else {
@@ -241,11 +243,15 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
                 Err(error) => return Err(error),
             };
             let signal = tokio::time::timeout(wait, &mut stop).await.ok();
-            let ended = job.has_ended().then(|| JOB_HAS_ENDED.to_owned());
+            let ended = launch.job.has_ended().then(|| launch.has_ended());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
                 keeper.say_last(&why);
+                if witness.look()? == Seen::Ended || signal.is_some() {
+                    return Ok(());
+                }
                 // Who ends the session may not find what vanished meanwhile.
-                return if witness.look()? == Seen::Ended || !(witness.restored && signal.is_none()) {
+                return if !witness.restored {
+                    leave_word(session, &launch.process());
                     Ok(())
                 } else {
                     end_session(cx, session, EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) }).await
@@ -276,21 +282,34 @@ pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
     files.iter().try_for_each(|file| rewrite(file, &current))
 }
 
-/// Forgets why an earlier keeper gave up.
+/// Leaves word with which process the keeper ended, if its session goes on.
+fn leave_word(session: &Session, process: &str) {
+    let Ok(mut guard) = session.lock(LAST_WORD) else { return };
+    if guard.state.current.is_some() {
+        guard.state.keeper_ended_with = Some(process.to_owned());
+    }
+    let _ = guard.settle();
+}
+
+/// Forgets why an earlier keeper gave up or ended.
 fn forget_failure(session: &Session) -> Result<()> {
-    if session.read()?.keeper_failure.is_none() {
+    if session.read()?.why_not_kept().is_none() {
         return Ok(());
     }
     let mut guard = session.lock(LOCK)?;
-    guard.state.keeper_failure = None;
+    (guard.state.keeper_failure, guard.state.keeper_ended_with) = (None, None);
     guard.settle()
 }
 
 /// How a keeper is started in the background.
 pub struct Launch {
     /// The process until whose end it keeps the token fresh.
-    pub until: Option<u32>,
+    until: Option<u32>,
     job: os::Watched,
+    /// What that process is called.
+    name: Option<String>,
+    /// It started this one, and was not given.
+    is_starter: bool,
 }
 
 impl Launch {
@@ -299,15 +318,31 @@ impl Launch {
     /// # Errors
     /// Fails if the process that was given is not a number, or does not exist.
     pub fn new(cx: &Context) -> Result<Self> {
-        let of = |until| Self { until, job: os::Watched::new(until) };
-        let Some(given) = &cx.options.renewal.until_pid else { return Ok(of(os::job_process(cx.action.is_some()))) };
+        let of = |until: Option<u32>, is_starter| {
+            let name = until.and_then(os::name_of).map(|name| one_line(&name));
+            Self { until, job: os::Watched::new(until), name, is_starter }
+        };
+        let Some(given) = &cx.options.renewal.until_pid else {
+            let in_action = cx.action.is_some();
+            return Ok(of(os::job_process(in_action), !in_action));
+        };
         match given.text.parse() {
-            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid))),
+            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid), false)),
             Ok(_) => {
                 Err(given.wrong("there is no such process, or it has ended", "Give the number of one that ends with the job, such as $$."))
             }
             Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
         }
+    }
+
+    /// The process until whose end it keeps the token fresh, as people know it.
+    fn process(&self) -> String {
+        let number = self.until.unwrap_or_default();
+        self.name.as_ref().map_or_else(|| format!("process {number}"), |name| format!("`{name}` (process {number})"))
+    }
+
+    fn has_ended(&self) -> String {
+        format!("{} has ended", self.process())
     }
 
     /// Checks, before there is a token, that a keeper could be started.
@@ -348,14 +383,16 @@ impl Launch {
             }
             std::thread::sleep(Duration::from_millis(3));
         }
-        if let Some(pid) = self.until.filter(|_| self.job.has_ended()) {
-            return Err(not_kept(
-                format!("process {pid} has ended"),
-                "Give --until-pid the number of one that ends with the job, such as $$.",
-            ));
+        if self.job.has_ended() {
+            return Err(not_kept(self.has_ended(), "Give --until-pid the number of one that ends with the job, such as $$."));
         }
-        let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
-        cx.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
+        let starter = if self.is_starter { ", which started jf-token," } else { "" };
+        let until = self.until.map(|_| format!(", or {}{starter} ends", self.process())).unwrap_or_default();
+        cx.console.say(&format!(
+            "the session '{}' is kept fresh until it is revoked{until}; the keeper's log is {}",
+            session.name(),
+            log.display()
+        ));
         Ok(())
     }
 

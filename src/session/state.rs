@@ -58,6 +58,9 @@ pub struct State {
     /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,
+    /// With which process the keeper ended, though the session goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper_ended_with: Option<String>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -266,6 +269,17 @@ impl State {
 
     fn holds(&self, stored: &StoredToken) -> bool {
         self.tokens().any(|ours| ours.token.access_token == stored.token.access_token)
+    }
+
+    /// Why the token is kept fresh no longer, if a keeper has said so.
+    #[must_use]
+    pub fn why_not_kept(&self) -> Option<String> {
+        let ended = |process: &String| {
+            format!(
+                "the token is no longer kept fresh: {process}, with which its keeper was to end, has ended. Give --until-pid the number of a process that ends with the job, or start the keeper in the job's own shell."
+            )
+        };
+        self.keeper_failure.clone().or_else(|| self.keeper_ended_with.as_ref().map(ended))
     }
 
     /// Whether no token is remembered.
