@@ -80,12 +80,20 @@ fn exec(cx: &Context) -> Result<i32> {
     let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
-    let mut failed = false;
-    if let Err(error) = &ended.session {
-        cx.report(error);
-        failed = cx.options.session.revoke == Revoke::Strict;
+    let (mut failed, mut last_line) = (false, None);
+    match &ended.session {
+        // Outside a job's log, nobody asks what became of a single token.
+        Ok(done) => last_line = done.line().filter(|_| cx.ci.is_ci() || done.is_much()),
+        Err(error) => {
+            cx.report(error);
+            failed = cx.options.session.revoke == Revoke::Strict;
+        }
     }
     let code = ended.exit_code(cx)?;
+    // Once all that the program printed is passed on.
+    if let Some(line) = last_line {
+        cx.console.say(&line);
+    }
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 

@@ -111,9 +111,7 @@ impl<'t> TokenSource<'t> {
     pub fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
         let late = random::fraction();
         let state = self.session.read()?;
-        if let Some(text) = &state.keeper_failure {
-            self.cx.console.warn(text);
-        }
+        self.warn_if_not_kept(&state);
         let stored = self.current(&state)?;
         if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Fresh {
             if state.files_behind {
@@ -122,6 +120,13 @@ impl<'t> TokenSource<'t> {
             return Ok(stored.clone());
         }
         self.cx.block_on(self.renewed(state, min_ttl, late))
+    }
+
+    /// Says why the token is kept fresh no longer, if a keeper has left word.
+    pub fn warn_if_not_kept(&self, state: &State) {
+        if let Some(why) = state.why_not_kept() {
+            self.cx.console.warn(&why);
+        }
     }
 
     /// The token, renewed by whoever gets the lock.
