@@ -6,6 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/release.rs"]
+mod repository;
+
 mod act;
 mod gitlab;
 mod identity;
