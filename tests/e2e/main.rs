@@ -14,6 +14,7 @@ mod gitlab;
 mod identity;
 mod peers;
 mod proxy;
+mod release;
 mod ssh;
 mod terminal;
 mod transport;
