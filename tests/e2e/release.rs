@@ -132,3 +132,23 @@ fn what_is_missing_ends_the_release_before_anything_is_built() {
     assert!(!success && log.contains("::error title=Release::CI has not passed on commit"), "{log}");
     assert!(!log.contains("for x86_64-unknown-linux-musl") && repository.tags().is_empty(), "{log}");
 }
+
+#[test]
+fn the_notices_name_every_crate_that_is_part_of_a_binary() {
+    let run = |program: &str, arguments: &[&str]| {
+        let output = std::process::Command::new(program).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let notices = run(".github/release", &["notices"]);
+    let tree = ["tree", "--offline", "--package", "jf-token", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"];
+    for target in ["x86_64-unknown-linux-musl", "aarch64-apple-darwin", "x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"] {
+        for line in run("cargo", &[&tree[..], &["--target", target]].concat()).lines().filter(|line| !line.contains('/')) {
+            let (name, version) = line.trim_end_matches(" (*)").split_once(" v").unwrap();
+            assert!(notices.contains(&format!("\n  {name} {version}\n")) || notices.contains(&format!("\n{name} {version}: ")), "{line}");
+        }
+    }
+    for text in ["Brian Smith", "Redistributions in binary form must reproduce", "Rich Felker", "Tokio Contributors"] {
+        assert!(notices.contains(text), "{text}");
+    }
+}
