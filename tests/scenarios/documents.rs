@@ -91,21 +91,6 @@ fn the_exit_codes_are_documented() {
 }
 
 #[test]
-fn the_documents_name_the_tag_that_exists() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let below = |folder: &str| fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    let named = regex::Regex::new(r"/jf-token(?:@v|:)(\d+)\b").unwrap();
-    let mut found = 0;
-    for path in [vec![root.join("README.md")], below("docs"), below("examples")].concat().iter().filter(|path| path.is_file()) {
-        for tag in named.captures_iter(&String::from_utf8_lossy(&fs::read(path).unwrap())) {
-            assert_eq!(&tag[1], env!("CARGO_PKG_VERSION_MAJOR"), "{} names {}", path.display(), &tag[0]);
-            found += 1;
-        }
-    }
-    assert!(found > 2);
-}
-
-#[test]
 fn the_help_of_each_command_reads_well() {
     let scene = Scene::new();
     for (name, arguments) in [

@@ -54,8 +54,8 @@ fn the_commit_of_a_release_holds_what_an_action_needs_and_no_more() {
 #[test]
 fn the_readme_of_a_release_names_this_repository_and_links_to_what_is_there() {
     let repository = packed("0.1.0", &["linux-x64"]);
-    let text = "uses: acme/jf-token@v0 # ghcr.io/acme/jf-token:0\n[a](docs/a.md#b) [c](LICENSE) [d](https://d.example) [e](#e) ![f](docs/f.svg) [g](SECURITY.md)\n\
-                <img src=\"docs/h.svg\"> <a href=\"docs/i.md\">\n";
+    let text = "uses: acme/jf-token@v0 # ghcr.io/acme/jf-token:0\n[a](docs/credentials.md) [c](LICENSE) [d](https://d.example) [e](#e) ![f](docs/f.svg) [g](SECURITY.md)\n\
+                <img src=\"docs/h.svg\"> <a href=\"docs/identity-tokens.md\">\n";
     repository.write("work/README.md", text);
     repository.commit();
     let commit = repository.release(&["commit"]).succeeded();
@@ -63,8 +63,8 @@ fn the_readme_of_a_release_names_this_repository_and_links_to_what_is_there() {
     assert_eq!(
         repository.git(&["cat-file", "blob", &format!("{commit}:README.md")]),
         format!(
-            "uses: other/jf-token@v0 # ghcr.io/other/jf-token:0\n[a]({blob}/docs/a.md#b) [c](LICENSE) [d](https://d.example) [e](#e) \
-             ![f]({raw}/docs/f.svg) [g]({blob}/SECURITY.md)\n<img src=\"{raw}/docs/h.svg\"> <a href=\"{blob}/docs/i.md\">"
+            "uses: other/jf-token@v0 # ghcr.io/other/jf-token:0\n[a]({blob}/docs/credentials.md) [c](LICENSE) [d](https://d.example) [e](#e) \
+             ![f]({raw}/docs/f.svg) [g]({blob}/SECURITY.md)\n<img src=\"{raw}/docs/h.svg\"> <a href=\"{blob}/docs/identity-tokens.md\">"
         )
     );
 }
@@ -181,6 +181,14 @@ fn a_remote_that_takes_no_tags_is_named_with_its_words() {
     let (told, there) = refusing("#!/bin/sh\n[ $1 != refs/tags/v0 ]\n");
     assert!(told.contains("did not take the tag v0."), "{told}");
     assert_eq!(there, ["src-v0.1.0", "v0.1.0"]);
+
+    // What GitHub says to who may only read comes before any tag.
+    let repository = packed("0.1.0", &["linux-x64"]);
+    repository.git(&["config", "remote.origin.receivepack", "echo 'write access not granted' >&2; false"]);
+    for command in ["check", "publish"] {
+        let told = repository.release(&[command]).failed();
+        assert!(told.contains("The right to push tags to 'origin' is missing") && told.contains("write access not granted"), "{told}");
+    }
 
     let repository = packed("0.1.0", &["linux-x64"]);
     fs::remove_dir_all(repository.path("origin.git")).unwrap();
