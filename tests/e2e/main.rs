@@ -6,11 +6,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/release.rs"]
+mod repository;
+
 mod act;
 mod gitlab;
 mod identity;
 mod peers;
 mod proxy;
+mod release;
 mod ssh;
 mod terminal;
 mod transport;
