@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sandbox::Fault;
 
-use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, command, commit, search_the_disk, tool, used, write, write_publish_script};
+use crate::support::documents::recipe;
 use crate::support::{BINARY, Scene};
 
 /// A job whose first step is a witness: its post step runs last, and prints what the other steps left behind.
@@ -20,7 +21,7 @@ pub fn job(steps: &[String]) -> String {
 
 /// A step that uses the action with these inputs and the required ones.
 fn action(id: &str, inputs: &str) -> String {
-    uses("acme/jf-token@v1", id, inputs)
+    uses("acme/jf-token@v0", id, inputs)
 }
 
 fn uses(action: &str, id: &str, inputs: &str) -> String {
@@ -69,7 +70,7 @@ runs:
   using: composite
   steps:
     - id: jfrog
-      uses: acme/jf-token@v1
+      uses: acme/jf-token@v0
       with: {url: '${{ env.URL }}', access-token: '${{ env.CREDENTIAL }}', expiry: 1h, force-revocable: '${{ inputs.force-revocable }}'}
     - shell: bash
       env: {JF_URL: '${{ env.URL }}', JF_ACCESS_TOKEN: '${{ env.CREDENTIAL }}'}
@@ -79,7 +80,7 @@ runs:
         echo "the step is done"
 "#;
 
-fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
+pub fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     let secret = format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token());
     start_without_secrets(scene, workflow, &[&["-s", &secret], arguments].concat())
 }
@@ -102,7 +103,7 @@ pub fn start_without_secrets(scene: &Scene, workflow: &str, arguments: &[&str]) 
     let mut act = command(scene, &tool("act"));
     // Without these, act looks for updates online, and opens a port on an external address.
     act.env("ACT_DISABLE_VERSION_CHECK", "1").args(["push", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]);
-    for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness"), ("acme/wrapper@v1", "wrapper")] {
+    for (name, folder) in [("acme/jf-token@v0", "release"), ("acme/witness@v1", "witness"), ("acme/wrapper@v1", "wrapper")] {
         act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
     }
     act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]).args(arguments);
@@ -189,10 +190,10 @@ fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
 }
 
 #[test]
-fn the_readmes_recipe_works_as_it_stands_there() {
+fn the_recipe_with_a_stored_token_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "");
-    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions with a stored access token")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/recipes.md", "GitHub Actions with a stored access token")), &[]);
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
@@ -240,10 +241,10 @@ fn a_job_that_is_cancelled_while_its_token_is_kept_fresh_leaves_no_token_and_no_
 }
 
 #[test]
-fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
+fn the_recipe_for_long_jobs_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "TOKEN=$(jf-token get)\nUSE\nTOKEN=$(cat token)\nUSE".replace("USE", USE).as_str());
-    let running = start(&scene, &format!("on: push\n{}", recipe("Long jobs")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/long-jobs.md", "Under GitHub Actions")), &[]);
     let ended = end(&scene, running);
     ended.says("answer 200");
     let token = scene.sandbox.issued()[0].access_token.clone();
@@ -347,7 +348,7 @@ fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
     let started = Instant::now();
     let ended = end(&scene, running);
     assert!(started.elapsed() < Duration::from_secs(20));
-    ended.failed().never_says("answer").says("Run Post acme/jf-token@v1").says("left behind: nothing");
+    ended.failed().never_says("answer").says("Run Post acme/jf-token@v0").says("left behind: nothing");
 }
 
 /// Unlike act, GitHub's runner allows some time: it sends SIGINT to the script alone, after 7.5 s SIGTERM, and then kills it.
@@ -385,7 +386,7 @@ fn revocation_fails(inputs: &str, fault: Fault) -> (Ended, Duration) {
     let scene = Scene::new();
     scene.sandbox.fault_for("DELETE", fault, 100);
     let mut running = start(&scene, &job(&[action("jfrog", inputs), run(USE)]), &[]);
-    running.wait_for_line("Run Post acme/jf-token@v1");
+    running.wait_for_line("Run Post acme/jf-token@v0");
     let started = Instant::now();
     let ended = end_alive(&scene, running);
     ended.says("answer 200").says("could not be revoked, and ends");

@@ -10,6 +10,7 @@ mod act;
 mod gitlab;
 mod identity;
 mod peers;
+mod picture;
 mod proxy;
 mod ssh;
 mod terminal;

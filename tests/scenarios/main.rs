@@ -32,6 +32,7 @@ mod life;
 mod masks;
 mod minting;
 mod oidc;
+mod pages;
 mod precedence;
 mod printing;
 mod redact_command;
