@@ -1,7 +1,6 @@
 //! The end of a session: its tokens are revoked, and what was written for them is removed.
 
 use std::future::poll_fn;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -12,12 +11,11 @@ use super::{Context, REQUEST};
 use crate::api::{Auth, Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
-use crate::deliver::remove_drafts;
+use crate::deliver::take_away;
 use crate::error::{Error, Kind, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::remove;
 use crate::options::{Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken, WrittenFile};
 
 /// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
 /// revoke itself.
@@ -135,8 +133,12 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     let strict = revoke == Revoke::Strict;
     let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, strict, started };
     let left = std::mem::take(&mut ending.guard.state.left_files);
-    let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files).map(|file| &file.path);
-    files.chain(&left).for_each(|file| ending.remove(file));
+    for stored in replaced.iter().chain(&named) {
+        stored.files.iter().for_each(|file| ending.remove(file, Some(stored)));
+    }
+    for file in &left {
+        ending.remove(file, None);
+    }
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
@@ -225,11 +227,16 @@ impl Ending<'_> {
         }
     }
 
-    fn remove(&mut self, file: &Path) {
-        remove_drafts(file);
-        if let Err(error) = remove(file) {
-            self.failures.push(error.with_advice("The next jf-token revoke tries again."));
-            self.guard.state.left_files.push(file.to_owned());
+    fn remove(&mut self, file: &WrittenFile, stored: Option<&StoredToken>) {
+        match take_away(file, stored) {
+            Ok(true) => {}
+            Ok(false) => {
+                self.cx.console.warn(&format!("others have replaced what {} held: it stays as it is", file.path.display()));
+            }
+            Err(error) => {
+                self.failures.push(error.with_advice("The next jf-token revoke tries again."));
+                self.guard.state.left_files.push(file.clone());
+            }
         }
     }
 

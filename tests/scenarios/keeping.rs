@@ -508,6 +508,27 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
 }
 
 #[test]
+fn a_keeper_holds_no_file_lock_or_pipe_of_who_started_it() {
+    let scene = session("1h", &[]);
+    let mut job = Command::new("sleep").arg("20").spawn().unwrap();
+    // The first is what this reads to its end, the others are a file and a folder; jf-token itself inherits them all.
+    let script = format!("exec 7>&1 8<. 9>lock; \"$JF\" keep --session s --until-pid {}", job.id());
+    let started = Instant::now();
+    let output = scene.shell(&script);
+    assert!(output.status.success(), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(15), "the pipe was held for {:?}", started.elapsed());
+    let pid = wait_for_keeper(&scene);
+    assert!(is_running(pid) && is_running(job.id()));
+    // Where the system tells.
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let open: Vec<_> = open.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+    assert!(open.iter().all(|file| !file.starts_with(scene.path("work"))), "{open:?}");
+    revoke(&scene);
+    job.kill().unwrap();
+    job.wait().unwrap();
+}
+
+#[test]
 fn keep_fresh_needs_a_session() {
     let ran = Scene::new().run(&["create", "--keep-fresh"]);
     assert!(ran.code == 2 && ran.stderr.contains("--keep-fresh: nothing remembers the token"), "{}", ran.stderr);
