@@ -9,6 +9,7 @@ mod support;
 mod act;
 mod gitlab;
 mod identity;
+mod pages;
 mod peers;
 mod picture;
 mod proxy;

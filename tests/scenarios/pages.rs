@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::support::documents::{Block, blocks, documents, prose, root};
 
 /// Blocks of shell that are not run against the sandbox by `every_shell_block_runs`: the document, what the block contains, and why.
-const NOT_RUN_HERE: [(&str, &str, &str); 9] = [
+const NOT_RUN_HERE: [(&str, &str, &str); 12] = [
     ("docs/benchmarks.md", "benches/run", "measures for minutes: run by hand, on a quiet machine"),
     ("docs/benchmarks.md", "cargo bench", "the same"),
     ("docs/credentials.md", "--client-cert-path", "needs a platform that asks for a certificate: tests/scenarios/transport.rs has one"),
@@ -21,6 +21,9 @@ const NOT_RUN_HERE: [(&str, &str, &str); 9] = [
     ("docs/install.md", "cargo install", "builds for minutes"),
     ("docs/install.md", "rustup target add x86_64-unknown-linux-musl", "needs a compiler's target and root: a step of .ci/run"),
     ("docs/install.md", "cargo zigbuild", "the same"),
+    ("docs/try-it.md", "node -p", "needs Node: tests/e2e/pages.rs runs the whole page"),
+    ("docs/try-it.md", "act push", "needs act: the same"),
+    ("docs/try-it.md", "gitlab-ci-local", "needs it: the same"),
     ("docs/install.md", "buildah build", "needs root and buildah: tests/portable/image.rs runs it"),
 ];
 
