@@ -42,3 +42,23 @@ fn whoever_follows_try_it_gets_to_a_job_of_each_whose_log_hides_the_token() {
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
+
+/// Whole jobs, of which the schemas of both platforms know every word. What no runner can run here is checked by this alone.
+#[test]
+fn every_job_in_the_documents_fits_its_platforms_own_schema() {
+    let scene = Scene::new();
+    let mut seen = 0;
+    for block in blocks().into_iter().filter(|block| block.language == "yaml") {
+        let (schema, text) = match () {
+            () if block.text.contains("jobs:\n") => (&["vendor.github-workflows"][..], format!("on: push\n{}", block.text)),
+            () if block.text.contains("script:\n") => (&["vendor.gitlab-ci", "--data-transform", "gitlab-ci"][..], block.text.clone()),
+            () => continue,
+        };
+        seen += 1;
+        let path = scene.write("job.yml", &text);
+        let mut check = command(&scene, &tool("../check-jsonschema/bin/check-jsonschema"));
+        let output = check.arg("--builtin-schema").args(schema).arg(path).output().unwrap();
+        assert!(output.status.success(), "{}: {}", block.place(), String::from_utf8_lossy(&output.stdout));
+    }
+    assert!(seen >= 8, "{seen}");
+}
