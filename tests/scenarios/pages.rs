@@ -9,7 +9,7 @@ use jf_token::options::Syntax;
 use jf_token::options::table::{ALL, HOME};
 use regex::Regex;
 
-use crate::support::documents::{Block, blocks, documents, prose, root};
+use crate::support::documents::{Block, blocks, documents, files_below, prose, root};
 
 /// Blocks of shell that are not run against the sandbox by `every_shell_block_runs`: the document, what the block contains, and why.
 const NOT_RUN_HERE: [(&str, &str, &str); 12] = [
@@ -325,20 +325,10 @@ fn every_link_between_documents_leads_somewhere() {
 #[test]
 fn documents_that_code_and_messages_name_exist() {
     let name = Regex::new(r"\b(?:docs|sandbox)/[\w-]+\.md(?:#[\w-]+)?").unwrap();
-    let mut folders = vec![root().join("src"), root().join("tests"), root().join("sandbox"), root().join(".github"), root().join(".ci")];
-    let mut files: Vec<_> =
-        ["action.yml", "Containerfile", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root().join(name)).into();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let is_made = path.ends_with(".ci/tools") || path.is_symlink();
-            match path.is_dir() {
-                true if !is_made => folders.push(path),
-                false => files.push(path),
-                true => {}
-            }
-        }
-    }
+    let mut files: Vec<_> = ["action.yml", "Containerfile", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+        .map(|name| root().join(name))
+        .into();
+    files.extend(["src", "tests", "sandbox", "benches", "examples", ".github"].iter().flat_map(|folder| files_below(&root().join(folder))));
     for path in files {
         for found in name.find_iter(&fs::read_to_string(&path).unwrap_or_default()) {
             let (file, anchor) = found.as_str().split_once('#').unwrap_or((found.as_str(), ""));
@@ -378,7 +368,7 @@ fn the_picture_of_long_jobs_leads_to_what_its_table_explains() {
 }
 
 mod messages {
-    use super::{Path, Regex, documents, fs, root};
+    use super::{Path, Regex, documents, files_below, fs, root};
 
     /// The lines of all snapshots: what people were shown in the scenarios.
     fn shown() -> Vec<String> {
@@ -389,16 +379,8 @@ mod messages {
 
     /// The lines of the sources, where what has no snapshot stands.
     fn sources() -> Vec<String> {
-        let (mut folders, mut lines) = (vec![root().join("src")], Vec::new());
-        while let Some(folder) = folders.pop() {
-            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
-                match path.is_dir() {
-                    true => folders.push(path),
-                    false => lines.extend(fs::read_to_string(&path).unwrap().lines().map(str::to_owned)),
-                }
-            }
-        }
-        lines
+        let texts = files_below(&root().join("src")).into_iter().map(|path| fs::read_to_string(path).unwrap());
+        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
     /// The messages in the first column of the page's tables, with `…` for what differs.
