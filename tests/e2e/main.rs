@@ -6,6 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/release.rs"]
+mod repository;
+
 mod act;
 mod gitlab;
 mod identity;
@@ -13,6 +16,7 @@ mod pages;
 mod peers;
 mod picture;
 mod proxy;
+mod release;
 mod ssh;
 mod terminal;
 mod transport;

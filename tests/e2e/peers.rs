@@ -96,7 +96,10 @@ pub fn used(scene: &Scene) -> Vec<(String, bool)> {
 /// Checks that no file in the job's folder, its home or the temporary folder contains part of a secret.
 pub fn search_the_disk(scene: &Scene) {
     let ours = ["home", "tmp", "work", "work.tmp"].map(|folder| scene.path(folder));
-    for path in scene.files().iter().filter(|path| ours.iter().any(|folder| path.starts_with(folder)) && !path.is_symlink()) {
+    // act copies the action into its home. The program takes long to search, and was there before any token.
+    let is_program =
+        |path: &Path| path.is_symlink() || (path.ends_with("jf-token") && path.ancestors().any(|folder| folder.ends_with("action/bin")));
+    for path in scene.files().iter().filter(|path| ours.iter().any(|folder| path.starts_with(folder)) && !is_program(path)) {
         let text = String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned();
         assert!(scene.secrets().iter().all(|secret| !leaks(&text, secret)), "{} contains a secret", path.display());
     }

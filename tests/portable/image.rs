@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ use crate::peers::{Running, system};
 use crate::support::Scene;
 use crate::support::documents::blocks_under;
 
-const PUBLISHED: &str = "ghcr.io/acme/jf-token:0";
+const PUBLISHED: &str = concat!("ghcr.io/acme/jf-token:", env!("CARGO_PKG_VERSION_MAJOR"));
 const PAGE: &str = "docs/install.md";
 const SECTION: &str = "Container images";
 
@@ -40,7 +40,9 @@ impl Machine {
         let built = machine.path("target/x86_64-unknown-linux-musl/release");
         fs::create_dir_all(&built).unwrap();
         fs::copy(binary("JF_TOKEN_MUSL_BINARY"), built.join("jf-token")).unwrap();
-        symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/Containerfile"), machine.path("Containerfile")).unwrap();
+        for name in ["Containerfile", "LICENSE"] {
+            symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), machine.path(name)).unwrap();
+        }
         machine
     }
 

@@ -14,6 +14,10 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+#[cfg(target_os = "linux")]
+#[path = "../support/release.rs"]
+mod repository;
+
 mod addresses;
 mod architecture;
 mod as_jf;
@@ -38,6 +42,7 @@ mod precedence;
 mod printing;
 mod redact_command;
 mod redactor;
+mod release;
 mod renewing;
 mod sessions;
 mod signals;

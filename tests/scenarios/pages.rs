@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::support::documents::{Block, blocks, documents, files_below, prose, root};
 
 /// Blocks of shell that are not run against the sandbox by `every_shell_block_runs`: the document, what the block contains, and why.
-const NOT_RUN_HERE: [(&str, &str, &str); 12] = [
+const NOT_RUN_HERE: [(&str, &str, &str); 14] = [
     ("docs/benchmarks.md", "benches/run", "measures for minutes: run by hand, on a quiet machine"),
     ("docs/benchmarks.md", "cargo bench", "the same"),
     ("docs/credentials.md", "--client-cert-path", "needs a platform that asks for a certificate: tests/scenarios/transport.rs has one"),
@@ -21,6 +21,8 @@ const NOT_RUN_HERE: [(&str, &str, &str); 12] = [
     ("docs/install.md", "cargo install", "builds for minutes"),
     ("docs/install.md", "rustup target add x86_64-unknown-linux-musl", "needs a compiler's target and root: a step of .ci/run"),
     ("docs/install.md", "cargo zigbuild", "the same"),
+    ("docs/releasing.md", ".github/release check", "makes a release: tests/scenarios/release.rs does, in a repository of its own"),
+    ("docs/releasing.md", "sha256sum", "needs a release: tests/scenarios/release.rs has one"),
     ("docs/try-it.md", "node -p", "needs Node: tests/e2e/pages.rs runs the whole page"),
     ("docs/try-it.md", "act push", "needs act: the same"),
     ("docs/try-it.md", "gitlab-ci-local", "needs it: the same"),
