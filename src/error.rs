@@ -1,7 +1,7 @@
 //! What can go wrong, whether trying again can help, and what the user should do next.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -39,7 +39,7 @@ const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
 impl Kind {
-    /// The exit code, as `--help` and the README document it, of a command that ends with its program's exit code or of another.
+    /// The exit code, as `--help` and `docs/options.md` document it, of a command that ends with its program's exit code or of another.
     #[must_use]
     pub fn exit_code(self, runs_program: bool) -> i32 {
         match self {
@@ -244,6 +244,15 @@ impl Error {
         self
     }
 
+    /// The same failure, at the end of so many tries.
+    #[must_use]
+    pub fn after_tries(mut self, tries: u32, time: Duration) -> Self {
+        if tries > 1 {
+            let _ = write!(self.what, " (tried {tries} times in {}.{} s)", time.as_secs(), time.subsec_millis() / 100);
+        }
+        self
+    }
+
     /// The same failure with other advice.
     #[must_use]
     pub fn with_help(mut self, help: &str) -> Self {
@@ -254,7 +263,7 @@ impl Error {
     /// The same failure with one more sentence of advice.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
-        if !self.help.is_empty() {
+        if !self.help.is_empty() && !advice.is_empty() {
             self.help.push(' ');
         }
         self.help.push_str(advice);

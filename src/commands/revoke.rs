@@ -4,7 +4,7 @@ use super::CommandSpec;
 use crate::api::Revoked;
 use crate::ci::{Action, SavedToken};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, EndHow, both, end_others, end_session, rehearse_end, release};
+use crate::lifecycle::{Context, EndHow, both, end_others, end_session, how_to_end, rehearse_end, release};
 use crate::options::table::{DRY_RUN, VERBOSE};
 use crate::options::{Group, InputValue, Operands, Revoke, SessionOptions, Syntax};
 
@@ -25,11 +25,9 @@ pub const COMMAND: CommandSpec = CommandSpec {
 
 fn run(cx: &Context) -> anyhow::Result<i32> {
     let options = &cx.options.session;
-    if let Some(action) = &cx.action {
-        if action.saved_session().is_none() && options.name.is_none() {
-            // The main step failed early and said why. It left nothing to revoke.
-            return Ok(0);
-        }
+    if cx.action.as_ref().is_some_and(|action| action.saved_session().is_none()) && options.name.is_none() {
+        // The main step failed early and said why. It left nothing to revoke.
+        return Ok(0);
     }
     let all = cx.action.is_none() && means_all(options)?;
     if cx.options.diagnostics.dry_run {
@@ -113,12 +111,8 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
     }
     // What can't be found out counts as another platform.
     let _ = cx.locate().await;
-    let advice = |what: &str| {
-        format!(
-            "The token {} at {} {what} and {}: that user's jf-token revoke, or an admin of the platform, can end it by its id.",
-            saved.id, saved.url, saved.end
-        )
-    };
+    let state = |what: &str| format!("The token {} at {} {what}, and {}.", saved.id, saved.url, saved.end);
+    let advice = |what: &str| format!("{} {}", state(what), how_to_end(saved.url, saved.id));
     let (Some(credential), Some(platform)) = (cx.credential()?, cx.platform()?.filter(|platform| platform.as_str() == saved.url)) else {
         return Err(why.with_advice(&advice("may be alive")));
     };
@@ -132,7 +126,7 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
             cx.console.warn(&format!("{why}; revoked its token, {}, by the credential", saved.id));
             Ok(())
         }
-        Ok(Revoked::NotRevocable) => Err(why.with_advice(&advice("is too short-lived to be revoked"))),
+        Ok(Revoked::NotRevocable) => Err(why.with_advice(&state("is too short-lived to be revoked"))),
         Err(error) => Err(why.with_advice(&advice(&format!("could not be revoked ({error})")))),
     }
 }

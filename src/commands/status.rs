@@ -102,7 +102,7 @@ fn of_token(cx: &Context, state: &State, stored: &StoredToken) -> [Row; 12] {
         text("issued by", Some(way(&stored.issuing))),
         text("oidc provider", provider.as_deref()),
         text("renewed by", Some(renewed_by)),
-        time("last renewal", Some(token.issued_at).filter(|_| !state.replaced.is_empty()), None),
+        time("last renewal", Some(token.issued_at).filter(|_| state.renewed > 0), None),
         text("variable", stored.variable.as_deref()),
     ]
 }
@@ -110,19 +110,20 @@ fn of_token(cx: &Context, state: &State, stored: &StoredToken) -> [Row; 12] {
 fn of_session(session: &Session, state: &State) -> Vec<Row> {
     let files = state.tokens().flat_map(|stored| &stored.files).chain(&state.left_files);
     let files: Vec<_> = files.map(|file| file.path.display().to_string()).collect();
-    let (keeps, process) = (session.has_keeper(), session.keeper_process());
-    let keeper = match (&state.keeper_failure, process) {
+    let (keeps, process, why) = (session.has_keeper(), session.keeper_process(), state.why_not_kept());
+    let keeper = match (&why, process) {
         (_, Some(process)) => format!("process {process}"),
         _ if keeps => "running".into(),
         (Some(why), None) => format!("none: {why}"),
         (None, None) => "none".into(),
     };
     let number = |name, number: usize| -> Row { (name, (number > 0).then(|| number.to_string()), number.into()) };
-    let keeper_fields = [("running", keeps.into()), ("process", process.into()), ("failure", state.keeper_failure.clone().into())];
+    let keeper_fields = [("running", keeps.into()), ("process", process.into()), ("failure", why.into())];
     vec![
         ("files", Some(files.join(", ")).filter(|files| !files.is_empty()), files.into()),
         ("keeper", Some(keeper), object(keeper_fields)),
         ("in use", session.is_in_use().then(|| "by a program".into()), session.is_in_use().into()),
+        number("renewals", state.renewed as usize),
         number("earlier tokens", state.tokens().count() - state.current.iter().count()),
         number("lost tokens", state.lost.len()),
     ]

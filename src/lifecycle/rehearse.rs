@@ -91,7 +91,9 @@ pub fn rehearse_end(cx: &Context, all: bool) -> Result<()> {
     if told.is_empty() {
         cx.console.say(&format!("nothing to revoke: there is no session of that kind in {}", own.home().display()));
     }
-    told.iter().for_each(|text| cx.console.say(text));
+    for text in &told {
+        cx.console.say(text);
+    }
     Ok(())
 }
 

@@ -156,7 +156,9 @@ impl Page {
         for (title, entries) in groups.iter().filter(|(_, entries)| !entries.is_empty()) {
             self.heading(title);
             self.text.push('\n');
-            entries.iter().for_each(|(name, text)| self.entry(name, text, widest));
+            for (name, text) in entries {
+                self.entry(name, text, widest);
+            }
         }
     }
 

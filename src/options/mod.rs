@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::io::LogFormat;
 
 pub use choices::{Format, RenewBy, Revoke};
-pub use inputs::{Flags, Inputs, OPERAND};
+pub use inputs::{Flags, Inputs, OPERAND, set_instead};
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
@@ -189,6 +189,7 @@ pub struct SessionOptions {
 }
 
 /// What else to show.
+#[expect(clippy::struct_excessive_bools, reason = "switches")]
 pub struct Diagnostics {
     /// Whether to show the requests.
     pub verbose: bool,
