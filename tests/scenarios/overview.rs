@@ -24,7 +24,7 @@ fn status_shows_every_session_of_the_job_and_no_secret() {
     create(&scene, &["--session", "deploy", "--output-file", "deploy.env", "--groups", "readers"]);
     assert_eq!(scene.run(&["refresh", "--session", "default"]).code, 0);
     let ran = scene.run(&["status"]);
-    assert!(scene.secrets().iter().all(|secret| !leaks(&ran.story.split("--- file").next().unwrap(), secret)));
+    assert!(scene.secrets().iter().all(|secret| !leaks(ran.story.split("--- file").next().unwrap(), secret)));
     tells!(ran);
     tells!("status_as_json", scene.run(&["status", "--format", "json"]));
     let only = scene.run(&["status", "--session", "deploy"]);
