@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::max_life;
+use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
-use crate::options::table::{ACCESS_TOKEN, ENV_VAR, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE};
+use crate::options::table::{
+    ACCESS_TOKEN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
+};
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
 use crate::session::{OF_EXEC, Owner, Session, StoredToken};
@@ -21,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
-        options: &[&OUTPUT_FILE, &TOKEN_FILE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
+        options: &[&OUTPUT_FILE, &TOKEN_FILE, &OVERWRITE, &MERGE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
         formats: &[],
     },
     run,
@@ -54,7 +57,7 @@ fn exec(cx: &Context) -> Result<i32> {
     let program = Program::find(cx)?;
     cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
@@ -78,12 +81,20 @@ fn exec(cx: &Context) -> Result<i32> {
     let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
-    let mut failed = false;
-    if let Err(error) = &ended.session {
-        cx.report(error);
-        failed = cx.options.session.revoke == Revoke::Strict;
+    let (mut failed, mut last_line) = (false, None);
+    match &ended.session {
+        // Outside a job's log, nobody asks what became of a single token.
+        Ok(done) => last_line = done.line().filter(|_| cx.ci.is_ci() || done.is_much()),
+        Err(error) => {
+            cx.report(error);
+            failed = cx.options.session.revoke == Revoke::Strict;
+        }
     }
     let code = ended.exit_code(cx)?;
+    // Once all that the program printed is passed on.
+    if let Some(line) = last_line {
+        cx.console.say(&line);
+    }
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 
@@ -113,7 +124,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let stored = TokenSource::new(cx, session.clone()).token(None)?;
     add_files(targets, session)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets(), stored.unheard)?;
+        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
     }
     Ok(Some((stored, user)))
 }

@@ -1,23 +1,23 @@
 //! The one way in which a token is issued: prepared, asked for, remembered, masked. If something fails before it is handed over, it is
 //! taken back. A first token and a renewed one go the same way.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use redact::Secret;
 
-use super::end::{end, end_itself};
+use super::end::{end, end_itself, how_to_end, sentence};
 use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
+use crate::ci::Extent;
 use crate::credential::{self, Asking, Credential, Issuing};
-use crate::deliver::Targets;
+use crate::deliver::{Targets, take_away};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::AtomicFile;
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken, WrittenFile};
 
 /// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
@@ -57,15 +57,13 @@ impl<'c> NewToken<'c> {
         credential::check_parts(&cx.options.credential)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
-        let transport = cx.transport()?;
+        cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
         if credential.is_last_resort() {
             cx.asking(cx.limits()).route(&platform)?.check_shown()?;
         }
-        if transport.secrets_of_headers().next().is_some() {
-            cx.mask(transport.secrets_of_headers(), false)?;
-        }
+        cx.mask_credential(credential)?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })
@@ -335,7 +333,7 @@ impl<'t> Transaction<'t> {
         let checked = |rollback: &Rollback| check_life(&rollback.stored).and_then(|()| rollback.check_user(how));
         // A redactor knows it before its masks are printed.
         let saved = rollback.save(draft, how.replaces);
-        let mask = |rollback: &Rollback| if how.masks { rollback.cx.mask(rollback.stored.token.secrets(), true) } else { Ok(()) };
+        let mask = |rollback: &Rollback| if how.masks { rollback.cx.mask(rollback.stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
         match saved.and_then(|()| mask(&rollback)).and_then(|()| checked(&rollback)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
@@ -369,7 +367,7 @@ pub struct Rollback<'t> {
     pub stored: StoredToken,
     auth: Option<Auth>,
     /// The files that were written with it.
-    pub written: Vec<PathBuf>,
+    pub written: Vec<WrittenFile>,
 }
 
 impl Rollback<'_> {
@@ -404,7 +402,10 @@ impl Rollback<'_> {
     /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered, so that the
     /// end of the session revokes it. Returns `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
-        remove_all(&self.written);
+        for file in &self.written {
+            // The first failure is the one to report.
+            let _ = take_away(file, Some(&self.stored));
+        }
         let left = self.cx.ci.retract();
         let error = if left.is_empty() {
             error
@@ -425,7 +426,13 @@ impl Rollback<'_> {
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
             Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
-            Err(error) => format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored)),
+            Err(error) => format!(
+                "The new token, {}, could not be revoked, and {}: {}. {}",
+                stored.token.name(),
+                cx.end_of(stored),
+                sentence(&error),
+                how_to_end(stored.platform.as_str(), &stored.token.token_id)
+            ),
         })
     }
 }

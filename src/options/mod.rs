@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
-pub use inputs::{Flags, Inputs, OPERAND};
+pub use inputs::{Flags, Inputs, OPERAND, set_instead};
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
@@ -152,6 +152,10 @@ pub struct HandOver {
     pub env_var: Option<InputValue>,
     /// Whether to hand over the refresh token too.
     pub refresh_token: bool,
+    /// Whether a file that holds something else is replaced.
+    pub overwrite: Option<InputValue>,
+    /// Whether lines are added to a file that holds others.
+    pub merge: Option<InputValue>,
 }
 
 /// How the token is kept fresh.
@@ -244,6 +248,8 @@ impl Options {
                 token_file: text(&t::TOKEN_FILE),
                 env_var: text(&t::ENV_VAR),
                 refresh_token: switch(&t::OUTPUT_REFRESH_TOKEN),
+                overwrite: noted(inputs.switched_on(&t::OVERWRITE), &first),
+                merge: noted(inputs.switched_on(&t::MERGE), &first),
             },
             renewal: Renewal {
                 by: noted(inputs.word(&t::RENEW_BY, &RenewBy::WORDS), &first),

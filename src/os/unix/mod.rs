@@ -24,7 +24,7 @@ use std::process::{Command, ExitStatus};
 use rustix::fs::OFlags;
 
 pub use offer::{Offer, accept};
-pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process};
+pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process, name_of};
 #[cfg(target_os = "linux")]
 pub use reader::is_read_by_starter;
 pub use signals::{Signals, pass_on, stop_request};
@@ -138,6 +138,22 @@ pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
     Ok(file)
 }
 
+/// What others may do with the file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn mode_of(file: &File) -> io::Result<u32> {
+    file.metadata().map(|found| found.mode() & 0o7777)
+}
+
+/// Sets what others may do with the file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
 /// Whether the open file is still the one at that path.
 #[must_use]
 pub fn is_at(file: &File, path: &Path) -> bool {
@@ -217,8 +233,10 @@ pub(super) fn has_null_device() -> bool {
     Path::new("/dev/null").exists()
 }
 
-/// Does nothing: our own streams are no other program's unless they are given to it.
-pub(super) fn keep_streams() {}
+/// From now on no program that is started inherits what this process has inherited, but for the streams that it is given.
+pub(super) fn keep_inherited() {
+    close_fds::set_fds_cloexec_threadsafe(3, &[]);
+}
 
 /// Puts a file in the place of another.
 ///
