@@ -1,4 +1,4 @@
-//! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
+//! The only table of options. A test compares `--help`, `action.yml` and `docs/options.md` with it.
 
 use std::ffi::OsStr;
 

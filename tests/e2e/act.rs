@@ -12,8 +12,9 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sandbox::Fault;
 
-use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, command, commit, search_the_disk, tool, used, write, write_publish_script};
 use crate::repository::Repository;
+use crate::support::documents::recipe;
 use crate::support::{BINARY, Scene};
 
 /// How workflows name the action.
@@ -107,7 +108,7 @@ runs:
         echo "the step is done"
 "#;
 
-fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
+pub fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     let secret = format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token());
     start_without_secrets(scene, workflow, &[&["-s", &secret], arguments].concat())
 }
@@ -212,10 +213,10 @@ fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
 }
 
 #[test]
-fn the_readmes_recipe_works_as_it_stands_there() {
+fn the_recipe_with_a_stored_token_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "");
-    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions with a stored access token")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/recipes.md", "GitHub Actions with a stored access token")), &[]);
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
@@ -263,10 +264,10 @@ fn a_job_that_is_cancelled_while_its_token_is_kept_fresh_leaves_no_token_and_no_
 }
 
 #[test]
-fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
+fn the_recipe_for_long_jobs_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "TOKEN=$(jf-token get)\nUSE\nTOKEN=$(cat token)\nUSE".replace("USE", USE).as_str());
-    let running = start(&scene, &format!("on: push\n{}", recipe("Long jobs")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/long-jobs.md", "Under GitHub Actions")), &[]);
     let ended = end(&scene, running);
     ended.says("answer 200");
     let token = scene.sandbox.issued()[0].access_token.clone();

@@ -73,25 +73,7 @@ pub fn write(scene: &Scene, path: &str, text: &str) -> PathBuf {
     scene.write(path, text)
 }
 
-/// The first YAML block under this heading of the README.
-pub fn recipe(heading: &str) -> &'static str {
-    recipes(heading).next().unwrap()
-}
-
-/// All YAML blocks under this heading.
-pub fn recipes(heading: &str) -> impl Iterator<Item = &'static str> {
-    blocks(heading, "yaml")
-}
-
-/// All blocks in this language under this heading.
-pub fn blocks(heading: &str, language: &str) -> impl Iterator<Item = &'static str> {
-    let (_, section) = include_str!("../../README.md").split_once(&format!("\n## {heading}\n")).unwrap();
-    let section = section.split_once("\n## ").unwrap().0;
-    let starts: Vec<_> = section.split(&format!("```{language}\n")).skip(1).collect();
-    starts.into_iter().map(|block| block.split_once("```").unwrap().0)
-}
-
-/// Writes the script that the README's recipes run. It uses the token, and prints the status of the answer.
+/// Writes the script that the documents' recipes run. It uses the token, and prints the status of the answer.
 pub fn write_publish_script(scene: &Scene, more: &str) {
     use std::os::unix::fs::PermissionsExt;
     let url = scene.sandbox.url();

@@ -37,6 +37,7 @@ mod masks;
 mod minting;
 mod occupied;
 mod oidc;
+mod pages;
 mod precedence;
 mod printing;
 mod redact_command;
