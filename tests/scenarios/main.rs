@@ -14,6 +14,9 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+#[path = "../support/tools.rs"]
+mod tools;
+
 mod addresses;
 mod architecture;
 mod as_jf;
