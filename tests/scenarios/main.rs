@@ -18,6 +18,9 @@ mod redaction;
 #[path = "../support/release.rs"]
 mod repository;
 
+#[path = "../support/tools.rs"]
+mod tools;
+
 mod addresses;
 mod architecture;
 mod as_jf;
