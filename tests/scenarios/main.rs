@@ -38,6 +38,7 @@ mod keeping;
 mod life;
 mod masks;
 mod minting;
+mod names;
 mod occupied;
 mod oidc;
 mod pages;
