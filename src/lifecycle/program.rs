@@ -15,7 +15,7 @@ use redact::Secret;
 use tokio::process::Child;
 
 use super::keep::{Keeper, LOOK};
-use super::{Context, EndHow, REQUEST, Role, Seen, Stop, Witness, end_out_of_reach, end_session};
+use super::{Context, Done, EndHow, REQUEST, Role, Seen, Stop, Witness, end_out_of_reach, end_session_into};
 use crate::credential::Credential;
 use crate::error::{Error, Kind, Result};
 use crate::io::{SharedRedactor, pass_on};
@@ -60,7 +60,7 @@ pub struct Start<'p> {
 /// A program that has ended.
 pub struct Ended {
     /// What became of the session, if this was the last use of one that `exec` began.
-    pub session: Result<()>,
+    pub session: Result<Done>,
     status: io::Result<ExitStatus>,
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
     /// The process that started this one has ended: nobody waits for the output.
@@ -99,6 +99,8 @@ impl<'p> Program<'p> {
     /// Fails if it can't be started.
     pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
+        // The program's lines and ours share standard error from now on.
+        cx.masking.stop();
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone())));
         let mut process = self.process(cx, &start);
         let outputs = os::Outputs::new().map_err(fail)?;
@@ -169,7 +171,7 @@ impl Attended<'_> {
         process: Command,
         signals: os::Signals,
         screens: os::Screens,
-    ) -> (io::Result<io::Result<ExitStatus>>, Result<()>, bool) {
+    ) -> (io::Result<io::Result<ExitStatus>>, Result<Done>, bool) {
         let mut child = match tokio::process::Command::from(process).spawn() {
             Ok(child) => child,
             Err(error) => return (Err(error), self.end_use().await, false),
@@ -203,7 +205,7 @@ impl Attended<'_> {
     }
 
     /// Ends this use of the session, and the session if an `exec` began it and nobody else uses it.
-    async fn end_use(mut self) -> Result<()> {
+    async fn end_use(mut self) -> Result<Done> {
         // The program's last output may contain secrets that the session will soon forget.
         self.redactor.refresh();
         // A session that vanished is written back, so that it can be ended.
@@ -211,13 +213,14 @@ impl Attended<'_> {
             return Err(self.out_of_reach(error).await);
         }
         let rest = self.witness.into_mark().map(|user| self.session.leave(user));
+        let mut done = Done::default();
         let is_last = rest.as_ref().is_none_or(Option::is_some);
         if is_last && self.session.read().is_ok_and(|state| state.owner == Owner::Exec && !state.is_empty()) {
-            end_session(self.cx, self.session, EndHow::new(self.cx.options.session.revoke, true)).await?;
+            end_session_into(self.cx, self.session, EndHow::new(self.cx.options.session.revoke, true), &mut done).await?;
         }
         drop(rest);
         self.session.tidy();
-        Ok(())
+        Ok(done)
     }
 
     /// The session can't be read, or be written back: if an `exec` began it and its file is gone, its tokens are ended from memory.

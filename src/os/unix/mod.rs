@@ -21,7 +21,7 @@ use std::process::{Command, ExitStatus};
 use rustix::fs::OFlags;
 
 pub use offer::{Offer, accept};
-pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process};
+pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process, name_of};
 pub use signals::{Signals, pass_on, stop_request};
 pub use terminal::{Ending, Screens, Source};
 
