@@ -25,7 +25,7 @@ use io::{Console, FirstLine};
 use lifecycle::{Context, Outside};
 use options::command_line::{self, Parsed};
 use options::help::{self, Layout};
-use options::{Format, Inputs, Operands, Options, Syntax};
+use options::{Format, Inputs, Names, Operands, Options, Syntax};
 
 pub use io::Environment;
 
@@ -74,7 +74,7 @@ pub fn run(world: World) -> i32 {
         Err(error) => return fail(&error.into(), &console),
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
-    let stdin = if runs_program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
+    let stdin = if runs_program { Box::new(FirstLine::new(os::stdin().ok().map(os::Patient))) } else { stdin };
     if options.diagnostics.quiet {
         console.be_quiet();
     }
@@ -110,6 +110,7 @@ fn parse(
     console: &Console,
     terminal: Option<usize>,
 ) -> error::Result<Option<(&'static Syntax, Options)>> {
+    let says_env_file = command_line::says_env_file(&args);
     let asked = match command_line::parse(args, commands)? {
         Parsed::Help(command) => return show_help(command, commands, Layout::new(environment, terminal), console).map(|()| None),
         Parsed::Version => return console.data(concat!("jf-token ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| None),
@@ -117,6 +118,8 @@ fn parse(
     };
     let syntax = asked.command.unwrap_or(commands[0]);
     let inputs = Inputs { syntax, flags: &asked.flags, environment, in_action };
+    let names = Names::new(&inputs, says_env_file);
+    console.word(move |text| names.put_into(text));
     for option in inputs.secrets_on_argument_list() {
         let (name, instead) = (option.name, option.instead_of_the_flag());
         console.warn(&format!("--{name} is on the argument list, where every process of this machine can read it: use {instead}"));
@@ -171,16 +174,16 @@ pub mod fuzzing {
 pub fn main() -> i32 {
     os::harden();
     let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
-    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
+    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut os::Patient(std::io::stdout())) {
         return i32::from(!answered);
     }
     run(World {
         args,
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
-        stdin: Box::new(std::io::stdin()),
-        stdout: Box::new(std::io::stdout()),
-        stderr: Box::new(std::io::stderr()),
+        stdin: Box::new(os::Patient(std::io::stdin())),
+        stdout: Box::new(os::Patient(std::io::stdout())),
+        stderr: Box::new(os::Patient(std::io::stderr())),
         terminal: os::terminal_columns(),
         now: SystemTime::now,
     })

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use redact::Secret;
 
 use crate::error::{Error, Report, Result};
-use crate::io::{Console, Environment, LogStyle};
+use crate::io::{Console, Environment, LogStyle, MaskCommand};
 
 pub use action::{Action, SavedToken};
 pub use github::blocks;
@@ -204,6 +204,11 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
+    /// The line by which any program makes the job's log hide a value, if there is one.
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        None
+    }
+
     /// The files that belong to the CI.
     fn files(&self) -> Vec<&str> {
         Vec::new()
@@ -261,7 +266,7 @@ pub fn report(failure: &anyhow::Error, exit_code: Option<i32>, ci: &dyn Ci, cons
     let report = Report::new(failure, exit_code);
     console.error(&report);
     // A summary that can't be written must not hide the failure itself.
-    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", report.title, report.text())));
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", report.title, console.worded(&report.text()))));
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ type Row = (&'static str, Option<String>, Value);
 
 fn run(cx: &Context) -> anyhow::Result<i32> {
     let meant = cx.session()?;
-    let sessions = if cx.options.session.name.is_some() { vec![meant.clone()] } else { meant.all().collect() };
+    let sessions = if cx.options.session.name.is_some() { vec![meant.clone()] } else { meant.all()?.collect() };
     let read: Vec<_> = sessions.iter().map(|session| (session, session.read())).filter(|(session, _)| session.exists()).collect();
     let shown: Vec<_> = read.iter().map(|(session, state)| Shown::new(cx, session, state.as_ref())).collect();
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {

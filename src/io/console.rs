@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde::Serialize;
 
@@ -86,7 +86,11 @@ fn signed(text: &str) -> String {
 pub struct Console {
     stdout: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Talk>,
+    wording: OnceLock<Wording>,
 }
+
+/// A message as its reader knows what it speaks of.
+type Wording = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 struct Talk {
     to: Box<dyn Write + Send>,
@@ -99,7 +103,7 @@ impl Console {
     /// Prints to these streams, in the style of this log and in this format.
     #[must_use]
     pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>, format: LogFormat) -> Self {
-        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style, format, quiet: false }) }
+        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style, format, quiet: false }), wording: OnceLock::new() }
     }
 
     /// From now on, prints warnings and errors only.
@@ -111,6 +115,16 @@ impl Console {
     pub fn redirect(&self, to: Box<dyn Write + Send>) {
         let mut talk = self.talk();
         (talk.to, talk.style) = (to, Arc::new(Plain));
+    }
+
+    /// Words messages so from now on.
+    pub fn word(&self, wording: impl Fn(&str) -> String + Send + Sync + 'static) {
+        let _ = self.wording.set(Box::new(wording));
+    }
+
+    /// A message as its reader knows what it speaks of.
+    pub fn worded(&self, text: &str) -> String {
+        self.wording.get().map_or_else(|| text.to_owned(), |wording| wording(text))
     }
 
     fn talk(&self) -> MutexGuard<'_, Talk> {
@@ -134,14 +148,14 @@ impl Console {
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = talk.style.escape(text).into_owned();
-        let _ = writeln!(talk.to, "{text}").and_then(|()| talk.to.flush());
+        let _ = talk.to.write_all(format!("{text}\n").as_bytes()).and_then(|()| talk.to.flush());
     }
 
     /// Prints what happens on the way, unless nobody wants to know.
     pub fn say(&self, text: &str) {
-        let quiet = self.talk().quiet;
+        let (quiet, text) = (self.talk().quiet, self.worded(text));
         if !quiet {
-            self.tell("info", text, || signed(text));
+            self.tell("info", &text, || signed(&text));
         }
     }
 
@@ -152,8 +166,9 @@ impl Console {
 
     /// Prints a warning, as an annotation if the CI has them.
     pub fn warn(&self, text: &str) {
-        self.tell("warning", text, || {
-            let annotation = self.talk().style.annotation(Level::Warning, "jf-token", text);
+        let text = self.worded(text);
+        self.tell("warning", &text, || {
+            let annotation = self.talk().style.annotation(Level::Warning, "jf-token", &text);
             annotation.unwrap_or_else(|| signed(&format!("warning: {text}")))
         });
     }
@@ -176,10 +191,10 @@ impl Console {
     /// Prints what failed and what to do about it, as an annotation if the CI has them.
     pub fn error(&self, report: &Report) {
         if self.format() == LogFormat::Json {
-            let help = report.help.as_deref().map(|help| harmless(help).into());
-            return self.json(&Report { message: harmless(&report.message).into(), help, ..*report });
+            let help = report.help.as_deref().map(|help| harmless(&self.worded(help)).into());
+            return self.json(&Report { message: harmless(&self.worded(&report.message)).into(), help, ..*report });
         }
-        let text = report.text();
+        let text = self.worded(&report.text());
         let annotation = self.talk().style.annotation(Level::Error, report.title, &text);
         self.line(&annotation.unwrap_or_else(|| signed(&text.replace('\n', "\n  "))));
     }

@@ -86,7 +86,7 @@ pub fn rehearse_end(cx: &Context, all: bool) -> Result<()> {
         Ok(state) => all || session.name() == own.name() || is_forgotten(session, state.owner, is_post),
         Err(_) => all,
     };
-    let sessions = std::iter::once(own.clone()).chain(own.others_and_coming()).filter(|session| session.was_begun() && ends(session));
+    let sessions = std::iter::once(own.clone()).chain(own.others_and_coming()?).filter(|session| session.was_begun() && ends(session));
     let told: Vec<_> = sessions.map(|session| Ok(told(cx, &session, &session.read()?))).collect::<Result<_>>()?;
     if told.is_empty() {
         cx.console.say(&format!("nothing to revoke: there is no session of that kind in {}", own.home().display()));

@@ -4,6 +4,7 @@ mod choices;
 pub mod command_line;
 pub mod help;
 mod inputs;
+mod names;
 pub mod span;
 mod syntax;
 pub mod table;
@@ -18,6 +19,7 @@ use crate::io::LogFormat;
 
 pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs, OPERAND, set_instead};
+pub use names::Names;
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
@@ -43,6 +45,8 @@ pub struct Options {
     pub diagnostics: Diagnostics,
     /// Whether the program goes on when the process that started this one ends.
     pub outlive_parent: bool,
+    /// Whether to pass output on though not all that is to be hidden is known.
+    pub pass_if_unreadable: bool,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
@@ -279,6 +283,7 @@ impl Options {
                 quiet: switch(&t::QUIET),
             },
             outlive_parent: switch(&t::OUTLIVE_PARENT),
+            pass_if_unreadable: switch(&t::PASS_IF_UNREADABLE),
             program,
             flags: inputs.flags.clone(),
             as_jf,
