@@ -249,13 +249,13 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, launch: &Launch,
                 if witness.look()? == Seen::Ended || signal.is_some() {
                     return Ok(());
                 }
-                // Who ends the session may not find what vanished meanwhile.
-                return if !witness.restored {
-                    leave_word(session, &launch.process());
-                    Ok(())
-                } else {
-                    end_session(cx, session, EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) }).await
-                };
+                if witness.restored {
+                    // Who ends the session may not find what vanished meanwhile.
+                    let how = EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) };
+                    return end_session(cx, session, how).await;
+                }
+                leave_word(session, &launch.process());
+                return Ok(());
             }
         }
     });
@@ -386,8 +386,8 @@ impl Launch {
         if self.job.has_ended() {
             return Err(not_kept(self.has_ended(), "Give --until-pid the number of one that ends with the job, such as $$."));
         }
-        let starter = if self.is_starter { ", which started jf-token," } else { "" };
-        let until = self.until.map(|_| format!(", or {}{starter} ends", self.process())).unwrap_or_default();
+        let relation = if self.is_starter { ", which started jf-token," } else { "" };
+        let until = self.until.map(|_| format!(", or {}{relation} ends", self.process())).unwrap_or_default();
         cx.console.say(&format!(
             "the session '{}' is kept fresh until it is revoked{until}; the keeper's log is {}",
             session.name(),
