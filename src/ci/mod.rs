@@ -207,6 +207,11 @@ pub trait Ci: LogStyle + Send + Sync {
         Vec::new()
     }
 
+    /// Whether the CI reads this file as variables for other jobs, as far as that can be told from here. It then knows no comments.
+    fn is_report(&self, _path: &Path) -> bool {
+        false
+    }
+
     /// Takes back what was exported by this process, but its states and summaries. Returns what could not be taken back.
     fn retract(&self) -> Vec<String> {
         Vec::new()

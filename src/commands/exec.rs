@@ -8,7 +8,9 @@ use crate::api::max_life;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
-use crate::options::table::{ACCESS_TOKEN, ENV_VAR, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE};
+use crate::options::table::{
+    ACCESS_TOKEN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
+};
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
 use crate::session::{OF_EXEC, Owner, Session, StoredToken};
@@ -21,7 +23,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
-        options: &[&OUTPUT_FILE, &TOKEN_FILE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
+        options: &[&OUTPUT_FILE, &TOKEN_FILE, &OVERWRITE, &MERGE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
         formats: &[],
     },
     run,
@@ -54,7 +56,7 @@ fn exec(cx: &Context) -> Result<i32> {
     let program = Program::find(cx)?;
     cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }

@@ -255,6 +255,11 @@ impl Context {
         credential::files(&self.options.credential, &self.environment).collect()
     }
 
+    /// What of the credential is at hand that must not get lost; nothing if it is wrong, which others tell.
+    pub fn secrets_of_credential(&self) -> Vec<&Secret> {
+        self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default()
+    }
+
     /// The credential by which a token was issued, where the options name none. It is looked for once.
     #[must_use]
     pub fn remembered_credential(&self, issuing: &Issuing) -> Option<&Credential> {

@@ -1,7 +1,6 @@
 //! The end of a session: its tokens are revoked, and what was written for them is removed.
 
 use std::future::poll_fn;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
@@ -12,12 +11,11 @@ use super::{Context, Done, REQUEST};
 use crate::api::{Auth, Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
-use crate::deliver::remove_drafts;
+use crate::deliver::take_away;
 use crate::error::{Error, Kind, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::remove;
 use crate::options::{Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken, WrittenFile};
 
 /// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
 /// revoke itself.
@@ -169,8 +167,12 @@ pub async fn end_session_into(cx: &Context, session: &Session, how: EndHow, done
     done.renewed = std::mem::take(&mut guard.state.renewed);
     let mut ending = Ending { cx, guard, failures: Vec::new(), done, quiet, strict, started };
     let left = std::mem::take(&mut ending.guard.state.left_files);
-    let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files).map(|file| &file.path);
-    files.chain(&left).for_each(|file| ending.remove(file));
+    for stored in replaced.iter().chain(&named) {
+        stored.files.iter().for_each(|file| ending.remove(file, Some(stored)));
+    }
+    for file in &left {
+        ending.remove(file, None);
+    }
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
@@ -282,14 +284,20 @@ impl Ending<'_> {
         error.with_advice(&by_hand)
     }
 
-    fn remove(&mut self, file: &Path) {
-        remove_drafts(file);
-        let was_there = file.symlink_metadata().is_ok();
-        if let Err(error) = remove(file) {
-            self.failures.push(error.with_advice("The next jf-token revoke tries again."));
-            self.guard.state.left_files.push(file.to_owned());
-        } else if was_there {
-            self.done.removed.push(file.to_owned());
+    fn remove(&mut self, file: &WrittenFile, stored: Option<&StoredToken>) {
+        let is_there = || file.path.symlink_metadata().is_ok();
+        let was_there = is_there();
+        match take_away(file, stored) {
+            Ok(true) if !was_there => {}
+            Ok(true) if is_there() => self.done.cleared.push(file.path.clone()),
+            Ok(true) => self.done.removed.push(file.path.clone()),
+            Ok(false) => {
+                self.cx.console.warn(&format!("others have replaced what {} held: it stays as it is", file.path.display()));
+            }
+            Err(error) => {
+                self.failures.push(error.with_advice("The next jf-token revoke tries again."));
+                self.guard.state.left_files.push(file.clone());
+            }
         }
     }
 

@@ -1,7 +1,6 @@
 //! The one way in which a token is issued: prepared, asked for, masked, remembered. If something fails before it is handed over, it is
 //! taken back. A first token and a renewed one go the same way.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use redact::Secret;
@@ -12,12 +11,12 @@ use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
 use crate::credential::{self, Asking, Credential, Issuing};
-use crate::deliver::Targets;
+use crate::deliver::{Targets, take_away};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::AtomicFile;
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken, WrittenFile};
 
 /// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
@@ -367,7 +366,7 @@ pub struct Rollback<'t> {
     pub stored: StoredToken,
     auth: Option<Auth>,
     /// The files that were written with it.
-    pub written: Vec<PathBuf>,
+    pub written: Vec<WrittenFile>,
 }
 
 impl Rollback<'_> {
@@ -402,7 +401,10 @@ impl Rollback<'_> {
     /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered, so that the
     /// end of the session revokes it. Returns `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
-        remove_all(&self.written);
+        for file in &self.written {
+            // The first failure is the one to report.
+            let _ = take_away(file, Some(&self.stored));
+        }
         let left = self.cx.ci.retract();
         let error = if left.is_empty() {
             error

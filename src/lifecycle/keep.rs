@@ -8,11 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use redact::one_line;
 
-use super::renew::{Role, TokenSource};
+use super::renew::{Role, TokenSource, forget_foreign};
 use super::{Context, EndHow, LOCK, Seen, Stop, Witness, counted, end_session};
 use crate::api::client_certificate;
 use crate::credential::Credential;
-use crate::deliver::{Targets, rewrite};
+use crate::deliver::{Rewrites, Targets, write};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -184,10 +184,10 @@ impl<'t> Keeper<'t> {
             let _ = guard.settle();
             return;
         };
-        let id = id_of(stored);
-        let mut failures: Vec<_> = stored.files.iter().filter_map(|file| rewrite(file, stored).err()).collect();
-        match failures.pop() {
-            None => (self.written, self.complained) = (Some(id), false),
+        let mut rewritten = Rewrites::without_room(&stored.files).finish(guard.state.replaced.last(), stored);
+        forget_foreign(self.source.context(), &mut guard, &rewritten);
+        match rewritten.failures.pop() {
+            None => (self.written, self.complained) = (guard.state.current.as_ref().map(id_of), false),
             Some(error) if !self.complained => {
                 self.source.context().console.say(&error.to_string());
                 self.complained = true;
@@ -279,7 +279,7 @@ pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
     let current = current.clone();
     // Remember them first: a file that nobody knows of would not be removed.
     guard.write()?;
-    files.iter().try_for_each(|file| rewrite(file, &current))
+    files.iter().try_for_each(|file| write(file, &current))
 }
 
 /// Leaves word with which process the keeper ended, if its session goes on.

@@ -10,7 +10,7 @@ use crate::api::claims::{claims, user};
 use crate::api::{Limits, RetryBudget};
 use crate::ci::{Export, IdToken};
 use crate::credential::Credential;
-use crate::deliver::{Rewrites, rewrite};
+use crate::deliver::{Rewrites, Rewritten};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -270,11 +270,10 @@ impl<'t> TokenSource<'t> {
             }
             (None, Err(why)) => return Err(self.no_means(self.by.unwrap_or(old.renew_by), &old, why)),
         };
-        let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
+        let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old.clone() };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
         let stored = transaction.remember(stored, how, auth).await?.commit();
-        let failures = rewrites.finish(&stored);
-        self.note_files(guard, &failures);
+        self.note_files(guard, rewrites.finish(Some(&old), &stored));
         self.export_again(&stored);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
@@ -339,8 +338,10 @@ impl<'t> TokenSource<'t> {
     }
 
     /// Remembers whether a file still holds the old token. A failure is only reported: the token itself is safe.
-    fn note_files(&self, guard: &mut SessionGuard, failures: &[Error]) {
-        for error in failures {
+    fn note_files(&self, guard: &mut SessionGuard, rewritten: Rewritten) {
+        forget_foreign(self.cx, guard, &rewritten);
+        let Rewritten { failures, .. } = rewritten;
+        for error in &failures {
             self.cx.console.warn(&format!("a file still holds the old token: {error}"));
         }
         if guard.state.files_behind == failures.is_empty() {
@@ -353,8 +354,8 @@ impl<'t> TokenSource<'t> {
     fn catch_up(&self) {
         let Ok(Some(mut guard)) = self.session.try_lock() else { return };
         let Some(current) = guard.state.current.clone() else { return };
-        let failures: Vec<_> = current.files.iter().filter_map(|file| rewrite(file, &current).err()).collect();
-        self.note_files(&mut guard, &failures);
+        let rewritten = Rewrites::without_room(&current.files).finish(guard.state.replaced.last(), &current);
+        self.note_files(&mut guard, rewritten);
     }
 
     /// Puts the new token into the variable that holds the old one.
@@ -489,6 +490,18 @@ fn is_another_users(credential: &Credential, stored: &StoredToken) -> bool {
     let says = stored.issuing.request().is_none_or(|request| request.username.is_some());
     let own = || user(&claims(credential.token()?)?).map(str::to_owned);
     !says && own().zip(stored.token.username()).is_some_and(|(own, user)| !own.eq_ignore_ascii_case(&user))
+}
+
+/// Forgets the files that others have replaced, once they are told.
+pub(super) fn forget_foreign(cx: &Context, guard: &mut SessionGuard, rewritten: &Rewritten) {
+    for path in &rewritten.foreign {
+        cx.console.warn(&format!("others have replaced what {} held: it stays as it is, and gets no new token", path.display()));
+    }
+    if let Some(current) = guard.state.current.as_mut().filter(|_| !rewritten.foreign.is_empty()) {
+        current.files.retain(|file| !rewritten.foreign.contains(&file.path));
+        // If this can't be written, it is only told again.
+        let _ = guard.write();
+    }
 }
 
 fn doubt(state: &mut State, in_doubt: bool) {

@@ -150,6 +150,10 @@ pub struct HandOver {
     pub env_var: Option<InputValue>,
     /// Whether to hand over the refresh token too.
     pub refresh_token: bool,
+    /// Whether a file that holds something else is replaced.
+    pub overwrite: Option<InputValue>,
+    /// Whether lines are added to a file that holds others.
+    pub merge: Option<InputValue>,
 }
 
 /// How the token is kept fresh.
@@ -242,6 +246,8 @@ impl Options {
                 token_file: text(&t::TOKEN_FILE),
                 env_var: text(&t::ENV_VAR),
                 refresh_token: switch(&t::OUTPUT_REFRESH_TOKEN),
+                overwrite: noted(inputs.switched_on(&t::OVERWRITE), &first),
+                merge: noted(inputs.switched_on(&t::MERGE), &first),
             },
             renewal: Renewal {
                 by: noted(inputs.word(&t::RENEW_BY, &RenewBy::WORDS), &first),

@@ -140,6 +140,8 @@ options! {
     FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, powershell, header or reference; create and refresh: none too; create: table too; inspect and status: table or json; identity: table, json or terraform";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
+    OVERWRITE "overwrite" "JF_TOKEN_OVERWRITE" Switch, HandOver, true, "Replace a file that holds something else: that is gone for good, and the new file is removed at the end";
+    MERGE "merge" "JF_TOKEN_MERGE" Switch, HandOver, true, "Add the NAME=VALUE lines to what the file holds, and take them out again at the end (not for a dotenv report)";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";
     OUTPUT_REFRESH_TOKEN "output-refresh-token" "JF_TOKEN_OUTPUT_REFRESH_TOKEN" Switch, HandOver, true, "Also hand the refresh token over, not only the access token";
     RENEW_BY "renew-by" "JF_TOKEN_RENEW_BY" Text("HOW"), Renewal, true, "How to renew: refresh (ends the old token at once), mint (the old token lives out its time), or auto (refresh if there is a refresh token)";

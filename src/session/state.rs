@@ -54,7 +54,7 @@ pub struct State {
     pub lost: Vec<Lost>,
     /// Files of tokens that were ended, which could not be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_files: Vec<PathBuf>,
+    pub left_files: Vec<WrittenFile>,
     /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,
@@ -188,6 +188,9 @@ pub struct WrittenFile {
     pub path: PathBuf,
     /// What the file contains.
     pub content: Content,
+    /// Whether that stands among the lines of others, which stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
 }
 
 /// What a file that holds a token contains.

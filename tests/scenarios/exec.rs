@@ -684,12 +684,13 @@ fn with_revoke_strict_a_token_that_lives_on_is_a_failure() {
 
 #[test]
 fn a_file_that_could_not_be_removed_is_removed_by_the_next_revoke() {
-    let scene = scene();
+    let mut scene = scene();
+    scene.asks_for("work/token");
     let ran = exec_with(&scene, &[&TOKEN[..], &["--token-file", "token"]].concat(), "rm token; mkdir token");
     assert!(ran.stderr.contains("can't remove") && ran.stderr.contains("The next jf-token revoke tries again."), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
     fs::remove_dir(scene.path("work/token")).unwrap();
-    scene.write("work/token", "a dead token");
+    scene.write("work/token", &scene.sandbox.issued()[0].access_token);
     let ran = scene.run(&["revoke"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     all_is_over(&scene, &[]);

@@ -31,6 +31,7 @@ mod keeping;
 mod life;
 mod masks;
 mod minting;
+mod occupied;
 mod oidc;
 mod precedence;
 mod printing;

@@ -125,6 +125,22 @@ pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
     Ok(file)
 }
 
+/// What others may do with the file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn mode_of(file: &File) -> io::Result<u32> {
+    file.metadata().map(|found| found.mode() & 0o7777)
+}
+
+/// Sets what others may do with the file.
+///
+/// # Errors
+/// When the system refuses.
+pub fn set_mode(file: &File, mode: u32) -> io::Result<()> {
+    file.set_permissions(fs::Permissions::from_mode(mode))
+}
+
 /// Whether the open file is still the one at that path.
 #[must_use]
 pub fn is_at(file: &File, path: &Path) -> bool {
