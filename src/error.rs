@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The exit code, as `--help` and the README document it. `exec` has others for a program that can't be run.
+    /// The exit code, as `--help` and `docs/options.md` document it. `exec` has others for a program that can't be run.
     #[must_use]
     pub fn exit_code(self) -> i32 {
         match self {

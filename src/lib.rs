@@ -115,7 +115,9 @@ fn parse(
     }
     let says_where = inputs.text(&options::table::URL)?.or(inputs.text(&options::table::SERVER_ID)?).is_some();
     if asked.command.is_none() && !says_where && environment.names(options::table::EXPORTED).all(|name| environment.is_blank(name)) {
-        return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
+        let instead = [&options::table::URL, &options::table::ACCESS_TOKEN].map(|option| options::set_instead(environment, option));
+        let help = instead.concat() + "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help.";
+        return Err(Error::input("there is nothing to do", help));
     }
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
 }

@@ -15,6 +15,7 @@ mod github;
 mod gitlab;
 mod harness;
 mod jenkins;
+mod masking;
 mod none;
 mod others;
 mod semaphore;
@@ -30,6 +31,7 @@ use crate::io::{Console, Environment, LogStyle};
 
 pub use action::{Action, SavedToken};
 pub use github::blocks;
+pub use masking::{Extent, Masking};
 
 /// What a CI is recognised by.
 trait Recognise: Sync {
@@ -194,11 +196,11 @@ pub trait Ci: LogStyle + Send + Sync {
         JobHome::default()
     }
 
-    /// Makes the job's log hide every form of these secrets, by lines for `log` or by a command of the CI.
+    /// Makes the job's log hide these texts, by lines for `log` or by a command of the CI.
     ///
     /// # Errors
-    /// Fails if a secret might not be hidden.
-    fn mask(&self, _secrets: &[&Secret], _log: &dyn Fn(&str)) -> Result<Support> {
+    /// Fails if one might not be hidden.
+    fn mask(&self, _values: &[String], _log: &dyn Fn(&str)) -> Result<Support> {
         Ok(Support::Unsupported)
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::max_life;
+use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
@@ -122,7 +123,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let stored = TokenSource::new(cx, session.clone()).token(None)?;
     add_files(targets, session)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets(), stored.unheard)?;
+        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
     }
     Ok(Some((stored, user)))
 }

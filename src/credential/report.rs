@@ -5,17 +5,18 @@ use std::fmt::Write as _;
 use super::{CredentialPlace, KINDS, jf_configuration};
 use crate::ci::IdToken;
 use crate::error::{Error, Kind};
-use crate::options::table::{INPUT, Opt};
-use crate::options::{CredentialOptions, Group, Source};
+use crate::options::table::{ACCESS_TOKEN, INPUT, Opt};
+use crate::options::{CredentialOptions, Group, Source, set_instead};
 
 /// The error for a missing credential. A user and a password are refused with jf's own reason.
 pub fn none(place: &CredentialPlace) -> Error {
     let options = &place.options.credential;
+    let instead = set_instead(place.environment, &ACCESS_TOKEN);
     let what = match options.password.as_ref().or(options.user.as_ref()) {
         Some(given) => format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source),
         None => "there is no credential".into(),
     };
-    Error::new(Kind::NoCredential, what, format!("{}\nEasiest here: {}", looked_for(place), easiest(place)))
+    Error::new(Kind::NoCredential, what, format!("{instead}{}\nEasiest here: {}", looked_for(place), easiest(place)))
 }
 
 /// Each place in its order, with what was found there.

@@ -9,7 +9,7 @@ pub mod random;
 mod stream;
 
 pub use console::{Console, Level, LogStyle, without_commands};
-pub use environment::{Environment, HOME_OF_JF};
+pub use environment::{Environment, HOME_OF_JF, trimmed};
 pub use file::{AtomicFile, read, read_file, remove, remove_all, text_of};
 pub use first_line::FirstLine;
 pub use stream::{SecretSource, SharedRedactor, pass_on};

@@ -24,6 +24,7 @@ use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredTok
 /// Fails if the token may still be valid.
 pub async fn end(client: &Client<'_>, stored: &StoredToken, auth: Option<&Auth>) -> Result<Revoked> {
     let id = &stored.token.token_id;
+    client.expect(stored.token.secrets());
     if let Some(auth) = auth.filter(|_| !id.is_empty()) {
         match client.revoke(id, auth).await {
             // The credential here may not be the one of the minting step, or may be invalid by now. The token can still revoke itself.

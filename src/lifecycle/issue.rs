@@ -10,6 +10,7 @@ use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
+use crate::ci::Extent;
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::deliver::{Targets, take_away};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
@@ -56,15 +57,13 @@ impl<'c> NewToken<'c> {
         credential::check_parts(&cx.options.credential)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
-        let transport = cx.transport()?;
+        cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
         if credential.is_last_resort() {
             cx.asking(cx.limits()).route(&platform)?.check_shown()?;
         }
-        if transport.secrets_of_headers().next().is_some() {
-            cx.mask(transport.secrets_of_headers(), false)?;
-        }
+        cx.mask_credential(credential)?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })
@@ -328,7 +327,7 @@ impl<'t> Transaction<'t> {
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, auth: Option<Auth>) -> Result<Rollback<'t>> {
         let stored = StoredToken { unheard: !how.masks, ..stored };
-        let masked = if how.masks { self.cx.mask(stored.token.secrets(), true) } else { Ok(()) };
+        let masked = if how.masks { self.cx.mask(stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);

@@ -444,6 +444,7 @@ fn not_started(error: io::Error) -> Error {
 
 /// Sends a keeper's messages to a small file, with the time on each line.
 pub fn talk_to_log(cx: &Context, path: PathBuf) {
+    cx.masking.stop();
     cx.console.redirect(Box::new(LineWriter::new(Log { path, begun: false, clock: cx.clock() })));
 }
 

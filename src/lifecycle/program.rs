@@ -99,6 +99,8 @@ impl<'p> Program<'p> {
     /// Fails if it can't be started.
     pub fn run(&self, cx: &Context, start: Start) -> Result<Ended> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
+        // The program's lines and ours share standard error from now on.
+        cx.masking.stop();
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone())));
         let mut process = self.process(cx, &start);
         let outputs = os::Outputs::new().map_err(fail)?;

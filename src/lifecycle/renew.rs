@@ -8,7 +8,7 @@ use super::issue::{Answer, Ask, Remember, Transaction};
 use super::{Context, LOCK, REQUEST, Stop};
 use crate::api::claims::{claims, user};
 use crate::api::{Limits, RetryBudget};
-use crate::ci::{Export, IdToken};
+use crate::ci::{Export, Extent, IdToken};
 use crate::credential::Credential;
 use crate::deliver::{Rewrites, Rewritten};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
@@ -325,6 +325,7 @@ impl<'t> TokenSource<'t> {
         credential: &Credential,
         limits: Limits,
     ) -> Result<Answer> {
+        self.cx.mask(credential.secrets().into_iter(), Extent::Whole)?;
         let asked = transaction.ask(&old.platform, Ask::Issue(&old.issuing, credential), limits, self.stop).await;
         if let Err(error) = &asked
             && error.may_be_done()

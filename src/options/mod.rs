@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
-pub use inputs::{Flags, Inputs, OPERAND};
+pub use inputs::{Flags, Inputs, OPERAND, set_instead};
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};

@@ -1,4 +1,4 @@
-//! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
+//! The only table of options. A test compares `--help`, `action.yml` and `docs/options.md` with it.
 
 use std::ffi::OsStr;
 
@@ -128,7 +128,7 @@ options! {
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), Token, true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, Token, true, "Give the token admin permissions";
-    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
+    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 1h30m, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
     MAX_LIFE "max-life" "JF_TOKEN_MAX_LIFE" Text("TIME"), Token, true, "Longest life to accept: a token that lives longer, or for ever, is revoked at once, and that is a failure";
     REFRESHABLE "refreshable" "JF_TOKEN_REFRESHABLE" Switch, Token, true, "Also ask for a refresh token";
     REFERENCE "reference" "JF_TOKEN_REFERENCE" Switch, Token, true, "Also ask for a reference token";
@@ -195,6 +195,20 @@ pub const SYNONYMS: [(&str, &str); 15] = [
 
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
+
+/// What other tools and people call JFrog, at the start of the variables for its address and its token.
+const OTHER_NAMES: [&str; 8] = ["JFROG_", "JF_", "ARTIFACTORY_", "ART_", "RT_", "JFROG_CLI_", "JFROG_PLATFORM_", "JF_PLATFORM_"];
+
+/// Whether a variable of that name may have been set for this option by who knows another tool.
+#[must_use]
+pub fn is_meant_for(variable: &str, option: &Opt) -> bool {
+    let ends: &[&str] = match option.name {
+        name if name == URL.name => &["URL", "HOST", "SERVER"],
+        name if name == ACCESS_TOKEN.name => &["ACCESS_TOKEN", "TOKEN", "API_KEY", "APIKEY"],
+        _ => &[],
+    };
+    OTHER_NAMES.iter().any(|begin| variable.strip_prefix(begin).is_some_and(|end| ends.contains(&end)))
+}
 
 /// The prefix of variables that hold an exported server of jf's each, with its token.
 pub const EXPORTED: &str = "JF_ENV_";

@@ -14,6 +14,10 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+#[cfg(target_os = "linux")]
+#[path = "../support/release.rs"]
+mod repository;
+
 mod addresses;
 mod architecture;
 mod as_jf;
@@ -33,15 +37,19 @@ mod masks;
 mod minting;
 mod occupied;
 mod oidc;
+mod pages;
 mod precedence;
 mod printing;
 mod redact_command;
 mod redactor;
+mod release;
 mod renewing;
+mod server_texts;
 mod sessions;
 mod signals;
 mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod values;
 mod windows;
