@@ -52,7 +52,7 @@ fn described(claims: &Claims) -> String {
 fn is_our_own(cx: &Context, credential: &Credential, claims: Option<&Claims>) -> bool {
     let came_with_id = || cx.environment.says(TOKEN_ID, |id| claims.and_then(|claims| claims.get("jti")?.as_str()) == Some(id));
     let is_held = || {
-        let sessions = cx.session().map(|session| session.all().collect::<Vec<_>>()).unwrap_or_default();
+        let sessions = cx.session().and_then(|session| Ok(session.all()?.collect::<Vec<_>>())).unwrap_or_default();
         let states = sessions.iter().filter_map(|session| session.read().ok());
         states.into_iter().any(|state| state.secrets().any(|ours| credential.secrets().contains(&ours)))
     };

@@ -13,7 +13,6 @@ use std::process::{Command, ExitStatus};
 
 use super::Patient;
 
-pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
 };
