@@ -210,6 +210,16 @@ impl Ci for GitHub {
         ]
     }
 
+    fn why_empty(&self) -> &'static str {
+        if is_for_a_fork(&self.environment) {
+            "Secrets are not given to workflows from forks: run this step only where github.event.pull_request.head.repo.full_name == github.repository."
+        } else if is_by_dependabot(&self.environment) {
+            "Dependabot started this run, and the secrets of Actions are not given to such runs: add this one to Dependabot's secrets, or skip the step where github.actor is dependabot[bot]."
+        } else {
+            "A secret is empty where none of that name is set for this repository, organization or the job's environment; secrets are not given to workflows from forks, nor to reusable workflows without secrets: inherit."
+        }
+    }
+
     /// As JFrog's own action has it (setup-jfrog-cli, `src/utils.ts`): its job is the workflow.
     fn job_context(&self) -> JobContext {
         let context =
@@ -219,12 +229,16 @@ impl Ci for GitHub {
     }
 }
 
+/// By Dependabot, whose runs get as little as those of a fork.
+fn is_by_dependabot(environment: &Environment) -> bool {
+    environment.says("GITHUB_ACTOR", |actor| actor == "dependabot[bot]")
+}
+
 fn why_missing(environment: &Environment) -> String {
-    let says = |name, value| environment.says(name, |text| text == value);
     let why = if is_for_a_fork(environment) {
         "This run is for a pull request from a fork, and gets none, whatever its permissions: run this step only where \
          github.event.pull_request.head.repo.full_name == github.repository"
-    } else if says("GITHUB_ACTOR", "dependabot[bot]") {
+    } else if is_by_dependabot(environment) {
         // Reports differ on whether `permissions` helps; a run that a person starts again has one.
         "Dependabot started this run, and as for a pull request from a fork it gets none: run this step only where github.actor is another"
     } else {

@@ -29,6 +29,10 @@ impl Ci for GitLab {
         "GitLab CI"
     }
 
+    fn why_empty(&self) -> &'static str {
+        "A protected variable is given only to jobs of protected branches and tags, one of an environment only to its jobs, and none to a fork's pipeline: run this job only where it has it."
+    }
+
     /// `after_script` may run in a new container, which shares only the builds volume with the job. `$CI_PROJECT_DIR.tmp` is the runner's
     /// own temporary folder on that volume, outside the working tree and therefore outside every artifact. Only a real runner creates it.
     fn job(&self) -> JobHome {

@@ -204,6 +204,11 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
+    /// Why a secret may be empty in this job, and what to do about it: a sentence.
+    fn why_empty(&self) -> &'static str {
+        "A secret that this job does not get is empty: is it set under that name, and given to jobs of this branch, and of forks?"
+    }
+
     /// The line by which any program makes the job's log hide a value, if there is one.
     fn mask_command(&self) -> Option<&'static MaskCommand> {
         None

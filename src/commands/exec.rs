@@ -118,7 +118,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     if session.read()?.is_empty() {
         return Ok(None);
     }
-    let user = session.enter()?;
+    let Some(user) = session.enter()? else { return Ok(None) };
     let state = session.read()?;
     let Some(current) = &state.current else { return Ok(None) };
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
@@ -136,7 +136,11 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
             format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
         return Err(Error::input(what, help));
     }
-    let stored = TokenSource::new(cx, session.clone()).token(None)?;
+    let stored = match TokenSource::new(cx, session.clone()).token(None) {
+        // It was ended at this moment: a token of its own is as good.
+        Err(_) if session.read().is_ok_and(|state| state.current.is_none()) => return Ok(None),
+        stored => stored?,
+    };
     add_files(targets, session)?;
     if !stored.masked {
         cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
@@ -154,7 +158,7 @@ fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(Store
         return join(cx, session, &targets)?.ok_or_else(|| session.is_held());
     }
     // From now on nobody takes the session for forgotten.
-    let user = session.enter()?;
+    let user = session.enter()?.ok_or_else(|| session.is_held())?;
     let stored = cx.block_on(async {
         let mut rollback = issue(cx, Some(&mut guard), &new, &mut targets).await?;
         match targets.write_files(&rollback.stored, &mut rollback.written) {

@@ -131,9 +131,12 @@ fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
 /// The variable that holds the access token.
 pub(super) const TOKEN: &str = "JF_ACCESS_TOKEN";
 
+/// The variable that holds its id.
+pub const TOKEN_ID: &str = "JF_ACCESS_TOKEN_ID";
+
 /// The variables of `NAME=VALUE` lines, in their order.
 pub(super) const NAMES: [&str; 7] =
-    ["JF_URL", "JF_USER", TOKEN, "JF_ACCESS_TOKEN_ID", "JF_ACCESS_TOKEN_EXPIRES_AT", "JF_REFERENCE_TOKEN", "JF_REFRESH_TOKEN"];
+    ["JF_URL", "JF_USER", TOKEN, TOKEN_ID, "JF_ACCESS_TOKEN_EXPIRES_AT", "JF_REFERENCE_TOKEN", "JF_REFRESH_TOKEN"];
 
 /// What to print for whatever runs the output if there is no token: it must not go on with another one under the same name.
 #[must_use]

@@ -19,7 +19,7 @@ use crate::session::{Content, StoredToken, WrittenFile};
 use files::{Occupied, Planned, are_one};
 
 pub use files::{Rewrites, Rewritten, take_away, write};
-pub use format::{object, pretty, print, script_of_a_failure, table};
+pub use format::{TOKEN_ID, object, pretty, print, script_of_a_failure, table};
 pub use summary::{Destination, for_people, for_the_step};
 
 /// Where the token goes; by default nowhere. All of it is checked, and the files are begun, before there is a token.

@@ -47,12 +47,18 @@ impl AtomicFile {
         Ok(Self { file, path })
     }
 
+    /// Writes to the start of the temporary file. Its own name, which tempfile adds to an error, says nothing to anybody.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file.as_file_mut();
+        file.write_all(bytes).and_then(|()| file.rewind())
+    }
+
     /// Takes up this many bytes of the disk now, so that a full disk shows while nothing can be lost.
     ///
     /// # Errors
     /// Fails if there is no room for them.
     pub fn reserve(mut self, bytes: usize) -> Result<Self> {
-        match self.file.write_all(&vec![b' '; bytes]).and_then(|()| self.file.rewind()) {
+        match self.write(&vec![b' '; bytes]) {
             Ok(()) => Ok(self),
             Err(error) => Err(Error::file("write", &self.path, &error)),
         }
@@ -63,7 +69,7 @@ impl AtomicFile {
     /// # Errors
     /// Fails if it can't be written.
     pub fn note(&mut self, text: &str) -> Result<()> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.rewind());
+        let written = self.write(text.as_bytes());
         self.file.disable_cleanup(true);
         written.map_err(|error| Error::file("write", &self.path, &error))
     }

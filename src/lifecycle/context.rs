@@ -376,9 +376,10 @@ impl Context {
     /// Fails if the system can't provide one.
     pub fn runtime(&self) -> Result<&Runtime> {
         if self.runtime.get().is_none() {
+            let fail = |error, help| Error::new(Kind::Local, format!("the network can't be set up: {error}"), help);
+            os::check_room().map_err(|error| fail(error, "Let this process open more files: ulimit -n."))?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let fail = |error| Error::new(Kind::Local, format!("the network can't be set up: {error}"), "");
-            let _ = self.runtime.set(runtime.map_err(fail)?);
+            let _ = self.runtime.set(runtime.map_err(|error| fail(error, ""))?);
         }
         self.runtime.get().ok_or_else(|| Error::new(Kind::Local, "the network can't be set up", ""))
     }

@@ -322,10 +322,12 @@ impl Ending<'_> {
     }
 
     fn remove(&mut self, file: &WrittenFile, stored: Option<&StoredToken>) {
-        let was_there = file.path.symlink_metadata().is_ok();
+        let is_there = || file.path.symlink_metadata().is_ok();
+        let was_there = is_there();
         match take_away(file, stored) {
-            Ok(true) if was_there => self.done.removed.push(file.path.clone()),
-            Ok(true) => {}
+            Ok(true) if !was_there => {}
+            Ok(true) if is_there() => self.done.cleared.push(file.path.clone()),
+            Ok(true) => self.done.removed.push(file.path.clone()),
             Ok(false) => {
                 self.cx.console.warn(&format!("others have replaced what {} held: it stays as it is", file.path.display()));
             }

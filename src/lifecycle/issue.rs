@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redact::Secret;
 
+use super::advice::explained;
 use super::end::{end, end_itself, how_to_end, sentence};
 use super::{Context, Stop};
 use crate::api::{
@@ -146,7 +147,7 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
                 "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
                 in_words(life)
             ))),
-        (Err(error), _) => Err(error),
+        (Err(error), _) => Err(explained(cx, new.credential, error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The life of a token: issued, renewed, kept fresh, ended. Commands only ask for it.
 
+mod advice;
 mod context;
 mod done;
 pub mod end;

@@ -110,7 +110,7 @@ impl<'p> Program<'p> {
         let [stdout, stderr] = outputs.ends;
         process.stdout(stdout).stderr(stderr);
         let _tree = os::Tree::new();
-        let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
+        let witness = Witness::new(cx, start.session.clone(), start.user, Session::enter);
         let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
         // Boxed: it holds a whole renewal.
         let attended = Box::pin(attended.run(process, start.signals, outputs.screens));

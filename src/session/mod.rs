@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 use crate::api::PlatformUrl;
 use crate::ci::{Action, Ci};
 use crate::error::{Error, Kind, Outcome, Result};
-use crate::io::{Environment, random, sorted};
+use crate::io::{Environment, random, remove, sorted};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
@@ -318,10 +318,20 @@ impl Session {
             && let Some(lock) = try_lock(&path)?
             && os::is_at(&lock, &path)
         {
-            let state = self.read()?;
+            let state = self.read().inspect_err(|_| self.remove_vain_lock())?;
             return Ok(Some(SessionGuard::new(self.clone(), lock, state)));
         }
         Ok(None)
+    }
+
+    /// Removes the lock, which this process has, of a session that never came about.
+    fn remove_vain_lock(&self) {
+        if !self.was_begun() {
+            for extension in ["users", "lock"] {
+                let _ = remove(&self.path(extension));
+            }
+            self.tidy();
+        }
     }
 
     /// The error for a lock that another process does not release.
@@ -352,22 +362,20 @@ impl Session {
         Ok(None)
     }
 
-    /// Counts this process as a user of the session, as long as the returned file is open. Waits while another process ends the session.
+    /// Counts this process as a user of the session, as long as the returned file is open. Waits while another process ends the session;
+    /// `None`: it has, and its folder is gone.
     ///
     /// # Errors
     /// Fails if the file can't be written, or if the session is not released within about ten seconds.
-    pub fn enter(&self) -> Result<File> {
+    pub fn enter(&self) -> Result<Option<File>> {
         let path = self.path("users");
-        for round in 0.. {
-            let file = os::open_private(File::options().create(true).truncate(false).read(true).write(true), &path);
-            let file = file.map_err(|error| Error::file("write", &path, &error))?;
-            if file.try_lock_shared().is_ok() && os::is_at(&file, &path) {
-                return Ok(file);
+        for _ in 0..1000 {
+            match os::open_private(File::options().create(true).truncate(false).read(true).write(true), &path) {
+                Ok(file) if file.try_lock_shared().is_ok() && os::is_at(&file, &path) => return Ok(Some(file)),
+                Ok(_) => std::thread::sleep(Duration::from_millis(10)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(Error::file("write", &path, &error)),
             }
-            if round > 1000 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
         }
         Err(self.is_held())
     }

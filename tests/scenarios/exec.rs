@@ -708,3 +708,19 @@ fn an_end_that_leaves_a_file_is_no_session_that_vanished() {
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     all_is_over(&scene, &[]);
 }
+
+#[test]
+fn a_session_that_is_ended_as_a_program_joins_it_leaves_the_program_a_token_of_its_own() {
+    for round in 0..30 {
+        let scene = scene();
+        let ran = scene.run(&["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+        assert_eq!(ran.code, 0, "{}", ran.story);
+        let revoke = scene.spawn(&["revoke", "--session", "s"]);
+        std::thread::sleep(Duration::from_millis(round));
+        let program = scene.spawn(&["exec", "--session", "s", "--", "true"]);
+        let (program, revoke) = (program.wait_with_output().unwrap(), revoke.wait_with_output().unwrap());
+        assert!(program.status.success() && revoke.status.success(), "{round}: {program:?} {revoke:?}");
+        scene.run(&["revoke", "--session", "s"]);
+        all_is_over(&scene, &[]);
+    }
+}

@@ -238,6 +238,16 @@ pub fn widen(pipe: &File) {
     let _ = pipe;
 }
 
+/// Checks that this process can open as many more files as `exec` needs, which needs most: a token must not exist first. And tokio panics
+/// where it can open none to listen for signals.
+///
+/// # Errors
+/// When it can't.
+pub fn check_room() -> io::Result<()> {
+    let pipes: io::Result<Vec<_>> = (0..12).map(|_| io::pipe()).collect();
+    pipes.map(drop)
+}
+
 /// Whether what is written can be discarded by a device: an empty root has none.
 pub(super) fn has_null_device() -> bool {
     Path::new("/dev/null").exists()

@@ -138,5 +138,14 @@ impl<T: Read> Read for Patient<T> {
     }
 }
 
+/// Nothing to check: files are open without number here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn check_room() -> io::Result<()> {
+    Ok(())
+}
+
 /// Does nothing: pipes keep their size here.
 pub fn widen(_pipe: &File) {}
