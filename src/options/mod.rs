@@ -3,6 +3,7 @@
 mod choices;
 pub mod command_line;
 mod inputs;
+mod names;
 pub mod span;
 mod syntax;
 pub mod table;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs, OPERAND, set_instead};
+pub use names::Names;
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
@@ -41,6 +43,8 @@ pub struct Options {
     pub diagnostics: Diagnostics,
     /// Whether the program goes on when the process that started this one ends.
     pub outlive_parent: bool,
+    /// Whether to pass output on though not all that is to be hidden is known.
+    pub pass_if_unreadable: bool,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
@@ -266,6 +270,7 @@ impl Options {
                 mapping: text(&t::MAPPING),
             },
             outlive_parent: switch(&t::OUTLIVE_PARENT),
+            pass_if_unreadable: switch(&t::PASS_IF_UNREADABLE),
             program,
             flags: inputs.flags.clone(),
             as_jf,

@@ -18,6 +18,9 @@ mod redaction;
 #[path = "../support/release.rs"]
 mod repository;
 
+#[path = "../support/tools.rs"]
+mod tools;
+
 mod addresses;
 mod architecture;
 mod as_jf;
@@ -33,8 +36,10 @@ mod identity_command;
 mod jf_configuration;
 mod keeping;
 mod life;
+mod log_commands;
 mod masks;
 mod minting;
+mod names;
 mod occupied;
 mod oidc;
 mod pages;
@@ -51,5 +56,6 @@ mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod unreadable;
 mod values;
 mod windows;
