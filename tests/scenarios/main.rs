@@ -40,6 +40,7 @@ mod redact_command;
 mod redactor;
 mod renewing;
 mod sessions;
+mod shells;
 mod signals;
 mod slips;
 mod ssh;
