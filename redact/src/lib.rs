@@ -11,7 +11,7 @@ pub use masks::masks;
 pub use patterns::Patterns;
 pub use secret::Secret;
 pub use stream::Redactor;
-pub use text::{one_line, without, without_tokens};
+pub use text::{hide, is_uuid, one_line, without, without_tokens};
 
 /// Replaces a secret.
 pub const HIDDEN: &str = "***";

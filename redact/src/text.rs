@@ -1,22 +1,57 @@
-use std::collections::HashSet;
+use zeroize::Zeroizing;
 
-use super::{HIDDEN, PIECE, Secret};
+use super::masks::{base64_to_end, hex};
+use super::{HIDDEN, Secret};
 
 /// The shortest run of characters that may be a token.
 const RUN: usize = 24;
 
-/// Hides all pieces of this secret in an external text, and everything else that looks like a token.
+/// The shortest piece of a secret that is hidden, in letters and digits of any of its forms. It is shorter than in a program's output, because
+/// a message is short, and whoever wrote it may have cut a secret on purpose.
+const PIECE: usize = 8;
+
+/// Stands between texts that are searched together. It is in none: `narrow` removes it.
+const BORDER: char = '\0';
+
+/// Hides all pieces of these secrets in texts from outside. Only letters and digits count, in either case: so whatever is between them hides
+/// nothing, and a secret that is spread over several texts is found too.
+pub fn hide(texts: &mut [String], secrets: &[&Secret]) {
+    texts.iter_mut().for_each(narrow);
+    let mut all = texts.join(&BORDER.to_string());
+    let mut hidden = vec![false; all.len()];
+    // The whole of a secret may be too short to have a piece.
+    for secret in secrets {
+        all.match_indices(secret.expose()).for_each(|(start, found)| hidden[start..start + found.len()].fill(true));
+    }
+    Letters::of(&all).search(secrets, &mut hidden);
+    all.match_indices(BORDER).for_each(|(at, _)| hidden[at] = false);
+    all = shown(&all, &hidden);
+    texts.iter_mut().zip(all.split(BORDER)).for_each(|(text, shown)| shown.clone_into(text));
+}
+
+/// The same for one text.
 #[must_use]
-pub fn without(text: &str, secret: &Secret) -> String {
-    let secret = secret.expose().as_bytes();
-    let size = secret.len().min(PIECE);
-    hide(text, size, &secret.windows(size).collect())
+pub fn without(text: &str, secrets: &[&Secret]) -> String {
+    let mut texts = [text.to_owned()];
+    hide(&mut texts, secrets);
+    let [text] = texts;
+    text
 }
 
 /// Hides everything in an external text that looks like a token.
 #[must_use]
 pub fn without_tokens(text: &str) -> String {
-    hide(text, PIECE, &HashSet::new())
+    let mut text = text.to_owned();
+    narrow(&mut text);
+    let mut hidden = vec![false; text.len()];
+    let mut start = 0;
+    for run in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
+        if looks_like_a_token(run) {
+            hidden[start..start + run.len()].fill(true);
+        }
+        start += run.len() + text[start + run.len()..].chars().next().map_or(0, char::len_utf8);
+    }
+    shown(&text, &hidden)
 }
 
 /// Puts an external text on one line.
@@ -25,23 +60,20 @@ pub fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-fn hide(text: &str, size: usize, pieces: &HashSet<&[u8]>) -> String {
-    // UTF-16 that was read as another encoding has one behind each character.
-    let text = text.replace('\0', "");
-    let mut hidden = vec![false; text.len()];
-    for (start, window) in text.as_bytes().windows(size).enumerate() {
-        if pieces.contains(window) {
-            hidden[start..start + size].fill(true);
-        }
-    }
-    let mut start = 0;
-    for run in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_') {
-        if looks_like_a_token(run) {
-            hidden[start..start + run.len()].fill(true);
-        }
-        start += run.len() + text[start + run.len()..].chars().next().map_or(0, char::len_utf8);
-    }
-    let mut shown = String::new();
+/// Whether this is a UUID, as the ids of tokens are.
+#[must_use]
+pub fn is_uuid(text: &str) -> bool {
+    text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// UTF-16 that was read as another encoding has a NUL behind each character.
+fn narrow(text: &mut String) {
+    text.retain(|c| c != BORDER);
+}
+
+/// With `***` in place of what is hidden.
+fn shown(text: &str, hidden: &[bool]) -> String {
+    let mut shown = String::with_capacity(text.len());
     for (index, c) in text.char_indices() {
         match (hidden[index], index > 0 && hidden[index - 1]) {
             (false, _) => shown.push(c),
@@ -50,6 +82,89 @@ fn hide(text: &str, size: usize, pieces: &HashSet<&[u8]>) -> String {
         }
     }
     shown
+}
+
+/// The letters and digits of a text, and where each is.
+struct Letters {
+    text: Vec<u8>,
+    places: Vec<usize>,
+    /// Each piece of `text`, in order, and whether it was found.
+    pieces: Vec<(u64, bool)>,
+    /// The pieces' last bits: what is not among them need not be looked for.
+    ends: Vec<bool>,
+}
+
+impl Letters {
+    fn of(text: &str) -> Self {
+        let letters = text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric());
+        let (places, text): (Vec<_>, Vec<_>) = letters.map(|(place, byte)| (place, byte.to_ascii_lowercase())).unzip();
+        let mut pieces: Vec<_> = text.windows(PIECE).map(|piece| (number(piece), false)).collect();
+        pieces.sort_unstable();
+        pieces.dedup();
+        let mut ends = vec![false; 1 << 16];
+        for (piece, _) in &pieces {
+            ends[end(*piece)] = true;
+        }
+        Self { text, places, pieces, ends }
+    }
+
+    /// Marks the pieces of these secrets, and what is between their letters.
+    fn search(mut self, secrets: &[&Secret], hidden: &mut [bool]) {
+        if self.pieces.is_empty() {
+            return;
+        }
+        for form in secrets.iter().flat_map(|secret| forms(secret.expose())) {
+            self.look_for(form.bytes());
+            self.look_for(form.bytes().rev());
+        }
+        for (index, piece) in self.text.windows(PIECE).enumerate() {
+            if self.find(number(piece)).is_some_and(|at| self.pieces[at].1) {
+                hidden[self.places[index]..=self.places[index + PIECE - 1]].fill(true);
+            }
+        }
+    }
+
+    fn look_for(&mut self, form: impl Iterator<Item = u8>) {
+        let mut piece = 0;
+        for (length, byte) in (1..).zip(form.filter(u8::is_ascii_alphanumeric)) {
+            piece = piece << 8 | u64::from(byte.to_ascii_lowercase());
+            if length >= PIECE
+                && self.ends[end(piece)]
+                && let Some(at) = self.find(piece)
+            {
+                self.pieces[at].1 = true;
+            }
+        }
+    }
+
+    fn find(&self, piece: u64) -> Option<usize> {
+        self.pieces.binary_search_by_key(&piece, |(piece, _)| *piece).ok()
+    }
+}
+
+/// The forms of a secret whose letters and digits differ: as it is, each byte as a number, in base64, and that in base64 again.
+fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
+    let numbers = ["", "x", "0x", "u00"].map(|before| {
+        let digits = hex(secret);
+        let pairs = digits.as_bytes().chunks(2).flat_map(|pair| before.bytes().chain(pair.iter().copied()));
+        Zeroizing::new(pairs.map(char::from).collect())
+    });
+    let decimal = Zeroizing::new(secret.bytes().fold(String::new(), |digits, byte| digits + &byte.to_string()));
+    let wide = Zeroizing::new(secret.bytes().flat_map(|byte| [byte, 0]).collect::<Vec<_>>());
+    let in_base64 = |bytes: &[u8]| [0, 1, 2].map(|shift| Zeroizing::new(base64_to_end(bytes, shift)));
+    let once = in_base64(secret.as_bytes());
+    let twice: Vec<_> = once.iter().flat_map(|form| in_base64(form.as_bytes())).collect();
+    let plain = Zeroizing::new(secret.to_owned());
+    numbers.into_iter().chain([plain, decimal]).chain(in_base64(&wide)).chain(once).chain(twice)
+}
+
+/// A piece as a number.
+fn number(piece: &[u8]) -> u64 {
+    piece.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn end(piece: u64) -> usize {
+    (piece & 0xffff) as usize
 }
 
 /// Long, with letters and digits, and not a UUID: token ids are not secret, and useful to see.
@@ -61,26 +176,63 @@ fn looks_like_a_token(run: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::masks::{base64_to_end, hex};
     use super::*;
 
+    const SECRET: &str = "abcdefghijklmnopqrstuvwxyz.ABCDEF";
+
+    fn hidden(text: &str) -> String {
+        without(text, &[&Secret::new(SECRET).unwrap()])
+    }
+
     #[test]
-    fn hides_every_piece_and_whatever_looks_like_a_token() {
-        let secret = Secret::new("abcdefghijklmnopqrstuvwxyz.ABCDEF").unwrap();
+    fn hides_every_piece_of_a_secret_whatever_is_between() {
         for (text, shown) in [
             ("é abcdefghijklmnopqrstuvwxyz.ABCDEF é", "é *** é"),
-            ("a cdefghijklmnopqrstu b", "a *** b"),
-            ("a cdefghijklmnopqr b", "a *** b"),
-            ("a cdefghijklmnopq b", "a cdefghijklmnopq b"),
+            ("a cdefghij b", "a *** b"),
+            ("a cdefghi b", "a cdefghi b"),
+            ("a cde fgh|ij b", "a *** b"),
+            ("ABCDEFGHIJKL, klmnopqrstuv.", "***, ***."),
+            ("fedcba.zyxw", "***"),
+            ("got a\0b\0c\0d\0e\0f\0g\0h\0", "got ***"),
+            ("", ""),
+        ] {
+            assert_eq!(hidden(text), shown, "{text}");
+        }
+        assert_eq!(without("no hunter2, hunter", &[&Secret::new("hunter2").unwrap()]), "no ***, hunter");
+    }
+
+    #[test]
+    fn hides_what_is_encoded_too() {
+        let digits = hex(SECRET).to_uppercase();
+        let pairs =
+            |between: &str| digits.as_bytes().chunks(2).fold(String::new(), |text, pair| text + between + &String::from_utf8_lossy(pair));
+        let base64 = base64_to_end(SECRET.as_bytes(), 1);
+        let twice = base64_to_end(base64.as_bytes(), 2);
+        let decimal = SECRET.bytes().fold(String::new(), |text, byte| text + &byte.to_string() + ", ");
+        for text in [base64, twice, decimal, digits.clone(), pairs(" "), pairs("%"), pairs("\\x"), pairs(", 0x"), pairs("\\u00")] {
+            let shown = hidden(&format!("<{text}>"));
+            assert!(shown.contains("***") && shown.len() < 12, "{text}: {shown}");
+        }
+    }
+
+    #[test]
+    fn hides_a_secret_that_is_spread_over_several_texts() {
+        let mut texts = ["abc", "defgh!", "", "harmless"].map(str::to_owned);
+        hide(&mut texts, &[&Secret::new(SECRET).unwrap()]);
+        assert_eq!(texts, ["***", "***!", "", "harmless"]);
+    }
+
+    #[test]
+    fn hides_whatever_looks_like_a_token_but_no_id() {
+        for (text, shown) in [
             ("got eyJ2ZXIiOiIyIiwidHlwIjoiSldU.x", "got ***.x"),
             (
                 "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
                 "token 2185bcf5-5d3b-4fcc-aacb-3bf63a46fd3b of applied-permissions/user",
             ),
-            ("got a\0b\0c\0d\0e\0f\0g\0h\0i\0j\0k\0l\0m\0n\0o\0p\0.\0", "got ***."),
-            ("", ""),
         ] {
-            assert_eq!(without(text, &secret), shown, "{text}");
+            assert_eq!(without_tokens(text), shown);
         }
-        assert_eq!(without("no hunter2, hunter", &Secret::new("hunter2").unwrap()), "no ***, hunter");
     }
 }

@@ -104,11 +104,14 @@ impl Client<'_> {
             refresh_token: None,
             body: wanted.posts.then_some(""),
             body_type: JSON,
+            token_fields: std::slice::from_ref(&wanted.field),
             way: self.http.way(),
         };
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
-        let fields: serde_json::Value = serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))?;
-        let token = fields.get(wanted.field).and_then(serde_json::Value::as_str).unwrap_or_default();
-        Secret::new(token).map_err(|_| failure::no_identity_token(&asked, wanted.field))
+        match answer.token(wanted.field) {
+            Some(token) => Ok(token.clone()),
+            None if answer.json.is_none() => Err(failure::not_json(&asked, &answer)),
+            None => Err(failure::no_identity_token(&asked, wanted.field)),
+        }
     }
 }

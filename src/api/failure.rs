@@ -3,8 +3,6 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::handshake::{self, Explained};
 use super::refusal::{advice, classify, is_the_platforms, words_of};
 use super::request::{ApiRequest, ApiResponse, Operation};
@@ -102,7 +100,7 @@ pub(super) fn status(request: &ApiRequest, asked: Option<RetryAfter>, response: 
         return fail(request, Kind::Refused, Outcome::Final, &format!("{came} ({})", status.as_u16()), &help)
             .answered(status.as_u16(), None);
     }
-    let words = words_of(request, response);
+    let words = words_of(response);
     let from_platform = words.is_some() && is_the_platforms(response);
     let wait = asked.map(|asked| if let RetryAfter::Wait(wait) = asked { wait } else { DEFAULT_WAIT });
     let refusal = classify(status.as_u16(), words.as_deref().unwrap_or_default());
@@ -145,7 +143,7 @@ pub(super) fn status(request: &ApiRequest, asked: Option<RetryAfter>, response: 
 
 /// A redirect that the credential must not follow.
 pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
-    let to = request.hide_secrets(&shown(to));
+    let to = shown(&request.way.clean(to));
     fail(
         request,
         Kind::Refused,
@@ -156,6 +154,12 @@ pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
             request.way.may_be_the_proxys()
         ),
     )
+}
+
+/// Redirects that took all the time. Each says that nothing was done yet.
+pub(super) fn slow_redirects(request: &ApiRequest) -> Error {
+    let help = format!("Is the platform up, and what stands in front of it?{}", request.way.hint_at_the_proxy());
+    fail(request, Kind::Unreachable, Outcome::NotSent, "redirected until the time was over", &help)
 }
 
 /// More redirects than any platform needs.
@@ -171,12 +175,11 @@ pub(super) fn circle(request: &ApiRequest) -> Error {
 
 /// A success, but no token can be read in its body. Unless the body is another program's page, the token may have been created.
 pub(super) fn no_token(request: &ApiRequest, response: &ApiResponse) -> Error {
-    let is_json = serde_json::from_str::<Value>(&response.text).is_ok();
     let text = response.text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let done = |came: &str, help: &str| fail(request, Kind::Unusable, Outcome::Unknown, came, help);
     let cut_by = "What stands in front of the platform may have cut or changed it.";
     match text.chars().next() {
-        _ if is_json => done("the answer holds no access token", "Is this the URL of a JFrog platform?"),
+        _ if response.json.is_some() => done("the answer holds no access token", "Is this the URL of a JFrog platform?"),
         None => done("the answer is empty", cut_by),
         Some('{') if response.is_cut => done("the answer is too long to be read", cut_by),
         Some('{') => done("the answer is JSON that ends early or can't be read", cut_by),

@@ -1,13 +1,12 @@
 //! What the fuzz targets `answers`, `addresses` and `scopes` call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use redact::Secret;
 use reqwest::{Method, StatusCode};
-use zeroize::Zeroizing;
 
-use super::request::{ApiRequest, ApiResponse, Operation, Way};
+use super::request::{ApiRequest, ApiResponse, Operation, TOKEN_FIELDS, Way};
 use super::transport::Shows;
 use super::{Auth, IssuedToken, PlatformUrl, TOKENS, failure, http, scope};
 use crate::io::clock::{self, Timestamp, retry_after};
@@ -43,7 +42,8 @@ const OPERATIONS: [Operation; 7] = [
 pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec<String> {
     let auth = Auth::Bearer(bearer.clone());
     let Ok(status) = StatusCode::from_u16(answer.status) else { return Vec::new() };
-    let way = Way { proxy: Some("HTTPS_PROXY"), shows: Shows::None, issuer: Arc::default(), headers: Vec::new() };
+    let way =
+        Way { proxy: Some("HTTPS_PROXY"), shows: Shows::None, issuer: Arc::default(), headers: Vec::new(), exchanged: Mutex::default() };
     let mut messages = Vec::new();
     for operation in OPERATIONS {
         let request = ApiRequest {
@@ -54,21 +54,22 @@ pub fn messages(answer: &Answer, bearer: &Secret, refresh_token: &Secret) -> Vec
             refresh_token: Some(refresh_token),
             body: None,
             body_type: "",
+            token_fields: TOKEN_FIELDS,
             way: &way,
         };
-        let text = Zeroizing::new(answer.body.to_owned());
-        let content_type = answer.content_type.to_owned();
-        let response = ApiResponse { status, asked_at: Timestamp::default(), text, is_cut: answer.body.len() % 2 == 1, content_type };
+        request.expect_secrets();
+        let (at, is_cut) = (Timestamp::from_millis(u64::MAX), answer.body.len() % 2 == 1);
+        let response = ApiResponse::new(&request, status, at, answer.body, is_cut, answer.content_type.to_owned());
         let wait = retry_after(answer.retry_after, SystemTime::UNIX_EPOCH);
         let mut errors = vec![failure::moved(&request, answer.location), failure::no_token(&request, &response)];
         errors.extend([Some(wait), None].map(|wait| failure::status(&request, wait, &response)));
         messages.extend(errors.iter().map(|error| format!("{error}\n{}", error.help())));
-        messages.push(http::without_secrets(&request, answer.body));
-    }
-    if let Some(token) = IssuedToken::read(answer.body, Timestamp::from_millis(u64::MAX)) {
-        let zone = tz::TimeZone::utc();
-        let _ = token.expires_at().map(|end| clock::local_and_relative(end, Timestamp::default(), &zone));
-        let _ = (token.username(), token.name());
+        messages.push(http::shown_answer(&response));
+        if let Some(token) = IssuedToken::read(&response, &way) {
+            let zone = tz::TimeZone::utc();
+            messages.extend(token.expires_at().map(|end| clock::local_and_relative(end, Timestamp::default(), &zone)));
+            messages.extend([token.name().to_owned(), token.username().unwrap_or_default(), token.scope, token.token_type]);
+        }
     }
     messages
 }

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use hyper_util::client::proxy::matcher::Matcher;
-use redact::HIDDEN;
+use redact::{HIDDEN, without_tokens};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Proxy, Response, Url, redirect};
 use serde_json::Value;
@@ -119,29 +119,33 @@ impl Http {
             builder = builder.proxy(proxy);
         }
         let client = builder.build().map_err(|_| Error::new(Kind::Local, "the HTTP client can't be set up", ""))?;
-        let way = Way { proxy: variable, shows: route.shows(), issuer, headers: route.headers().to_vec() };
+        let way = Way { proxy: variable, shows: route.shows(), issuer, headers: route.headers().to_vec(), exchanged: Mutex::default() };
         Ok(Self { client, platform: url, way, now })
     }
 
-    /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits each
-    /// hop; `trace` gets a copy of each, without secrets.
+    /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits all
+    /// hops together; `trace` gets a copy of each, without secrets.
     pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
         let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
+        let mut shown_url = url.to_string();
+        asked.expect_secrets();
+        let begun = Instant::now();
         for _ in 0..=MOST_REDIRECTS {
             if url.origin() != self.platform.origin() {
                 return Err(failure::moved(asked, url.as_str()));
             }
+            let left = timeout.checked_sub(begun.elapsed()).ok_or_else(|| failure::slow_redirects(asked))?;
             let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
             trace(&|| {
                 format!(
-                    "> {} {url}{}{}",
+                    "> {} {shown_url}{}{}",
                     asked.method,
                     self.shown_headers(asked),
                     asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
                 )
             });
-            let mut response = self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, &error))?;
+            let mut response = self.send_to(asked, url.clone(), left).await.map_err(|error| failure::transport(asked, &error))?;
             let status = response.status();
             let (text, is_cut) = match read(&mut response).await {
                 Ok(read) => read,
@@ -149,16 +153,17 @@ impl Http {
                 Err(_) if status.is_client_error() => Default::default(),
                 Err(error) => return Err(failure::transport(asked, &error)),
             };
-            trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), without_secrets(asked, &text)));
             let header = |name| response.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+            let answer = ApiResponse::new(asked, status, asked_at, &text, is_cut, content_type);
+            trace(&|| format!("< {status} ({} ms)\n< {}", started.elapsed().as_millis(), shown_answer(&answer)));
             if status.is_redirection()
                 && let Some(location) = header(LOCATION.as_str())
             {
                 url = same_host(&url, location).ok_or_else(|| failure::moved(asked, location))?;
+                shown_url = asked.way.clean(url.as_str());
                 continue;
             }
-            let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
-            let answer = ApiResponse { status, asked_at, text, is_cut, content_type };
             if status.is_success() {
                 return Ok(answer);
             }
@@ -277,17 +282,25 @@ fn same_host(from: &Url, location: &str) -> Option<Url> {
 
 /// A request's body as `--verbose` may show it: as it is sent for a mint, without tokens for a refresh or an exchange.
 fn shown_body(asked: &ApiRequest, text: &str) -> String {
-    if matches!(asked.operation, Operation::Refresh | Operation::Exchange) { without_secrets(asked, text) } else { text.to_owned() }
+    if !matches!(asked.operation, Operation::Refresh | Operation::Exchange) {
+        return text.to_owned();
+    }
+    let json: Option<Value> = serde_json::from_str(text).ok();
+    shown_json(json.as_ref(), text)
 }
 
-/// A body as `--verbose` may show it: JSON in which only the strings of harmless fields are shown, else only the length.
-pub(super) fn without_secrets(asked: &ApiRequest, text: &str) -> String {
-    if text.trim().is_empty() {
-        return "(nothing)".into();
-    }
-    let Ok(mut value) = serde_json::from_str::<Value>(text) else { return format!("({} bytes that are not JSON)", text.len()) };
+/// An answer as `--verbose` may show it.
+pub(super) fn shown_answer(answer: &ApiResponse) -> String {
+    shown_json(answer.json.as_ref(), &answer.text)
+}
+
+/// JSON in which only the strings of harmless fields are shown, of other text only the length.
+fn shown_json(json: Option<&Value>, text: &str) -> String {
+    let Some(mut value) = json.cloned() else {
+        return if text.trim().is_empty() { "(nothing)".into() } else { format!("({} bytes that are not JSON)", text.len()) };
+    };
     hide_texts(&mut value, false);
-    asked.hide_secrets(&value.to_string())
+    without_tokens(&value.to_string())
 }
 
 /// Hides every string, except those of harmless fields.

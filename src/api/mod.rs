@@ -31,8 +31,8 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::Console;
-use request::{ApiRequest, ApiResponse, Operation};
-use retry::RetryPolicy;
+use request::{ApiRequest, ApiResponse, Operation, TOKEN_FIELDS};
+use retry::{RetryLog, RetryPolicy};
 
 pub use address::PlatformUrl;
 pub use auth::{Auth, SecretHeader};
@@ -69,7 +69,7 @@ pub type Known = serde_json::Map<String, Value>;
 pub struct Limits {
     /// How long to keep starting new tries.
     pub budget: RetryBudget,
-    /// Time limit for one request. Each redirect starts it anew.
+    /// Time limit for one request, with all its redirects.
     pub timeout: Duration,
 }
 
@@ -81,10 +81,11 @@ pub struct Client<'a> {
     console: &'a Console,
     verbose: bool,
     in_flight: Rc<InFlight>,
+    retries: RetryLog<'a>,
 }
 
 impl<'a> Client<'a> {
-    /// A client for this platform. The console gets a line for each retry and, if `verbose`, each request and answer. Clients that work
+    /// A client for this platform. The console gets a line when it begins to try again and, if `verbose`, each request and answer. Clients that work
     /// for the same purpose share `in_flight`.
     #[must_use]
     pub fn new(
@@ -95,7 +96,7 @@ impl<'a> Client<'a> {
         verbose: bool,
         in_flight: Rc<InFlight>,
     ) -> Self {
-        Self { http, platform, limits, console, verbose, in_flight }
+        Self { http, platform, limits, console, verbose, in_flight, retries: RetryLog::new(console) }
     }
 
     /// `POST /access/api/v1/tokens`. Repeated only if that can't leave a second token behind, or if such a token ends within an hour.
@@ -116,6 +117,7 @@ impl<'a> Client<'a> {
     /// # Errors
     /// Fails if no new pair came back. With `Outcome::Unknown` the refresh token may be spent; with `Refusal::SpentRefreshToken` it is.
     pub async fn refresh(&self, old: &IssuedToken, refresh_token: &Secret, expires_in: Option<Duration>) -> Result<IssuedToken> {
+        self.expect(old.secrets());
         let wanted = Renewal {
             grant_type: "refresh_token",
             access_token: &old.access_token,
@@ -144,11 +146,16 @@ impl<'a> Client<'a> {
 
     /// The token in an answer.
     fn issued(&self, asked: &ApiRequest<'_>, answer: &ApiResponse) -> Result<IssuedToken> {
-        IssuedToken::read(&answer.text, answer.asked_at).ok_or_else(|| {
+        IssuedToken::read(answer, asked.way).ok_or_else(|| {
             let error = failure::no_token(asked, answer);
             self.in_flight.lost.set(self.lost_an_answer() || error.outcome() == Outcome::Unknown);
             error
         })
+    }
+
+    /// Hides these too in what the platform says from now on: it knows them.
+    pub fn expect<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) {
+        self.http.way().expect(secrets);
     }
 
     /// Starts no further request that may issue a token. Returns whether one is on its way, whose answer is still awaited.
@@ -187,7 +194,10 @@ impl<'a> Client<'a> {
     pub async fn look_up(&self, id: &str, auth: &Auth) -> Result<Known> {
         let asked = self.request(Operation::LookUp, Method::GET, &format!("{TOKENS}/{}", path_segment(id)?), auth, None);
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
-        serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))
+        match &answer.json {
+            Some(Value::Object(known)) => Ok(known.clone()),
+            _ => Err(failure::not_json(&asked, &answer)),
+        }
     }
 
     async fn ask(&self, asked: &ApiRequest<'_>, policy: RetryPolicy) -> Result<ApiResponse> {
@@ -195,7 +205,7 @@ impl<'a> Client<'a> {
             return Err(Error::new(Kind::Unreachable, "nothing more was asked for", "").with_outcome(Outcome::NotSent));
         }
         let send = || self.http.send(asked, self.limits.timeout, self.verbose.then_some(self.console));
-        self.limits.budget.retry(policy, &self.in_flight, self.console, send).await
+        self.limits.budget.retry(policy, &self.in_flight, &self.retries, send).await
     }
 
     fn request<'b>(
@@ -215,6 +225,7 @@ impl<'a> Client<'a> {
             body,
             body_type: body_type.unwrap_or_default(),
             refresh_token: None,
+            token_fields: TOKEN_FIELDS,
             way: self.http.way(),
         }
     }

@@ -173,7 +173,7 @@ impl Client<'_> {
     async fn configuration(&self, path: String, auth: &Auth, field: &str) -> Result<Vec<Value>> {
         let asked = self.request(Operation::Configuration, Method::GET, &path, auth, None);
         let answer = self.ask(&asked, RetryPolicy::Always).await?;
-        let list = match serde_json::from_str(&answer.text).map_err(|_| failure::not_json(&asked, &answer))? {
+        let list = match answer.json.clone().ok_or_else(|| failure::not_json(&asked, &answer))? {
             Value::Array(list) if field != ISSUER => list,
             Value::Object(mut fields) if !fields.contains_key(field) => match fields.values_mut().find(|value| value.is_array()) {
                 Some(Value::Array(list)) => std::mem::take(list),

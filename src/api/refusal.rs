@@ -1,9 +1,9 @@
 //! Why the platform refused, read in one place, and what to do about it.
 
-use redact::one_line;
+use redact::{one_line, without_tokens};
 use serde_json::Value;
 
-use super::request::{ApiRequest, ApiResponse, Operation};
+use super::request::{ApiResponse, Operation};
 use crate::error::Refusal;
 
 /// What the platform calls the fields of a request, except for `force_revocable`, which platforms before 7.50.3 don't know. How they refuse it
@@ -58,6 +58,7 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (_, Refusal::Unauthorized | Refusal::Revoked) => {
             "The platform does not know the credential: is the access token whole, of this platform, and not revoked?"
         }
+        (Operation::Revoke, Refusal::Forbidden) => "Only an admin's access token, or one of the same user, may revoke it.",
         (_, Refusal::Forbidden) => {
             "The credential may not do this: only an admin's token may ask for another user, for groups or for admin rights; anyone else may ask for themselves with the scope applied-permissions/user."
         }
@@ -70,24 +71,25 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
 
 /// Whether the body is in a form that JFrog's services send. What is in front of them words a 404 differently.
 pub(super) fn is_the_platforms(response: &ApiResponse) -> bool {
-    let body: Value = serde_json::from_str(&response.text).unwrap_or_default();
-    body.get("errors").is_some_and(Value::is_array) || (body.get("code").is_some() && body.get("message").is_some())
+    let field = |name| response.json.as_ref()?.get(name);
+    field("errors").is_some_and(Value::is_array) || (field("code").is_some() && field("message").is_some())
 }
 
 /// The platform's own words, from the six forms of an error that have some. The seventh form is HTML.
-pub(super) fn words_of(request: &ApiRequest, response: &ApiResponse) -> Option<String> {
+pub(super) fn words_of(response: &ApiResponse) -> Option<String> {
     let text = response.text.trim();
-    let words = match serde_json::from_str::<Value>(text) {
-        Ok(value) => {
-            let error = value.get("errors").and_then(|errors| errors.get(0)).unwrap_or(&value);
+    let words = match &response.json {
+        Some(value) => {
+            let error = value.get("errors").and_then(|errors| errors.get(0)).unwrap_or(value);
             let part = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
             let words = part("message").or(part("error_description")).or(part("error"))?;
             part("detail").map_or_else(|| words.to_owned(), |detail| format!("{words} ({detail})"))
         }
-        Err(_) if response.content_type.contains("html") || text.contains('<') || text.lines().count() != 1 => return None,
-        Err(_) => text.to_owned(),
+        // JSON that was cut may end within a new token.
+        None if response.content_type.contains("html") || text.contains(['<', '{']) || text.lines().count() != 1 => return None,
+        None => text.to_owned(),
     };
-    // A server may echo what it was sent. On one short line, that can't be a workflow command either.
-    let line: String = one_line(&words).chars().take(300).collect();
-    Some(request.hide_secrets(&line))
+    // A short line can't be a workflow command either.
+    let line: String = one_line(&without_tokens(&words)).chars().take(300).collect();
+    Some(line)
 }

@@ -1,7 +1,8 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use redact::{Secret, without};
+use redact::{HIDDEN, Secret, hide, is_uuid, without};
 use reqwest::{Method, StatusCode};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::Auth;
@@ -39,7 +40,12 @@ pub(super) struct Way {
     pub issuer: Arc<LastIssuer>,
     /// The headers for a gateway that every request has.
     pub headers: Vec<SecretHeader>,
+    /// What the server has got or given last: its texts may hold it.
+    pub exchanged: Mutex<Vec<Secret>>,
 }
+
+/// Enough for a few renewals, and for all that one purpose takes.
+const REMEMBERED: usize = 12;
 
 impl Way {
     /// What to add to an advice if the proxy may be to blame.
@@ -51,7 +57,68 @@ impl Way {
     pub fn may_be_the_proxys(&self) -> String {
         self.proxy.map(|name| format!(" It may have come from the proxy in {name}.")).unwrap_or_default()
     }
+
+    /// Hides these, and what was exchanged lately, in all that the server says from now on.
+    pub fn expect<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) {
+        let mut exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        for secret in secrets {
+            exchanged.retain(|known| known != secret);
+            exchanged.push(secret.clone());
+        }
+        let old = exchanged.len().saturating_sub(REMEMBERED);
+        exchanged.drain(..old);
+    }
+
+    fn with_secrets<T>(&self, work: impl FnOnce(&[&Secret]) -> T) -> T {
+        let exchanged = self.exchanged.lock().unwrap_or_else(PoisonError::into_inner);
+        work(&exchanged.iter().chain(self.headers.iter().flat_map(SecretHeader::secrets)).collect::<Vec<_>>())
+    }
+
+    /// A text of the server without secrets.
+    pub fn clean(&self, text: &str) -> String {
+        self.with_secrets(|secrets| without(text, secrets))
+    }
+
+    /// Hides secrets in all texts of the server that this holds. A token is revoked by its id, in the field `id`: that is not lost because a
+    /// UUID has something in common with a secret that was made in the same moment.
+    pub fn clean_all(&self, value: &mut Value, id: &str) {
+        let kept = value.get(id).filter(|id| self.is_harmless_id(id)).cloned();
+        let mut texts = Vec::new();
+        each_text(value, &mut |text| texts.push(text.clone()));
+        self.with_secrets(|secrets| hide(&mut texts, secrets));
+        let mut cleaned = texts.into_iter();
+        each_text(value, &mut |text| *text = cleaned.next().unwrap_or_default());
+        value.get_mut(id).into_iter().zip(kept).for_each(|(cleaned, id)| *cleaned = id);
+    }
+
+    fn is_harmless_id(&self, id: &Value) -> bool {
+        let id = id.as_str().unwrap_or_default();
+        is_uuid(id) && self.with_secrets(|secrets| secrets.iter().all(|secret| !secret.expose().eq_ignore_ascii_case(id)))
+    }
 }
+
+/// The names of fields and their texts.
+fn each_text(value: &mut Value, work: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(text) => work(text),
+        Value::Array(values) => values.iter_mut().for_each(|value| each_text(value, work)),
+        Value::Object(fields) => {
+            for (mut name, mut value) in std::mem::take(fields) {
+                work(&mut name);
+                each_text(&mut value, work);
+                fields.insert(name, value);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Fields of an answer; the first three hold tokens.
+pub(super) const ACCESS_TOKEN: &str = "access_token";
+pub(super) const REFRESH_TOKEN: &str = "refresh_token";
+pub(super) const REFERENCE_TOKEN: &str = "reference_token";
+pub(super) const TOKEN_FIELDS: &[&str] = &[ACCESS_TOKEN, REFRESH_TOKEN, REFERENCE_TOKEN];
+pub(super) const TOKEN_ID: &str = "token_id";
 
 /// One request, with everything that a message about it may say.
 pub(super) struct ApiRequest<'a> {
@@ -64,6 +131,8 @@ pub(super) struct ApiRequest<'a> {
     pub body: Option<&'a str>,
     /// The media type of the body.
     pub body_type: &'static str,
+    /// The fields of the answer that hold tokens.
+    pub token_fields: &'a [&'static str],
     /// The way it goes.
     pub way: &'a Way,
 }
@@ -74,26 +143,59 @@ impl ApiRequest<'_> {
         self.url.split('?').next().unwrap_or_default()
     }
 
-    /// Hides this request's secrets, and whatever else looks like a token, in a text from outside.
-    pub fn hide_secrets(&self, text: &str) -> String {
-        let headers = self.way.headers.iter().flat_map(SecretHeader::secrets);
-        self.auth
-            .secrets()
-            .into_iter()
-            .chain(self.refresh_token)
-            .chain(headers)
-            .fold(text.to_owned(), |text, secret| without(&text, secret))
+    /// Hides the secrets of this request in all that the server says.
+    pub fn expect_secrets(&self) {
+        self.way.expect(self.auth.secrets().into_iter().chain(self.refresh_token));
     }
 }
 
-/// The answer to a request.
+/// The answer to a request: its tokens, and texts that hold no secret of the exchange.
 pub(super) struct ApiResponse {
     pub status: StatusCode,
     /// The second in which the request was sent.
     pub asked_at: Timestamp,
-    /// The body, which may contain tokens.
-    pub text: Zeroizing<String>,
+    tokens: Vec<(&'static str, Secret)>,
+    /// The body, if it is JSON.
+    pub json: Option<Value>,
+    /// The body as text.
+    pub text: String,
     /// The body was too long; the rest was not read.
     pub is_cut: bool,
     pub content_type: String,
+}
+
+impl ApiResponse {
+    /// The answer with this body.
+    pub fn new(asked: &ApiRequest, status: StatusCode, asked_at: Timestamp, body: &str, is_cut: bool, content_type: String) -> Self {
+        let mut json: Option<Value> = serde_json::from_str(body).ok();
+        let tokens = json.as_mut().map(|json| take_tokens(json, asked.token_fields)).unwrap_or_default();
+        asked.way.expect(tokens.iter().map(|(_, token)| token));
+        let text = match &mut json {
+            Some(json) => {
+                asked.way.clean_all(json, TOKEN_ID);
+                json.to_string()
+            }
+            None => asked.way.clean(body),
+        };
+        Self { status, asked_at, tokens, json, text, is_cut, content_type }
+    }
+
+    /// The token in this field.
+    pub fn token(&self, field: &str) -> Option<&Secret> {
+        self.tokens.iter().find(|(name, _)| *name == field).map(|(_, token)| token)
+    }
+
+    /// The text in this field, but for a token's.
+    pub fn field(&self, name: &str) -> &str {
+        self.json.as_ref().and_then(|json| json.get(name)?.as_str()).unwrap_or_default()
+    }
+}
+
+fn take_tokens(json: &mut Value, names: &[&'static str]) -> Vec<(&'static str, Secret)> {
+    let mut take = |name: &'static str| {
+        let Value::String(text) = json.get_mut(name)? else { return None };
+        let text = Zeroizing::new(std::mem::replace(text, HIDDEN.into()));
+        Some((name, Secret::new(&text).ok()?))
+    };
+    names.iter().filter_map(|name| take(name)).collect()
 }

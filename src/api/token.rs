@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use redact::Secret;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::claims::{claims, seconds, user};
 use super::is_id;
+use super::request::{ACCESS_TOKEN, ApiResponse, REFERENCE_TOKEN, REFRESH_TOKEN, TOKEN_ID, Way};
 use crate::io::clock::{self, Timestamp};
 
 /// A token from the platform: the answer to `POST /access/api/v1/tokens`, and when it was asked for.
@@ -50,27 +51,32 @@ pub struct IssuedToken {
 
 impl IssuedToken {
     /// Reads an answer. Only the access token is required: nothing else that is odd in the answer may lose it.
-    pub(super) fn read(answer: &str, issued_at: Timestamp) -> Option<Self> {
-        let fields: Map<String, Value> = serde_json::from_str(answer).ok()?;
-        let text = |name| fields.get(name).and_then(Value::as_str).unwrap_or_default();
-        let access_token = Secret::new(text("access_token")).ok()?;
+    pub(super) fn read(answer: &ApiResponse, way: &Way) -> Option<Self> {
+        let access_token = answer.token(ACCESS_TOKEN)?.clone();
         let claims = claims(&access_token);
-        let claim = |name| seconds(claims.as_ref()?, name);
-        let life = || Some(claim("exp")?.saturating_sub(claim("iat")?));
-        let id = claims.as_ref().and_then(|claims| claims.get("jti")?.as_str()).unwrap_or_default();
+        let claimed_user = claims.as_ref().and_then(user).map(str::to_owned);
+        // What the server says in the token itself is a text of the server's too.
+        let mut claims = claims.map(Value::Object).unwrap_or_default();
+        way.clean_all(&mut claims, "jti");
+        let claims = claims.as_object().cloned().unwrap_or_default();
+        let cleaned_user = user(&claims).map(str::to_owned).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
+        let text = |name| answer.field(name).to_owned();
+        let field = |name| answer.json.as_ref()?.get(name);
+        let life = || Some(seconds(&claims, "exp")?.saturating_sub(seconds(&claims, "iat")?));
+        let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
         Some(Self {
-            refresh_token: Secret::new(text("refresh_token")).ok(),
-            reference_token: Secret::new(text("reference_token")).ok(),
-            token_id: [text("token_id"), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
-            scope: text("scope").to_owned(),
-            token_type: text("token_type").to_owned(),
-            user: Some(text("username").to_owned()).filter(|user| !user.is_empty()),
-            refreshable: fields.get("refreshable").and_then(Value::as_bool),
-            grant_type: text("grant_type").to_owned(),
-            audience: text("audience").to_owned(),
+            refresh_token: answer.token(REFRESH_TOKEN).cloned(),
+            reference_token: answer.token(REFERENCE_TOKEN).cloned(),
+            token_id: [answer.field(TOKEN_ID), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
+            scope: text("scope"),
+            token_type: text("token_type"),
+            user: Some(text("username")).filter(|user| !user.is_empty()).or(cleaned_user),
+            refreshable: field("refreshable").and_then(Value::as_bool),
+            grant_type: text("grant_type"),
+            audience: text("audience"),
             // In a request, 0 means that the token never expires. In an answer, 0 is not trusted: the claims decide.
-            expires_in: fields.get("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life).map(Duration::from_secs),
-            issued_at,
+            expires_in: field("expires_in").and_then(Value::as_u64).filter(|life| *life > 0).or_else(life).map(Duration::from_secs),
+            issued_at: answer.asked_at,
             access_token,
         })
     }

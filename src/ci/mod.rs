@@ -15,6 +15,7 @@ mod github;
 mod gitlab;
 mod harness;
 mod jenkins;
+mod masking;
 mod none;
 mod others;
 mod semaphore;
@@ -26,10 +27,11 @@ use std::path::{Path, PathBuf};
 use redact::Secret;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{Console, Environment, LogStyle};
+use crate::io::{Console, Environment, LogStyle, MaskCommand};
 
 pub use action::{Action, SavedToken};
 pub use github::blocks;
+pub use masking::{Extent, Masking};
 
 /// What a CI is recognised by.
 trait Recognise: Sync {
@@ -194,12 +196,17 @@ pub trait Ci: LogStyle + Send + Sync {
         JobHome::default()
     }
 
-    /// Makes the job's log hide every form of these secrets, by lines for `log` or by a command of the CI.
+    /// Makes the job's log hide these texts, by lines for `log` or by a command of the CI.
     ///
     /// # Errors
-    /// Fails if a secret might not be hidden.
-    fn mask(&self, _secrets: &[&Secret], _log: &dyn Fn(&str)) -> Result<Support> {
+    /// Fails if one might not be hidden.
+    fn mask(&self, _values: &[String], _log: &dyn Fn(&str)) -> Result<Support> {
         Ok(Support::Unsupported)
+    }
+
+    /// The line by which any program makes the job's log hide a value, if there is one.
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        None
     }
 
     /// The files that belong to the CI.

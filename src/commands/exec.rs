@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::max_life;
+use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
@@ -62,6 +63,7 @@ fn exec(cx: &Context) -> Result<i32> {
     }
     // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
     session.check_all()?;
+    Session::check_owner(cx.place())?;
     // From now on, signals are for the program.
     let signals = {
         let _inside = cx.runtime()?.enter();
@@ -79,12 +81,20 @@ fn exec(cx: &Context) -> Result<i32> {
     let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
-    let mut failed = false;
-    if let Err(error) = &ended.session {
-        cx.report(error);
-        failed = cx.options.session.revoke == Revoke::Strict;
+    let (mut failed, mut last_line) = (false, None);
+    match &ended.session {
+        // Outside a job's log, nobody asks what became of a single token.
+        Ok(done) => last_line = done.line().filter(|_| cx.ci.is_ci() || done.is_much()),
+        Err(error) => {
+            cx.report(error);
+            failed = cx.options.session.revoke == Revoke::Strict;
+        }
     }
     let code = ended.exit_code(cx)?;
+    // Once all that the program printed is passed on.
+    if let Some(line) = last_line {
+        cx.console.say(&line);
+    }
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 
@@ -114,7 +124,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let stored = TokenSource::new(cx, session.clone()).token(None)?;
     add_files(targets, session)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets(), stored.unheard)?;
+        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
     }
     Ok(Some((stored, user)))
 }

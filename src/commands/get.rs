@@ -2,6 +2,7 @@
 
 use super::{CommandSpec, print};
 use crate::api::IssuedToken;
+use crate::ci::Extent;
 use crate::lifecycle::{Context, TokenSource};
 use crate::options::table::{FORMAT, MIN_TTL, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
 use crate::options::{Format, Group, Operands, Syntax};
@@ -27,7 +28,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let mut source = TokenSource::new(cx, session);
     let mut stored = source.token(cx.options.renewal.min_ttl)?;
     if !stored.masked {
-        cx.mask(stored.token.secrets(), stored.unheard)?;
+        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
     }
     if stored.unheard {
         was_heard(&source.session, &stored.token);

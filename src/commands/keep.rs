@@ -60,10 +60,10 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         return Ok(0);
     }
     let Some(log) = &renewal.log_file else {
-        keep(cx, &session, &targets, launch.until, Role::Keeper)?;
+        keep(cx, &session, &targets, &launch, Role::Keeper)?;
         return Ok(0);
     };
     talk_to_log(cx, PathBuf::from(&log.text));
-    let kept = keep(cx, &session, &targets, launch.until, Role::LoggedKeeper);
+    let kept = keep(cx, &session, &targets, &launch, Role::LoggedKeeper);
     Ok(kept.map_or_else(|error| cx.report(&error), |()| 0))
 }

@@ -31,8 +31,7 @@ impl Printed {
     /// How it failed, in words that follow its name, with the end of what it said, and without secrets.
     pub fn failure(&self, secrets: &[&Secret]) -> String {
         let said = self.errors.trim();
-        let said = secrets.iter().fold(said.to_owned(), |text, secret| without(&text, secret));
-        let said = one_line(&without_tokens(&said));
+        let said = one_line(&without_tokens(&without(said, secrets)));
         let skipped = said.chars().count().saturating_sub(LONGEST_MESSAGE);
         let said: String = said.chars().skip(skipped).collect();
         let ended = self.status;

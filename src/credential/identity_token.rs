@@ -204,6 +204,7 @@ impl IdentitySource {
             }
             Self::Ci(IdToken::Unavailable(_)) => return Err(Error::new(Kind::NoCredential, "there is no identity token", "")),
         };
+        asking.mask([&token])?;
         IdentityToken::new(token, &self.place())
     }
 }

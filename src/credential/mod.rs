@@ -22,7 +22,7 @@ use std::time::SystemTime;
 use redact::Secret;
 
 use crate::api::{Auth, Client, Clients, InFlight, IssuedToken, Limits, PlatformUrl, Route, TokenRequest, Transport};
-use crate::ci::Ci;
+use crate::ci::{Ci, Extent, Masking};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{Console, Environment};
@@ -70,6 +70,12 @@ pub struct Asking<'c> {
     pub verbose: bool,
     /// Whether plain http to another machine is allowed.
     pub insecure_http: bool,
+    /// The CI.
+    pub ci: &'c dyn Ci,
+    /// What the job's log was told to hide.
+    pub masking: &'c Masking,
+    /// What a server may know from an earlier command, and repeat.
+    pub known: Vec<&'c Secret>,
 }
 
 impl Asking<'_> {
@@ -82,13 +88,23 @@ impl Asking<'_> {
         Ok(Route { transport, url, is_given: self.given.as_ref() == Some(url) })
     }
 
+    /// Makes the job's log hide what was asked for and is no token of the session's.
+    ///
+    /// # Errors
+    /// Fails if it might not be hidden.
+    pub fn mask<'s>(&self, secrets: impl IntoIterator<Item = &'s Secret>) -> Result<()> {
+        self.masking.tell(self.ci, self.console, secrets.into_iter(), Extent::Whole)
+    }
+
     /// Runs `work` with a client for this platform, or another service.
     ///
     /// # Errors
     /// Fails as `work` does, or if the client can't be set up.
     pub async fn with_client<T>(&self, platform: &PlatformUrl, work: impl AsyncFnOnce(&Client<'_>) -> Result<T>) -> Result<T> {
         let http = self.clients.http(self.route(platform)?, self.environment, self.console, self.now)?;
-        work(&Client::new(&http, platform, self.limits, self.console, self.verbose, self.in_flight.clone())).await
+        let client = Client::new(&http, platform, self.limits, self.console, self.verbose, self.in_flight.clone());
+        client.expect(self.known.iter().copied());
+        work(&client).await
     }
 }
 

@@ -150,6 +150,7 @@ impl Oidc {
         let identity = Auth::Identity(self.identity(asking).await?.token);
         let exchanged = asking.with_client(platform, async |client| client.exchange(&self.request, &identity).await).await;
         let exchanged = exchanged.map_err(|error| self.explain_exchange(error))?;
+        asking.mask(exchanged.secrets())?;
         let token = exchanged.access_token.clone();
         *self.exchanged() = Some(exchanged);
         Ok(token)

@@ -305,6 +305,7 @@ impl Ssh {
             let names: Vec<_> = headers.iter().map(|header| header.name().as_str()).collect();
             asking.console.line(&format!("< href {}, headers {}", platform.as_str(), names.join(" ")));
         }
+        asking.mask(headers.iter().flat_map(SecretHeader::secrets))?;
         Ok(Login { platform, headers, at })
     }
 
@@ -488,7 +489,8 @@ mod tests {
     fn is_used_at(now: u64) -> bool {
         NOW.set(now);
         let environment: Environment = [("PATH", "/nowhere")].into_iter().collect();
-        let console = Console::new(Box::new(sink()), Box::new(sink()), Arc::<dyn Ci>::from(ci::detect(&environment)));
+        let ci = Arc::<dyn Ci>::from(ci::detect(&environment));
+        let console = Console::new(Box::new(sink()), Box::new(sink()), ci.clone());
         let asking = Asking {
             environment: &environment,
             console: &console,
@@ -500,6 +502,9 @@ mod tests {
             limits: Limits { budget: RetryBudget(Duration::ZERO), timeout: LIMIT },
             verbose: false,
             insecure_http: false,
+            ci: ci.as_ref(),
+            masking: &ci::Masking::default(),
+            known: Vec::new(),
         };
         let platform = PlatformUrl::new(&url("https://x.example"), false).unwrap();
         let login = Login { platform: platform.clone(), headers: Vec::new(), at: Timestamp::from_secs(1000) };

@@ -3,19 +3,19 @@ use std::future::poll_fn;
 use std::io::Read;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use redact::Secret;
 use tokio::runtime::Runtime;
 
 use super::Stop;
 use crate::api::{Auth, Client, Clients, IssuedToken, Limits, PlatformUrl, RetryBudget, TokenRequest, Transport};
-use crate::ci::{self, Action, Ci, Support};
+use crate::ci::{self, Action, Ci, Extent, Masking};
 use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
-use crate::io::{Console, Environment};
+use crate::io::{Console, Environment, Masks, SharedRedactor};
 use crate::options::{Options, set_instead, shown, table};
 use crate::os;
 use crate::session::{Session, SessionPlace, StoredToken};
@@ -41,8 +41,8 @@ pub struct Context {
     transport: OnceLock<Result<Transport>>,
     clients: Clients,
     runtime: OnceLock<Runtime>,
-    /// When this process first told the log to hide a new token.
-    masked: Mutex<Option<Instant>>,
+    /// What the job's log was told to hide.
+    pub masking: Masking,
 }
 
 /// The part of the outside that a context takes over.
@@ -82,7 +82,7 @@ impl Context {
             transport: OnceLock::new(),
             clients: Clients::default(),
             runtime: OnceLock::new(),
-            masked: Mutex::default(),
+            masking: Masking::default(),
         }
     }
 
@@ -343,6 +343,9 @@ impl Context {
             in_flight: std::rc::Rc::default(),
             verbose: self.options.diagnostics.verbose,
             insecure_http: self.options.connection.insecure_http,
+            ci: self.ci.as_ref(),
+            masking: &self.masking,
+            known: self.credential.get().and_then(|found| found.as_ref().ok()?.as_ref()).map(Credential::secrets).unwrap_or_default(),
         }
     }
 
@@ -393,28 +396,49 @@ impl Context {
         done.unwrap_or_else(|| Err(Error::new(Kind::Local, "the network went away", "")))
     }
 
-    /// Makes the job's log hide every form of these secrets. `first` is true if no log was told before.
+    /// The lines by which a program makes the job's log hide something, if it has such.
+    #[must_use]
+    pub fn masks(&self) -> Option<Masks> {
+        let command = self.ci.mask_command()?;
+        Some(Masks::new(command, self.environment.get(command.step).ok()??))
+    }
+
+    /// Says that a mask was hidden with the rest of what was printed.
+    pub fn warn_of_hidden_masks(&self, redactor: &SharedRedactor) {
+        if redactor.has_hidden_a_mask() {
+            self.console.warn(
+                "a line that masks a secret in the job's log was hidden, for it may not have reached that log, which may show the secret \
+                 from now on: run what prints the mask where its output goes straight to the log",
+            );
+        }
+    }
+
+    /// Makes the job's log hide these secrets.
     ///
     /// # Errors
     /// Fails if one might not be hidden.
-    pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>, first: bool) -> Result<()> {
-        // A workflow command counts only at the start of a line, and another program may have left half a line.
-        let start = if self.action.is_some() { "" } else { "\n" };
-        let log = |lines: &str| self.console.line(&format!("{start}{lines}"));
-        if self.ci.mask(&secrets.collect::<Vec<_>>(), &log)? == Support::Done && first {
-            *self.masked() = Some(Instant::now());
-        }
-        Ok(())
+    pub fn mask<'s>(&self, secrets: impl Iterator<Item = &'s Secret>, extent: Extent) -> Result<()> {
+        self.masking.tell(self.ci.as_ref(), &self.console, secrets, extent)
     }
 
-    fn masked(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.masked.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Makes the job's log hide the credential, and what else opens the platform. A secret that a step has in its environment the CI masks
+    /// itself; it is repeated, in case it was made within the job.
+    ///
+    /// # Errors
+    /// As `mask`.
+    pub fn mask_credential(&self, credential: &Credential) -> Result<()> {
+        let known = |token: &&Secret| self.environment.without(|_, _| false).any(|(_, value)| holds(value, token));
+        self.mask(credential.token().filter(known).into_iter(), Extent::Whole)?;
+        self.mask(credential.token().into_iter(), Extent::Pieces)?;
+        self.mask(credential.secrets().into_iter(), Extent::Whole)?;
+        self.mask(self.transport()?.secrets_of_headers(), Extent::Pieces)?;
+        self.mask(self.transport()?.secrets_of_key(), Extent::Whole)
     }
 
     /// Whether the log hides what this process issued.
     #[must_use]
     pub fn has_masked(&self) -> bool {
-        self.masked().is_some()
+        self.masking.last().is_some()
     }
 
     /// Prints data that contains a token, some time after its masks.
@@ -422,7 +446,7 @@ impl Context {
     /// # Errors
     /// Fails if nobody reads standard output any more.
     pub fn token_data(&self, text: &str) -> Result<()> {
-        let ahead = self.masked().map_or(HEAD_START, |since| since.elapsed());
+        let ahead = self.masking.last().map_or(HEAD_START, |since| since.elapsed());
         std::thread::sleep(HEAD_START.saturating_sub(ahead));
         self.console.data(text)
     }
@@ -437,10 +461,6 @@ impl Context {
         let given = self.options.credential.get(&table::OIDC_TOKEN_VAR).map(|given| given.text.as_str());
         let names = credentials.iter().flat_map(|credential| credential.hidden_variables()).chain(given);
         let names: Vec<_> = names.map(|name| os::variable_key(name.as_ref()).into_owned()).collect();
-        let holds = |value: &OsStr, secret: &Secret| {
-            let secret = secret.expose().as_bytes();
-            value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
-        };
         self.environment.without(move |name, value| {
             table::is_hidden(name) || names.iter().any(|hidden| hidden == name) || secrets.iter().any(|secret| holds(value, secret))
         })
@@ -459,6 +479,11 @@ impl Context {
         let (now, zone) = (self.now(), clock::zone(&self.environment));
         format!("{} {}", if end > now { "ends" } else { "ended" }, clock::local_and_relative(end, now, &zone))
     }
+}
+
+fn holds(value: &OsStr, secret: &Secret) -> bool {
+    let secret = secret.expose().as_bytes();
+    value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
 }
 
 impl Drop for Context {

@@ -1,15 +1,16 @@
-//! The one way in which a token is issued: prepared, asked for, masked, remembered. If something fails before it is handed over, it is
+//! The one way in which a token is issued: prepared, asked for, remembered, masked. If something fails before it is handed over, it is
 //! taken back. A first token and a renewed one go the same way.
 
 use std::time::Duration;
 
 use redact::Secret;
 
-use super::end::{end, end_itself};
+use super::end::{end, end_itself, how_to_end, sentence};
 use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
+use crate::ci::Extent;
 use crate::credential::{self, Asking, Credential, Issuing};
 use crate::deliver::{Targets, take_away};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
@@ -56,15 +57,13 @@ impl<'c> NewToken<'c> {
         credential::check_parts(&cx.options.credential)?;
         let platform = cx.platform_or_fail()?;
         let at_end = if cx.options.session.revoke == Revoke::Never { AtEnd::Keep } else { AtEnd::Revoke };
-        let transport = cx.transport()?;
+        cx.transport()?;
         let credential = cx.credential_or_fail()?;
         credential.check(&cx.asking(cx.limits()))?;
         if credential.is_last_resort() {
             cx.asking(cx.limits()).route(&platform)?.check_shown()?;
         }
-        if transport.secrets_of_headers().next().is_some() {
-            cx.mask(transport.secrets_of_headers(), false)?;
-        }
+        cx.mask_credential(credential)?;
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })
@@ -327,18 +326,20 @@ impl<'t> Transaction<'t> {
         }
     }
 
-    /// Hides the token in the job's log and remembers it: beside the others or, if it is a renewed one, in the place of the current one.
+    /// Remembers the token and hides it in the job's log: beside the others or, if it is a renewed one, in the place of the current one.
     ///
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, auth: Option<Auth>) -> Result<Rollback<'t>> {
         let stored = StoredToken { unheard: !how.masks, ..stored };
-        let masked = if how.masks { self.cx.mask(stored.token.secrets(), true) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
         let checked = |rollback: &Rollback| check_life(&rollback.stored).and_then(|()| rollback.check_user(how));
-        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| checked(&rollback)) {
+        // A redactor knows it before its masks are printed.
+        let saved = rollback.save(draft, how.replaces);
+        let mask = |rollback: &Rollback| if how.masks { rollback.cx.mask(rollback.stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
+        match saved.and_then(|()| mask(&rollback)).and_then(|()| checked(&rollback)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
         }
@@ -430,7 +431,13 @@ impl Rollback<'_> {
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
             Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
-            Err(error) => format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored)),
+            Err(error) => format!(
+                "The new token, {}, could not be revoked, and {}: {}. {}",
+                stored.token.name(),
+                cx.end_of(stored),
+                sentence(&error),
+                how_to_end(stored.platform.as_str(), &stored.token.token_id)
+            ),
         })
     }
 }

@@ -8,7 +8,7 @@ use super::issue::{Answer, Ask, Remember, Transaction};
 use super::{Context, LOCK, REQUEST, Stop};
 use crate::api::claims::{claims, user};
 use crate::api::{Limits, RetryBudget};
-use crate::ci::{Export, IdToken};
+use crate::ci::{Export, Extent, IdToken};
 use crate::credential::Credential;
 use crate::deliver::{Rewrites, Rewritten};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
@@ -111,9 +111,7 @@ impl<'t> TokenSource<'t> {
     pub fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
         let late = random::fraction();
         let state = self.session.read()?;
-        if let Some(text) = &state.keeper_failure {
-            self.cx.console.warn(text);
-        }
+        self.warn_if_not_kept(&state);
         let stored = self.current(&state)?;
         if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Fresh {
             if state.files_behind {
@@ -122,6 +120,13 @@ impl<'t> TokenSource<'t> {
             return Ok(stored.clone());
         }
         self.cx.block_on(self.renewed(state, min_ttl, late))
+    }
+
+    /// Says why the token is kept fresh no longer, if a keeper has left word.
+    pub fn warn_if_not_kept(&self, state: &State) {
+        if let Some(why) = state.why_not_kept() {
+            self.cx.console.warn(&why);
+        }
     }
 
     /// The token, renewed by whoever gets the lock.
@@ -320,6 +325,7 @@ impl<'t> TokenSource<'t> {
         credential: &Credential,
         limits: Limits,
     ) -> Result<Answer> {
+        self.cx.mask(credential.secrets().into_iter(), Extent::Whole)?;
         let asked = transaction.ask(&old.platform, Ask::Issue(&old.issuing, credential), limits, self.stop).await;
         if let Err(error) = &asked
             && error.may_be_done()
@@ -457,7 +463,7 @@ impl<'t> TokenSource<'t> {
     fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
         state.current.as_ref().ok_or_else(|| {
             let what = format!("the session '{}' holds no token", self.session.name());
-            let others = self.session.others();
+            let others = self.session.others().unwrap_or_default();
             let help = if others.is_empty() {
                 MINT_FIRST.into()
             } else {

@@ -10,6 +10,7 @@
     reason = "each test program uses only part of this; a failed step ends the test"
 )]
 
+pub mod documents;
 pub mod processes;
 mod signals;
 
@@ -514,7 +515,7 @@ impl Scene {
         story = story.replace(&self.sandbox.url(), "<url>").replace(&self.sandbox.port().to_string(), "<port>");
         story = self.tidy_paths(&story);
         for (pattern, replacement) in [
-            (r"(?m)(^::add-mask::.*\n)+", "(masks)\n"),
+            (r"(?m)((^::debug::jf-token masks.*\n)?(^::add-mask::.*\n)+)+", "(masks)\n"),
             (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "<time>"),
             (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "<time>"),
             (r#"("(?:issued_at|expiry)": ?)\d+"#, "${1}<time>"),
