@@ -77,6 +77,18 @@ fn the_credential_in_a_file_is_not_lost_to_the_token() {
 }
 
 #[test]
+fn a_file_of_the_session_that_holds_the_token_in_use_is_its_own_all_the_same() {
+    let mut scene = scene();
+    done(&create(&scene, &["--env-file", ".env", "--username", "admin"]));
+    // As after `. ./.env`.
+    let token = token(&scene);
+    scene.set("JF_ACCESS_TOKEN", &token);
+    refused(&create(&scene, &["--env-file", ".env", "--session", "other"]), &["holds the credential"]);
+    scene.sandbox.fault_for("POST", Fault::Status { status: 403, retry_after: None, body: None }, 1);
+    assert_eq!(create(&scene, &["--env-file", ".env"]).code, 4, "it is asked for");
+}
+
+#[test]
 fn what_is_empty_or_jf_tokens_own_is_replaced_without_a_word() {
     let scene = scene();
     done(&create(&scene, &["--token-file", "token", "--env-file", ".env"]));
