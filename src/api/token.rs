@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use redact::Secret;
+use redact::{Secret, one_line};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,8 +59,8 @@ impl IssuedToken {
         let mut claims = claims.map(Value::Object).unwrap_or_default();
         way.clean_all(&mut claims, "jti");
         let claims = claims.as_object().cloned().unwrap_or_default();
-        let cleaned_user = user(&claims).map(str::to_owned).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
-        let text = |name| answer.field(name).to_owned();
+        let cleaned_user = user(&claims).map(one_line).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
+        let text = |name| one_line(answer.field(name));
         let field = |name| answer.json.as_ref()?.get(name);
         let life = || Some(seconds(&claims, "exp")?.saturating_sub(seconds(&claims, "iat")?));
         let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();

@@ -8,7 +8,7 @@ mod first_line;
 pub mod random;
 mod stream;
 
-pub use console::{Console, Level, LogStyle, without_commands};
+pub use console::{Console, Level, LogStyle, harmless_json, without_commands};
 pub use environment::{Environment, HOME_OF_JF};
 pub use file::{AtomicFile, read, read_file, remove, remove_all, text_of};
 pub use first_line::FirstLine;
