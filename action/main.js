@@ -1,16 +1,25 @@
 // Starts the binary, which does everything else.
 const { spawn } = require('node:child_process');
-const { existsSync } = require('node:fs');
+const { existsSync, readdirSync } = require('node:fs');
 const { join } = require('node:path');
+
+const missing = (target) => {
+  const bin = join(__dirname, 'bin');
+  return existsSync(bin)
+    ? `This release of the action runs on ${readdirSync(bin).join(', ')}, and this runner is ${target}: whoever released it left that out.`
+    : `This version of the action has no binary for ${target}: use a release tag, or run "cargo build" first.`;
+};
 
 exports.run = (command) => {
   const exe = process.platform === 'win32' ? '.exe' : '';
   const target = `${process.platform}-${process.arch}`;
-  const places = [join('action', 'bin', target, 'jf-token'), join('target', 'release', 'jf-token'), join('target', 'debug', 'jf-token')];
-  const binary = places.map((place) => join(__dirname, '..', place + exe)).find(existsSync);
+  // Windows on arm64 runs programs for x64 too.
+  const targets = target === 'win32-arm64' ? [target, 'win32-x64'] : [target];
+  const places = [...targets.map((name) => join('action', 'bin', name)), join('target', 'release'), join('target', 'debug')];
+  const binary = places.map((place) => join(__dirname, '..', place, `jf-token${exe}`)).find(existsSync);
   if (!binary) {
     if (command !== 'create') return;
-    console.log(`::error title=jf-token has no binary::This version of the action has no binary for ${target}: use a release tag, or run "cargo build" first.`);
+    console.log(`::error title=jf-token has no binary::${missing(target)}`);
     process.exitCode = 1;
     return;
   }

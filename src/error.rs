@@ -1,6 +1,6 @@
 //! What can go wrong, whether trying again can help, and what the user should do next.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 /// The result of what can fail in this crate.
@@ -30,7 +30,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The exit code, as `--help` and the README document it. `exec` has others for a program that can't be run.
+    /// The exit code, as `--help` and `docs/options.md` document it. `exec` has others for a program that can't be run.
     #[must_use]
     pub fn exit_code(self) -> i32 {
         match self {
@@ -157,6 +157,15 @@ impl Error {
         self
     }
 
+    /// The same failure, at the end of so many tries.
+    #[must_use]
+    pub fn after_tries(mut self, tries: u32, time: Duration) -> Self {
+        if tries > 1 {
+            let _ = write!(self.what, " (tried {tries} times in {}.{} s)", time.as_secs(), time.subsec_millis() / 100);
+        }
+        self
+    }
+
     /// The same failure with other advice.
     #[must_use]
     pub fn with_help(mut self, help: &str) -> Self {
@@ -167,7 +176,7 @@ impl Error {
     /// The same failure with one more sentence of advice.
     #[must_use]
     pub fn with_advice(mut self, advice: &str) -> Self {
-        if !self.help.is_empty() {
+        if !self.help.is_empty() && !advice.is_empty() {
             self.help.push(' ');
         }
         self.help.push_str(advice);

@@ -24,7 +24,7 @@ use error::Error;
 use io::{Console, FirstLine};
 use lifecycle::{Context, OWN_FAILURE, Outside};
 use options::command_line::{self, Parsed};
-use options::{Format, Inputs, Operands, Options, Syntax};
+use options::{Format, Inputs, Names, Operands, Options, Syntax};
 
 pub use io::Environment;
 
@@ -76,7 +76,7 @@ pub fn run(world: World) -> i32 {
         }
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
-    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
+    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok().map(os::Patient))) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
     (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, format))
@@ -99,12 +99,15 @@ fn parse(
     in_action: bool,
     console: &Console,
 ) -> error::Result<Option<(&'static Syntax, Options)>> {
+    let says_env_file = command_line::says_env_file(&args);
     let asked = match command_line::parse(args, commands)? {
         Parsed::Help(text) => return console.data(&text).map(|()| None),
         Parsed::Run(asked) => asked,
     };
     let syntax = asked.command.unwrap_or(commands[0]);
     let inputs = Inputs { syntax, flags: &asked.flags, environment, in_action };
+    let names = Names::new(&inputs, says_env_file);
+    console.word(move |text| names.put_into(text));
     for option in inputs.secrets_on_argument_list() {
         let (name, instead) = (option.name, option.instead_of_the_flag());
         console.warn(&format!("--{name} is on the argument list, where every process of this machine can read it: use {instead}"));
@@ -115,7 +118,9 @@ fn parse(
     }
     let says_where = inputs.text(&options::table::URL)?.or(inputs.text(&options::table::SERVER_ID)?).is_some();
     if asked.command.is_none() && !says_where && environment.names(options::table::EXPORTED).all(|name| environment.is_blank(name)) {
-        return Err(Error::input("there is nothing to do", "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help."));
+        let instead = [&options::table::URL, &options::table::ACCESS_TOKEN].map(|option| options::set_instead(environment, option));
+        let help = instead.concat() + "Set JF_URL and JF_ACCESS_TOKEN, or give a command: jf-token --help.";
+        return Err(Error::input("there is nothing to do", help));
     }
     Ok(Some((syntax, Options::parse(&inputs, asked.program, asked.as_jf)?)))
 }
@@ -157,16 +162,16 @@ pub mod fuzzing {
 pub fn main() -> i32 {
     os::harden();
     let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
-    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
+    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut os::Patient(std::io::stdout())) {
         return i32::from(!answered);
     }
     run(World {
         args,
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
-        stdin: Box::new(std::io::stdin()),
-        stdout: Box::new(std::io::stdout()),
-        stderr: Box::new(std::io::stderr()),
+        stdin: Box::new(os::Patient(std::io::stdin())),
+        stdout: Box::new(os::Patient(std::io::stdout())),
+        stderr: Box::new(os::Patient(std::io::stderr())),
         is_terminal: std::io::stdout().is_terminal(),
         now: SystemTime::now,
     })

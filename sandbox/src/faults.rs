@@ -48,6 +48,8 @@ pub enum Fault {
     RedirectTo(String),
     /// 307 to itself.
     RedirectLoop,
+    /// 307 to itself, sent after this many milliseconds.
+    SlowRedirect(u64),
     /// An error of shape `'A'` to `'G'` with this status; no work done.
     Shape(char, u16),
 }
@@ -95,6 +97,7 @@ impl TryFrom<Flat> for Fault {
             "redirect_same_host" => Self::RedirectSameHost,
             "redirect_to" => Self::RedirectTo(need(flat.url, "url")?),
             "redirect_loop" => Self::RedirectLoop,
+            "slow_redirect" => Self::SlowRedirect(need(flat.ms, "ms")?),
             "shape" => match need(flat.shape, "shape")? {
                 shape @ 'A'..='G' => Self::Shape(shape, status()?),
                 other => return Err(format!("shape must be A to G, not {other}")),

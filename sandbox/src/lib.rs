@@ -148,6 +148,11 @@ impl Sandbox {
         self.shared.lock().faults.add(path_part, fault, times);
     }
 
+    /// Takes back the faults that no request met yet.
+    pub fn clear_faults(&self) {
+        self.shared.lock().faults = faults::Queue::default();
+    }
+
     /// Every request so far, in order, except those to `/sandbox/`.
     pub fn requests(&self) -> Vec<Recorded> {
         self.shared.lock().requests.clone()

@@ -82,6 +82,10 @@ pub(crate) async fn misbehave(fault: Fault, uri: &Uri, base: &str, work: impl Fu
         }
         Fault::RedirectTo(url) => redirect(format!("{url}{uri}")),
         Fault::RedirectLoop => redirect(format!("{base}{uri}")),
+        Fault::SlowRedirect(ms) => {
+            sleep(Duration::from_millis(ms)).await;
+            redirect(format!("{base}{uri}"))
+        }
         Fault::Shape(shape, code) => answers::error(shape, status(code)),
     };
     Some(answer)

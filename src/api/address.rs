@@ -4,6 +4,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
+use crate::io::trimmed;
 use crate::options::InputValue;
 
 /// The URL of a JFrog platform, without a trailing slash and without the path of a service.
@@ -23,7 +24,13 @@ impl PlatformUrl {
     /// Fails if it is not an http or https URL, if it has a user name, a password, a query or a fragment, or if, without `insecure_http`,
     /// it would send tokens unencrypted to another machine.
     pub fn new(given: &InputValue, insecure_http: bool) -> Result<Self> {
-        let text = given.text.trim();
+        let text = trimmed(&given.text);
+        if text.starts_with(['"', '\'']) || text.ends_with(['"', '\'']) {
+            return Err(given.wrong("has quotes around it", "Take them off: what is not a shell reads them as a part of the value."));
+        }
+        if text.contains("***") || text.starts_with('[') && text.ends_with(']') && !text.contains(':') {
+            return Err(given.wrong("is what stands in a log in place of a secret", RIGHT));
+        }
         if !text.contains("://") {
             let why = if text.contains(' ') { "is not a URL" } else { "has no scheme" };
             return Err(given.wrong(why, format!("{RIGHT} It starts with https://.")));

@@ -156,6 +156,12 @@ pub(super) fn moved(request: &ApiRequest, to: &str) -> Error {
     )
 }
 
+/// Redirects that took all the time. Each says that nothing was done yet.
+pub(super) fn slow_redirects(request: &ApiRequest) -> Error {
+    let help = format!("Is the platform up, and what stands in front of it?{}", request.way.hint_at_the_proxy());
+    fail(request, Kind::Unreachable, Outcome::NotSent, "redirected until the time was over", &help)
+}
+
 /// More redirects than any platform needs.
 pub(super) fn circle(request: &ApiRequest) -> Error {
     fail(

@@ -123,17 +123,19 @@ impl Http {
         Ok(Self { client, platform: url, way, now })
     }
 
-    /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits each
-    /// hop; `trace` gets a copy of each, without secrets.
+    /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits all
+    /// hops together; `trace` gets a copy of each, without secrets.
     pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
         let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
         let mut shown_url = url.to_string();
         asked.expect_secrets();
+        let begun = Instant::now();
         for _ in 0..=MOST_REDIRECTS {
             if url.origin() != self.platform.origin() {
                 return Err(failure::moved(asked, url.as_str()));
             }
+            let left = timeout.checked_sub(begun.elapsed()).ok_or_else(|| failure::slow_redirects(asked))?;
             let (started, asked_at) = (Instant::now(), Timestamp::from((self.now)()).whole_second());
             trace(&|| {
                 format!(
@@ -143,7 +145,7 @@ impl Http {
                     asked.body.map(|body| format!("\n> {}", shown_body(asked, body))).unwrap_or_default()
                 )
             });
-            let mut response = self.send_to(asked, url.clone(), timeout).await.map_err(|error| failure::transport(asked, &error))?;
+            let mut response = self.send_to(asked, url.clone(), left).await.map_err(|error| failure::transport(asked, &error))?;
             let status = response.status();
             let (text, is_cut) = match read(&mut response).await {
                 Ok(read) => read,

@@ -32,7 +32,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::Console;
 use request::{ApiRequest, ApiResponse, Operation, TOKEN_FIELDS};
-use retry::RetryPolicy;
+use retry::{RetryLog, RetryPolicy};
 
 pub use address::PlatformUrl;
 pub use auth::{Auth, SecretHeader};
@@ -69,7 +69,7 @@ pub type Known = serde_json::Map<String, Value>;
 pub struct Limits {
     /// How long to keep starting new tries.
     pub budget: RetryBudget,
-    /// Time limit for one request. Each redirect starts it anew.
+    /// Time limit for one request, with all its redirects.
     pub timeout: Duration,
 }
 
@@ -81,10 +81,11 @@ pub struct Client<'a> {
     console: &'a Console,
     verbose: bool,
     in_flight: Rc<InFlight>,
+    retries: RetryLog<'a>,
 }
 
 impl<'a> Client<'a> {
-    /// A client for this platform. The console gets a line for each retry and, if `verbose`, each request and answer. Clients that work
+    /// A client for this platform. The console gets a line when it begins to try again and, if `verbose`, each request and answer. Clients that work
     /// for the same purpose share `in_flight`.
     #[must_use]
     pub fn new(
@@ -95,7 +96,7 @@ impl<'a> Client<'a> {
         verbose: bool,
         in_flight: Rc<InFlight>,
     ) -> Self {
-        Self { http, platform, limits, console, verbose, in_flight }
+        Self { http, platform, limits, console, verbose, in_flight, retries: RetryLog::new(console) }
     }
 
     /// `POST /access/api/v1/tokens`. Repeated only if that can't leave a second token behind, or if such a token ends within an hour.
@@ -204,7 +205,7 @@ impl<'a> Client<'a> {
             return Err(Error::new(Kind::Unreachable, "nothing more was asked for", "").with_outcome(Outcome::NotSent));
         }
         let send = || self.http.send(asked, self.limits.timeout, self.verbose.then_some(self.console));
-        self.limits.budget.retry(policy, &self.in_flight, self.console, send).await
+        self.limits.budget.retry(policy, &self.in_flight, &self.retries, send).await
     }
 
     fn request<'b>(

@@ -58,6 +58,7 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (_, Refusal::Unauthorized | Refusal::Revoked) => {
             "The platform does not know the credential: is the access token whole, of this platform, and not revoked?"
         }
+        (Operation::Revoke, Refusal::Forbidden) => "Only an admin's access token, or one of the same user, may revoke it.",
         (_, Refusal::Forbidden) => {
             "The credential may not do this: only an admin's token may ask for another user, for groups or for admin rights; anyone else may ask for themselves with the scope applied-permissions/user."
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBuilder, Retryable};
 
 use super::request::ApiResponse;
-use crate::error::{Outcome, Result};
+use crate::error::{Error, Outcome, Result};
 use crate::io::{Console, random};
 
 /// Whether to repeat a request when nobody knows if it was carried out.
@@ -43,6 +43,29 @@ pub struct InFlight {
     pub(super) stopped: Cell<bool>,
 }
 
+/// What is said of the tries of one client: once that it tries again, and once that tries may leave tokens behind.
+pub(super) struct RetryLog<'c> {
+    console: &'c Console,
+    /// Whether the line that was printed says that tries may leave tokens behind.
+    said: Cell<Option<bool>>,
+}
+
+impl<'c> RetryLog<'c> {
+    pub(super) fn new(console: &'c Console) -> Self {
+        Self { console, said: Cell::new(None) }
+    }
+
+    /// `left`: the time in which new tries are started.
+    fn tell(&self, error: &Error, left: Duration, leaves_tokens: bool) {
+        if self.said.get().is_some_and(|said| said || !leaves_tokens) {
+            return;
+        }
+        self.said.set(Some(leaves_tokens));
+        let warning = if leaves_tokens { ". Each try may leave a token behind, which ends by itself within the hour" } else { "" };
+        self.console.say(&format!("{error}; trying again for up to {} s{warning}", left.as_millis().div_ceil(1000)));
+    }
+}
+
 /// How long to keep starting new tries, counted from the first request. Zero means one try.
 #[derive(Clone, Copy, Debug)]
 pub struct RetryBudget(pub Duration);
@@ -53,16 +76,18 @@ impl RetryBudget {
         self,
         policy: RetryPolicy,
         in_flight: &InFlight,
-        console: &Console,
+        log: &RetryLog<'_>,
         mut send: impl FnMut() -> F,
     ) -> Result<ApiResponse> {
         let issues = policy != RetryPolicy::Always;
-        let deadline = tokio::time::Instant::now() + self.0;
+        let (begun, tries) = (tokio::time::Instant::now(), Cell::new(0_u32));
+        let left = || (begun + self.0).saturating_duration_since(tokio::time::Instant::now());
         let pauses = ExponentialBuilder::default().with_min_delay(Duration::from_millis(250)).with_max_delay(Duration::from_secs(8));
         // Full jitter, which backon's own is not: jobs that failed together must not come back together.
         let pauses = pauses.without_max_times().build().map(|pause| pause.mul_f64(random::fraction()));
         let attempt = || {
             let coming = send();
+            tries.set(tries.get() + 1);
             async {
                 in_flight.sending.set(issues);
                 let answer = coming.await;
@@ -79,14 +104,11 @@ impl RetryBudget {
             .adjust(|error, pause| {
                 let asked = if let Outcome::Busy(asked) = error.outcome() { asked } else { None };
                 let pause = pause.map(|pause| pause.max(asked.unwrap_or_default()))?;
-                (pause < deadline.saturating_duration_since(tokio::time::Instant::now())).then_some(pause)
+                (pause < left()).then_some(pause)
             })
-            .notify(|error, pause| {
-                let left = error.outcome() == Outcome::Unknown && policy == RetryPolicy::ShortMint;
-                let warning = if left { " One such token may be left behind; it ends by itself within the hour." } else { "" };
-                console.say(&format!("{}; trying again in {}.{} s.{warning}", error, pause.as_secs(), pause.subsec_millis() / 100));
-            })
+            .notify(|error, _| log.tell(error, left(), error.outcome() == Outcome::Unknown && policy == RetryPolicy::ShortMint))
             .await;
+        let result = result.map_err(|error| error.after_tries(tries.get(), begun.elapsed()));
         let advice = match policy {
             RetryPolicy::ShortMint | RetryPolicy::LongMint => LEFT_BEHIND,
             RetryPolicy::Exchange => LEFT_BY_EXCHANGE,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::options::{InputValue, shown};
+use crate::options::{InputValue, near, shown};
 
 /// Where the scope is wrong (in bytes), why, and what would be right.
 struct Wrong(Range<usize>, &'static str, &'static str);
@@ -20,11 +20,22 @@ const SYSTEM: [&str; 6] = ["metrics", "livelogs", "identities", "permissions", "
 pub fn check(given: &InputValue) -> Result<()> {
     let scope = &given.text;
     let Err(Wrong(at, why, right)) = parse(scope).map(drop) else { return Ok(()) };
+    let meant = meant(&scope[at.clone()]).filter(|_| why.contains("unknown"));
     let before = scope[..at.start].chars().count();
     let width = scope[at].chars().count().max(1);
     let echo = shown(scope);
     let marked = if echo == *scope { format!("\n  {echo}\n  {}{}", " ".repeat(before), "^".repeat(width)) } else { String::new() };
-    Err(given.wrong(format!("{why}{marked}"), right))
+    Err(given.wrong(format!("{why}{marked}"), meant.map_or_else(|| right.to_owned(), |meant| format!("Did you mean {meant}?"))))
+}
+
+/// The entry that was meant by one that is only a part of it, or has a slip in its first word.
+fn meant(entry: &str) -> Option<String> {
+    const PERMISSIONS: &str = "applied-permissions";
+    let permission = entry.split_once('/').map_or(entry, |(_, permission)| permission);
+    let (word, rest) = permission.split_at(permission.find(':').unwrap_or(permission.len()));
+    let word = near(word, ["user", "admin", "groups", "roles"].into_iter()).filter(|word| word.ends_with('s') != rest.is_empty())?;
+    let is_near = entry.split_once('/').is_none_or(|(before, _)| near(before, [PERMISSIONS].into_iter()).is_some());
+    is_near.then(|| format!("{PERMISSIONS}/{word}{rest}"))
 }
 
 /// The entries of a right scope whose kind is unknown here. The platform may know them.
@@ -78,7 +89,7 @@ fn parse(scope: &str) -> std::result::Result<Vec<Range<usize>>, Wrong> {
             }
         } else if entry.is_empty() {
             return Err(Wrong(at, "an empty entry", "Put one space between entries."));
-        } else if has_a_kind(entry) {
+        } else if has_a_kind(entry) && !["group:", "groups:", "role:", "roles:"].iter().any(|slip| entry.starts_with(slip)) {
             unknown.push(at);
         } else {
             return Err(Wrong(at, "an unknown entry", KINDS));

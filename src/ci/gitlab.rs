@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 
 use super::facts::{context, one_variable, text};
 use super::{Ci, IdToken, JobContext, JobHome, Recognise};
-use crate::io::{Environment, LogStyle};
+use crate::io::{Environment, LogStyle, read_file};
 use crate::options::shown;
 use crate::options::table::OIDC_TOKEN_ID;
+
+/// The longest configuration that is read, in bytes.
+const LONGEST_CONFIGURATION: u64 = 1 << 20;
 
 struct GitLab(Environment);
 
@@ -34,6 +37,19 @@ impl Ci for GitLab {
             Path::new(project).is_absolute().then(|| PathBuf::from(format!("{project}.tmp")).join(format!("jf-token-{job}")))
         };
         JobHome { folder: folder(), may_lack_folder_above: true, id: None }
+    }
+
+    /// As the project's own configuration says; what that includes from elsewhere is not at hand.
+    fn is_report(&self, path: &Path) -> bool {
+        let Some(project) = text(&self.0, "CI_PROJECT_DIR").map(Path::new) else { return false };
+        let configuration = project.join(text(&self.0, "CI_CONFIG_PATH").unwrap_or(".gitlab-ci.yml"));
+        let bytes = read_file(&configuration, LONGEST_CONFIGURATION).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        let is_it = |report: PathBuf| {
+            let folder = report.parent().and_then(|folder| dunce::canonicalize(folder).ok());
+            folder.zip(report.file_name()).is_some_and(|(folder, name)| folder.join(name) == path)
+        };
+        reports(&text).into_iter().any(|report| is_it(project.join(report)))
     }
 
     /// The job's `id_tokens` block names the variable and fixes the audience (docs.gitlab.com, "ID token authentication"). The name ends in
@@ -69,9 +85,35 @@ impl Ci for GitLab {
     }
 }
 
+/// The files after each `dotenv:`, on its line or as a list below it.
+fn reports(configuration: &str) -> Vec<&str> {
+    let (mut in_list, mut found) = (false, Vec::new());
+    for line in configuration.lines().map(|line| line.split('#').next().unwrap_or_default()).filter(|line| !line.trim().is_empty()) {
+        let (is_named, value) = line.split_once("dotenv:").map_or((false, line.trim_start()), |(_, rest)| (true, rest));
+        in_list = if is_named { value.trim().is_empty() } else { in_list && value.starts_with('-') };
+        if is_named || in_list {
+            found.extend(value.trim_start_matches('-').split([',', '[', ']', '{', '}']));
+        }
+    }
+    found.into_iter().map(|word| word.trim().trim_matches(['"', '\''])).filter(|word| !word.is_empty()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_dotenv_reports_are_found_in_each_way_to_write_them() {
+        let found = |text: &str| reports(text).into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let job = "build:\n  script: jf-token create --env-file .env\n  artifacts:\n    reports:\n";
+        assert_eq!(found(&format!("{job}      dotenv: build.env # variables\n    paths:\n      - .env\n")), ["build.env"]);
+        assert_eq!(
+            found(&format!("{job}      dotenv:\n        - 'a.env'\n\n        - \"b.env\"\n    paths:\n      - .env\n")),
+            ["a.env", "b.env"]
+        );
+        assert_eq!(found("x: { reports: { dotenv: [a.env, b/c.env] } }\n- .env"), ["a.env", "b/c.env"]);
+        assert!(found("script:\n  - cat .env\n").is_empty());
+    }
 
     #[test]
     fn the_variable_of_the_id_tokens_block_is_found_by_its_name() {

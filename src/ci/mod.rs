@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use redact::Secret;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{Console, Environment, LogStyle};
+use crate::io::{Console, Environment, LogStyle, MaskCommand};
 
 pub use action::{Action, SavedToken};
 pub use github::blocks;
@@ -204,9 +204,19 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
+    /// The line by which any program makes the job's log hide a value, if there is one.
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        None
+    }
+
     /// The files that belong to the CI.
     fn files(&self) -> Vec<&str> {
         Vec::new()
+    }
+
+    /// Whether the CI reads this file as variables for other jobs, as far as that can be told from here. It then knows no comments.
+    fn is_report(&self, _path: &Path) -> bool {
+        false
     }
 
     /// Takes back what was exported by this process, but its states and summaries. Returns what could not be taken back.
@@ -260,7 +270,7 @@ pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> i32 {
     let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
     console.error(kind.title(), &text);
     // A summary that can't be written must not hide the failure itself.
-    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", kind.title(), console.worded(&text))));
     kind.exit_code()
 }
 

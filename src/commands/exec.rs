@@ -9,7 +9,9 @@ use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
-use crate::options::table::{ACCESS_TOKEN, ENV_VAR, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE};
+use crate::options::table::{
+    ACCESS_TOKEN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
+};
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
 use crate::session::{OF_EXEC, Owner, Session, StoredToken};
@@ -22,7 +24,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
-        options: &[&OUTPUT_FILE, &TOKEN_FILE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
+        options: &[&OUTPUT_FILE, &TOKEN_FILE, &OVERWRITE, &MERGE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
         formats: &[],
     },
     run,
@@ -55,12 +57,13 @@ fn exec(cx: &Context) -> Result<i32> {
     let program = Program::find(cx)?;
     cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }
     // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
     session.check_all()?;
+    Session::check_owner(cx.place())?;
     // From now on, signals are for the program.
     let signals = {
         let _inside = cx.runtime()?.enter();
@@ -78,12 +81,20 @@ fn exec(cx: &Context) -> Result<i32> {
     let secrets = secrets.chain(cx.transport()?.secrets());
     let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
-    let mut failed = false;
-    if let Err(error) = &ended.session {
-        cx.report(error);
-        failed = cx.options.session.revoke == Revoke::Strict;
+    let (mut failed, mut last_line) = (false, None);
+    match &ended.session {
+        // Outside a job's log, nobody asks what became of a single token.
+        Ok(done) => last_line = done.line().filter(|_| cx.ci.is_ci() || done.is_much()),
+        Err(error) => {
+            cx.report(error);
+            failed = cx.options.session.revoke == Revoke::Strict;
+        }
     }
     let code = ended.exit_code(cx)?;
+    // Once all that the program printed is passed on.
+    if let Some(line) = last_line {
+        cx.console.say(&line);
+    }
     Ok(if failed && code == 0 { OWN_FAILURE } else { code })
 }
 

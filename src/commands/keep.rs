@@ -7,8 +7,8 @@ use crate::deliver::Targets;
 use crate::lifecycle::keep::{KEEP, keep, talk_to_log};
 use crate::lifecycle::{Context, Launch, Role, TokenSource, add_files};
 use crate::options::table::{
-    CA_FILE, FOREGROUND, HEADER, INSECURE_HTTP, INSECURE_TLS, LOG_FILE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, TOKEN_FILE,
-    UNTIL_PID, URL, VERBOSE,
+    CA_FILE, FOREGROUND, HEADER, INSECURE_HTTP, INSECURE_TLS, LOG_FILE, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY,
+    SESSION, TOKEN_FILE, UNTIL_PID, URL, VERBOSE,
 };
 use crate::options::{Group, Operands, Syntax};
 
@@ -29,6 +29,8 @@ pub const COMMAND: CommandSpec = CommandSpec {
             &HEADER,
             &OUTPUT_FILE,
             &TOKEN_FILE,
+            &OVERWRITE,
+            &MERGE,
             &OUTPUT_REFRESH_TOKEN,
             &RENEW_BY,
             &UNTIL_PID,
@@ -47,7 +49,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let session = cx.session_of_job()?;
-    targets.check_apart(&cx.files_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
     // A keeper that can't renew is useless: better to fail now than when the token expires.
     if renewal.foreground || !session.has_keeper() {
         TokenSource::new(cx, session.clone()).check_means()?;
@@ -58,10 +60,10 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         return Ok(0);
     }
     let Some(log) = &renewal.log_file else {
-        keep(cx, &session, &targets, launch.until, Role::Keeper)?;
+        keep(cx, &session, &targets, &launch, Role::Keeper)?;
         return Ok(0);
     };
     talk_to_log(cx, PathBuf::from(&log.text));
-    let kept = keep(cx, &session, &targets, launch.until, Role::LoggedKeeper);
+    let kept = keep(cx, &session, &targets, &launch, Role::LoggedKeeper);
     Ok(kept.map_or_else(|error| cx.report(&error), |()| 0))
 }

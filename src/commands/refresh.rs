@@ -38,6 +38,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     // Check first, so that nothing is created on the disk for a session that does not exist.
     source.check_means()?;
     let mut guard = source.session.lock(LOCK)?;
+    source.warn_if_not_kept(&guard.state);
     cx.block_on(source.renew(&mut guard, cx.limits()))?;
     let stored = guard.state.current.as_ref().ok_or_else(|| Error::new(Kind::Local, "the session was emptied", ""))?;
     if let Some(format) = format {

@@ -4,7 +4,7 @@ use super::CommandSpec;
 use crate::api::Revoked;
 use crate::ci::{Action, SavedToken};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, EndHow, end_forgotten, end_session, release};
+use crate::lifecycle::{Context, EndHow, end_forgotten, end_session, how_to_end, release};
 use crate::options::table::VERBOSE;
 use crate::options::{Group, InputValue, Operands, Revoke, Syntax};
 
@@ -73,12 +73,8 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
     }
     // What can't be found out counts as another platform.
     let _ = cx.locate().await;
-    let advice = |what: &str| {
-        format!(
-            "The token {} at {} {what} and {}: that user's jf-token revoke, or an admin of the platform, can end it by its id.",
-            saved.id, saved.url, saved.end
-        )
-    };
+    let state = |what: &str| format!("The token {} at {} {what}, and {}.", saved.id, saved.url, saved.end);
+    let advice = |what: &str| format!("{} {}", state(what), how_to_end(saved.url, saved.id));
     let (Some(credential), Some(platform)) = (cx.credential()?, cx.platform()?.filter(|platform| platform.as_str() == saved.url)) else {
         return Err(why.with_advice(&advice("may be alive")));
     };
@@ -92,7 +88,7 @@ async fn end_saved(cx: &Context, saved: &SavedToken<'_>, why: Error) -> Result<(
             cx.console.warn(&format!("{why}; revoked its token, {}, by the credential", saved.id));
             Ok(())
         }
-        Ok(Revoked::NotRevocable) => Err(why.with_advice(&advice("is too short-lived to be revoked"))),
+        Ok(Revoked::NotRevocable) => Err(why.with_advice(&state("is too short-lived to be revoked"))),
         Err(error) => Err(why.with_advice(&advice(&format!("could not be revoked ({error})")))),
     }
 }

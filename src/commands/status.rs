@@ -47,7 +47,7 @@ fn rows(cx: &Context, session: &Session, state: &State, stored: &StoredToken) ->
     let files: Vec<_> = stored.files.iter().map(|file| file.path.display().to_string()).collect();
     let others = state.tokens().count() - 1;
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let keeper = if session.has_keeper() { "running" } else { state.keeper_failure.as_deref().unwrap_or("none") };
+    let keeper = if session.has_keeper() { "running".into() } else { state.why_not_kept().unwrap_or_else(|| "none".into()) };
     [
         ("session", text(session.name())),
         ("platform", text(stored.platform.as_str())),
@@ -67,7 +67,7 @@ fn rows(cx: &Context, session: &Session, state: &State, stored: &StoredToken) ->
         ),
         ("files", text(&files.join(", "))),
         ("variable", stored.variable.clone()),
-        ("keeper", text(keeper)),
+        ("keeper", text(&keeper)),
         ("earlier tokens", (others > 0).then(|| others.to_string())),
     ]
     .map(|(name, value)| (name.to_owned(), value))

@@ -2,7 +2,7 @@
 
 use redact::Secret;
 
-use super::reading::{check_replaced, read_file, read_stdin};
+use super::reading::{read_file, read_stdin, token};
 use super::{Asked, Asking, Credential, CredentialPlace, CredentialSource, KindOfCredential};
 use crate::api::{Auth, PlatformUrl};
 use crate::error::Result;
@@ -57,9 +57,7 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
         name if name == ACCESS_TOKEN_STDIN.name => read_stdin(first, place.stdin, "access token")?,
         _ => first.text.clone().into(),
     };
-    check_replaced(first, &text)?;
-    let secret =
-        Secret::new(&text).map_err(|why| first.wrong(format!("the token {why}"), "Give one whole access token, or reference token."))?;
+    let secret = token(first, &text, "the token", "Give one whole access token, or reference token.")?;
     if secret.expose().starts_with("AKCp") {
         return Err(first.wrong("that is an API key", "An API key can't create tokens: give an access token."));
     }

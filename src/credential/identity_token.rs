@@ -6,7 +6,7 @@ use redact::Secret;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::reading::{check_replaced, is_lasting_file, read_file, read_stdin};
+use super::reading::{is_lasting_file, read_file, read_stdin, token};
 use super::{Asking, CredentialPlace, command};
 use crate::api::PlatformUrl;
 use crate::api::claims::{self, Claims, audiences, claims, header, seconds};
@@ -62,9 +62,7 @@ impl IdentitySource {
             return Ok(Self::of_the_ci(place, audience));
         };
         let once = |place: String, variable, text: &str| {
-            check_replaced(given, text)?;
-            let right = format!("It must hold one whole {WHAT}.");
-            let token = Secret::new(text).map_err(|why| given.wrong(format!("the {WHAT} in {place} {why}"), right))?;
+            let token = token(given, text, &format!("the {WHAT} in {place}"), &format!("It must hold one whole {WHAT}."))?;
             Ok(Self::Once { place, variable, token, audience: BY_WHOEVER })
         };
         match option.name {
@@ -216,8 +214,7 @@ const SET_BY_THE_CI: &str = "The CI itself sets it: let nothing change it, such 
 /// The identity token in a file.
 fn read_token(given: &InputValue) -> Result<Secret> {
     let text = read_file(given, WHAT)?;
-    let right = format!("Name a file that holds one whole {WHAT}.");
-    Secret::new(&text).map_err(|why| given.wrong(format!("the {WHAT} in {} {why}", shown(&given.text)), right))
+    token(given, &text, &format!("the {WHAT} in {}", shown(&given.text)), &format!("Name a file that holds one whole {WHAT}."))
 }
 
 /// The origin of the CI's own service.

@@ -5,17 +5,18 @@ use std::fmt::Write as _;
 use super::{CredentialPlace, KINDS, jf_configuration};
 use crate::ci::IdToken;
 use crate::error::{Error, Kind};
-use crate::options::table::{INPUT, Opt};
-use crate::options::{CredentialOptions, Group, Source};
+use crate::options::table::{ACCESS_TOKEN, INPUT, Opt};
+use crate::options::{CredentialOptions, Group, Source, set_instead};
 
 /// The error for a missing credential. A user and a password are refused with jf's own reason.
 pub fn none(place: &CredentialPlace) -> Error {
     let options = &place.options.credential;
+    let instead = set_instead(place.environment, &ACCESS_TOKEN);
     let what = match options.password.as_ref().or(options.user.as_ref()) {
         Some(given) => format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source),
         None => "there is no credential".into(),
     };
-    Error::new(Kind::NoCredential, what, format!("{}\nEasiest here: {}", looked_for(place), easiest(place)))
+    Error::new(Kind::NoCredential, what, format!("{instead}{}\nEasiest here: {}", looked_for(place), easiest(place)))
 }
 
 /// Each place in its order, with what was found there.
@@ -58,7 +59,7 @@ fn easiest(place: &CredentialPlace) -> String {
         IdToken::Unavailable(why) if place.in_job => {
             format!("an identity token of the job, and {provider}. {}. Or an access token in JF_ACCESS_TOKEN.", why.trim_end_matches('.'))
         }
-        IdToken::Unavailable(_) => "an access token of the platform in JF_ACCESS_TOKEN, or jf login and --server-id.".into(),
+        IdToken::Unavailable(_) => "an access token of the platform in JF_ACCESS_TOKEN, or --server-id after jf login.".into(),
         _ => format!("the job has an identity token, so no secret need be stored: give {provider}."),
     }
 }

@@ -128,6 +128,13 @@ fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
     rows.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
+/// The variable that holds the access token.
+pub(super) const TOKEN: &str = "JF_ACCESS_TOKEN";
+
+/// The variables of `NAME=VALUE` lines, in their order.
+pub(super) const NAMES: [&str; 7] =
+    ["JF_URL", "JF_USER", TOKEN, "JF_ACCESS_TOKEN_ID", "JF_ACCESS_TOKEN_EXPIRES_AT", "JF_REFERENCE_TOKEN", "JF_REFRESH_TOKEN"];
+
 /// What to print for whatever runs the output if there is no token: it must not go on with another one under the same name.
 #[must_use]
 pub fn script_of_a_failure(format: Format) -> Option<&'static str> {
@@ -146,7 +153,7 @@ pub fn script_of_a_failure(format: Format) -> Option<&'static str> {
 pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     if !plain(token.access_token.expose()) || !plain(platform.as_str()) {
         let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
-        return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
+        return Err(Error::new(Kind::Local, what, "Use --format=shell, --format=json or --token-file."));
     }
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }
@@ -195,12 +202,13 @@ fn lines(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool, line:
     let mut add = |name: &str, value: Option<&str>| {
         text.push_str(&value.filter(|value| !value.is_empty()).map(|value| line(name, value)).unwrap_or_default());
     };
-    add("JF_URL", Some(platform.as_str()));
-    add("JF_USER", token.username().as_deref());
-    add("JF_ACCESS_TOKEN", Some(token.access_token.expose()));
-    add("JF_ACCESS_TOKEN_ID", Some(&token.token_id));
-    add("JF_ACCESS_TOKEN_EXPIRES_AT", token.expires_at().and_then(Timestamp::rfc3339).as_deref());
-    add("JF_REFERENCE_TOKEN", token.reference_token.as_ref().map(Secret::expose));
-    add("JF_REFRESH_TOKEN", token.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
+    let [url, user, access_token, id, end, reference_token, refreshing] = NAMES;
+    add(url, Some(platform.as_str()));
+    add(user, token.username().as_deref());
+    add(access_token, Some(token.access_token.expose()));
+    add(id, Some(&token.token_id));
+    add(end, token.expires_at().and_then(Timestamp::rfc3339).as_deref());
+    add(reference_token, token.reference_token.as_ref().map(Secret::expose));
+    add(refreshing, token.refresh_token.as_ref().filter(|_| refresh_token).map(Secret::expose));
     text
 }

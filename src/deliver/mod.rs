@@ -1,21 +1,24 @@
 //! Hands the token over: formats for standard output, files, and the CI's outputs.
 
+mod files;
 mod format;
+mod merged;
 mod summary;
 
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
+use redact::Secret;
 
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::ci::{Action, Ci, Export, Support};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
-use crate::io::{AtomicFile, remove_all};
-use crate::options::{Format, HandOver, InputValue, Source};
+use crate::options::{Format, HandOver, InputValue};
 use crate::os;
 use crate::session::{Content, StoredToken, WrittenFile};
+use files::{Occupied, Planned, are_one};
 
+pub use files::{Rewrites, Rewritten, take_away, write};
 pub use format::{object, pretty, print, script_of_a_failure, table};
 pub use summary::{Destination, for_people, for_the_step};
 
@@ -30,11 +33,6 @@ pub struct Targets {
     /// Whether to hand over the refresh token too.
     refresh_token: bool,
 }
-
-/// How many characters tempfile makes up for a name.
-const RANDOM: usize = 6;
-/// How many bytes to reserve: more than a file with all three tokens needs.
-const ROOM: usize = 8 << 10;
 
 impl Targets {
     /// Checks what was asked for, and that the CI can pass it on.
@@ -65,7 +63,8 @@ impl Targets {
     /// # Errors
     /// Fails if an input is wrong, or what it names can't be written.
     pub fn files_only(options: &HandOver) -> Result<Self> {
-        let planned = |given: &Option<InputValue>| given.as_ref().map(Planned::new).transpose();
+        let occupied = occupied(options)?;
+        let planned = |given: &Option<InputValue>| given.as_ref().map(|given| Planned::new(given, occupied)).transpose();
         let (output_file, token_file) = (planned(&options.output_file)?, planned(&options.token_file)?);
         if let (Some(output), Some(token)) = (&output_file, &token_file)
             && are_one(&output.path, &token.path)?
@@ -79,11 +78,12 @@ impl Targets {
     ///
     /// # Errors
     /// Fails if one is.
-    pub fn check_apart(&self, credential: &[PathBuf], home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
+    pub fn check_apart(&self, credential: &[PathBuf], secrets: &[&Secret], home: Option<&Path>, ci: &dyn Ci) -> Result<()> {
         let same = |path: &Path, other: &Path| {
             path == other || dunce::canonicalize(path).is_ok_and(|path| dunce::canonicalize(other).is_ok_and(|other| path == other))
         };
-        for Planned { path, source, .. } in [&self.output_file, &self.token_file].into_iter().flatten() {
+        for planned in [&self.output_file, &self.token_file].into_iter().flatten() {
+            let Planned { path, source, .. } = planned;
             let refuse = |what: &str, help: &str| Err(Error::input(format!("{source}: {} {what}", path.display()), help));
             if credential.iter().any(|file| same(path, file)) {
                 return refuse("is a file of the credential", "Name another file: this one would be overwritten, and removed at the end.");
@@ -94,6 +94,10 @@ impl Targets {
             if ci.files().iter().any(|file| same(path, Path::new(file))) {
                 return refuse("is a file of the CI's own", "Use --env-var for a variable; outputs are set anyway.");
             }
+            if planned.file(Content::Env).merged && ci.is_report(path) {
+                return refuse("is a dotenv report of this job, which can't hold the comments of --merge", "Name another file.");
+            }
+            planned.check(secrets)?;
         }
         Ok(())
     }
@@ -101,7 +105,7 @@ impl Targets {
     /// The files that will hold a token.
     pub fn files(&self) -> Vec<WrittenFile> {
         let planned = [(&self.output_file, self.env_content()), (&self.token_file, Content::Token)];
-        planned.into_iter().filter_map(|(planned, content)| Some(WrittenFile { path: planned.as_ref()?.path.clone(), content })).collect()
+        planned.into_iter().filter_map(|(planned, content)| Some(planned.as_ref()?.file(content))).collect()
     }
 
     /// The variable for later steps.
@@ -118,7 +122,7 @@ impl Targets {
         let lines = self.format == Some(Format::Env) || self.output_file.is_some();
         if lines && !format::plain(platform.as_str()) {
             let what = format!("the platform's URL holds a character that NAME=VALUE lines can't: {}", platform.as_str());
-            return Err(Error::input(what, "Use --format shell, --format json or --token-file."));
+            return Err(Error::input(what, "Use --format=shell, --format=json or --token-file."));
         }
         Ok(())
     }
@@ -148,14 +152,14 @@ impl Targets {
         session: Option<&str>,
         ci: &dyn Ci,
         print: impl FnOnce() -> Result<()>,
-        written: &mut Vec<PathBuf>,
+        written: &mut Vec<WrittenFile>,
     ) -> Result<Vec<Destination>> {
         let token = &stored.token;
         let token_path = self.token_file.as_ref().map(|planned| planned.path.display().to_string()).unwrap_or_default();
         let (variable, refresh_token) = (self.env_var.clone(), self.refresh_token);
         self.write_files(stored, written)?;
         print()?;
-        let mut places: Vec<Destination> = written.iter().cloned().map(Destination::File).collect();
+        let mut places: Vec<Destination> = written.iter().map(|file| Destination::File(file.path.clone())).collect();
         if ci.export(Export::Outputs(&outputs(token, token_path, session, refresh_token)))? == Support::Done {
             places.insert(0, Destination::Outputs);
         }
@@ -170,11 +174,11 @@ impl Targets {
     ///
     /// # Errors
     /// Fails if one can't be written.
-    pub fn write_files(self, stored: &StoredToken, written: &mut Vec<PathBuf>) -> Result<()> {
+    pub fn write_files(self, stored: &StoredToken, written: &mut Vec<WrittenFile>) -> Result<()> {
         let env = self.env_content();
         for (planned, content) in [(self.token_file, Content::Token), (self.output_file, env)] {
             if let Some(planned) = planned {
-                written.push(planned.finish(&content_of(content, stored)?)?);
+                written.push(planned.finish(content, stored)?);
             }
         }
         Ok(())
@@ -185,122 +189,10 @@ impl Targets {
     }
 }
 
-fn content_of(content: Content, stored: &StoredToken) -> Result<Zeroizing<String>> {
-    match content {
-        Content::Token => Ok(Zeroizing::new(stored.token.access_token.expose().to_owned())),
-        Content::Env => format::dotenv(&stored.token, &stored.platform, false),
-        Content::EnvAndRefreshToken => format::dotenv(&stored.token, &stored.platform, true),
-    }
-}
-
-/// Begins a file; `remove_drafts` knows its name until it is complete.
-fn begin(path: &Path) -> Result<AtomicFile> {
-    AtomicFile::new(path, &prefix_of(path))
-}
-
-fn prefix_of(path: &Path) -> String {
-    format!(".jf-token-{}~", path.file_name().unwrap_or_default().display())
-}
-
-/// Whether two paths are one file to this system, which may ignore case: then a draft of the one is there under the name of the other's too.
-fn are_one(one: &Path, other: &Path) -> Result<bool> {
-    let draft = begin(one)?;
-    let random = draft.draft_name().and_then(|name| name.strip_prefix(&prefix_of(one)));
-    Ok(random.is_some_and(|random| other.with_file_name(prefix_of(other) + random).exists()))
-}
-
-/// Removes what processes left of this file that were killed while they wrote it.
-pub fn remove_drafts(path: &Path) {
-    let prefix = prefix_of(path);
-    let is_draft =
-        |name: &str| name.strip_prefix(&prefix).is_some_and(|rest| rest.len() == RANDOM && rest.bytes().all(|b| b.is_ascii_alphanumeric()));
-    let entries = path.parent().and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
-    let drafts: Vec<_> = entries.filter(|entry| entry.file_name().to_str().is_some_and(is_draft)).map(|entry| entry.path()).collect();
-    remove_all(&drafts);
-}
-
-/// Rewrites a file that holds a token of this session, unless it is up to date.
-///
-/// # Errors
-/// Fails if it can't be written; then its content stays.
-pub fn rewrite(file: &WrittenFile, stored: &StoredToken) -> Result<()> {
-    let content = content_of(file.content, stored)?;
-    if std::fs::read(&file.path).is_ok_and(|there| *Zeroizing::new(there) == *content.as_bytes()) {
-        return Ok(());
-    }
-    begin(&file.path)?.finish(&content).map(drop)
-}
-
-/// A session's files, begun before the token that they will hold is requested.
-pub struct Rewrites(Vec<(WrittenFile, Option<AtomicFile>)>);
-
-impl Rewrites {
-    /// Reserves room for the files that exist. A missing one gives nobody an old token, so it does not stop a renewal.
-    ///
-    /// # Errors
-    /// When one can't be written.
-    pub fn begin(files: &[WrittenFile]) -> Result<Self> {
-        let begin = |file: &WrittenFile| {
-            let is_there = file.path.symlink_metadata().is_ok();
-            let draft = is_there.then(|| begin(&file.path)?.reserve(ROOM)).transpose()?;
-            Ok((file.clone(), draft))
-        };
-        files.iter().map(begin).collect::<Result<_>>().map(Self)
-    }
-
-    /// Without reserved room, for when there is nothing to lose: writes what can be written.
-    #[must_use]
-    pub fn without_room(files: &[WrittenFile]) -> Self {
-        Self(files.iter().map(|file| (file.clone(), None)).collect())
-    }
-
-    /// Writes the token. Returns the failures.
-    #[must_use]
-    pub fn finish(self, stored: &StoredToken) -> Vec<Error> {
-        let write = |(file, draft): (WrittenFile, Option<AtomicFile>)| match draft {
-            Some(draft) => draft.finish(&content_of(file.content, stored)?).map(drop),
-            None => rewrite(&file, stored),
-        };
-        self.0.into_iter().filter_map(|begun| write(begun).err()).collect()
-    }
-}
-
-/// A file that is to be written.
-struct Planned {
-    path: PathBuf,
-    source: Source,
-    draft: Option<AtomicFile>,
-}
-
-impl Planned {
-    /// Checks that the file could be written, but leaves nothing there yet: it may be a long time until it is.
-    fn new(given: &InputValue) -> Result<Self> {
-        let help = |error: &Error| match error.help() {
-            "" => "Name a new file, or a regular one; --format prints the token to standard output.".to_owned(),
-            help => help.to_owned(),
-        };
-        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), help(&error));
-        let path = begin(Path::new(&given.text)).map_err(wrong)?.path().to_owned();
-        Ok(Self { path, source: given.source.clone(), draft: None })
-    }
-
-    fn begin(&mut self) -> Result<()> {
-        self.draft = Some(begin(&self.path)?.reserve(ROOM)?);
-        Ok(())
-    }
-
-    fn finish(self, content: &str) -> Result<PathBuf> {
-        match self.draft {
-            Some(draft) => draft.finish(content),
-            None => begin(&self.path)?.finish(content),
-        }
-    }
-}
-
 /// The outputs of the GitHub Action.
 fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refresh_token: bool) -> Vec<(&'static str, String)> {
     let text = |value: Option<String>| value.unwrap_or_default();
-    let secret = |secret: &Option<redact::Secret>| text(secret.as_ref().map(|secret| secret.expose().to_owned()));
+    let secret = |secret: &Option<Secret>| text(secret.as_ref().map(|secret| secret.expose().to_owned()));
     let mut outputs = vec![
         ("access-token", token.access_token.expose().to_owned()),
         ("reference-token", secret(&token.reference_token)),
@@ -316,6 +208,20 @@ fn outputs(token: &IssuedToken, token_file: String, session: Option<&str>, refre
         outputs.push(("refresh-token", secret(&token.refresh_token)));
     }
     outputs
+}
+
+/// What was asked for where a file is there that holds something else.
+fn occupied(options: &HandOver) -> Result<Occupied> {
+    match (&options.overwrite, &options.merge, &options.token_file) {
+        (Some(overwrite), Some(merge), _) => Err(overwrite.wrong(format!("excludes {}", merge.source), "Give one of them.")),
+        (_, Some(merge), Some(token_file)) => Err(merge.wrong(
+            format!("a bare token can't stand among other lines, as {} wants it", token_file.source),
+            "Use --output-file, or a token file of its own without --merge.",
+        )),
+        (Some(_), ..) => Ok(Occupied::Overwrite),
+        (_, Some(_), _) => Ok(Occupied::Merge),
+        _ => Ok(Occupied::Refuse),
+    }
 }
 
 /// Checks the name of a variable.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Kind, Result};
 
@@ -74,7 +74,11 @@ fn printable(text: &str) -> String {
 pub struct Console {
     stdout: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Talk>,
+    wording: OnceLock<Wording>,
 }
+
+/// A message as its reader knows what it speaks of.
+type Wording = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 struct Talk {
     to: Box<dyn Write + Send>,
@@ -85,12 +89,22 @@ impl Console {
     /// Prints to these streams, in the style of this log.
     #[must_use]
     pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>) -> Self {
-        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }) }
+        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }), wording: OnceLock::new() }
     }
 
     /// Sends messages to `to` from now on, which is not the log of a CI.
     pub fn redirect(&self, to: Box<dyn Write + Send>) {
         *self.talk() = Talk { to, style: Arc::new(Plain) };
+    }
+
+    /// Words messages so from now on.
+    pub fn word(&self, wording: impl Fn(&str) -> String + Send + Sync + 'static) {
+        let _ = self.wording.set(Box::new(wording));
+    }
+
+    /// A message as its reader knows what it speaks of.
+    pub fn worded(&self, text: &str) -> String {
+        self.wording.get().map_or_else(|| text.to_owned(), |wording| wording(text))
     }
 
     fn talk(&self) -> MutexGuard<'_, Talk> {
@@ -113,17 +127,26 @@ impl Console {
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = printable(&talk.style.escape(text));
-        let _ = writeln!(talk.to, "{text}").and_then(|()| talk.to.flush());
+        let _ = talk
+            .to
+            .write_all(
+                format!(
+                    "{text}
+"
+                )
+                .as_bytes(),
+            )
+            .and_then(|()| talk.to.flush());
     }
 
     /// Prints a message that says which program it comes from.
     pub fn say(&self, text: &str) {
-        self.line(&harmless(&format!("jf-token: {text}")));
+        self.line(&harmless(&format!("jf-token: {}", self.worded(text))));
     }
 
     /// Prints a warning, as an annotation if the CI has them.
     pub fn warn(&self, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Warning, "jf-token", text);
+        let annotation = self.talk().style.annotation(Level::Warning, "jf-token", &self.worded(text));
         match annotation {
             Some(annotation) => self.line(&annotation),
             None => self.say(&format!("warning: {text}")),
@@ -132,7 +155,7 @@ impl Console {
 
     /// Prints what happened and what to do about it, as an annotation with this title if the CI has them.
     pub fn error(&self, title: &str, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Error, title, text);
+        let annotation = self.talk().style.annotation(Level::Error, title, &self.worded(text));
         match annotation {
             Some(annotation) => self.line(&annotation),
             None => self.say(&text.replace('\n', "\n  ")),

@@ -11,6 +11,13 @@ use crate::os;
 /// The variable that names jf's folder.
 pub const HOME_OF_JF: &str = "JFROG_CLI_HOME_DIR";
 
+/// A value without what came along with it: blanks, the line break of a YAML block, the carriage return of a script from Windows, a byte
+/// order mark.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
 pub struct Environment(Vec<Variable>);
@@ -24,11 +31,19 @@ struct Variable {
 }
 
 impl Environment {
-    /// The variable's value; `None` if it is unset or empty.
+    /// The variable's value without what is around it; `None` if it is unset or blank.
     ///
     /// # Errors
     /// Fails if the value is not UTF-8, or if the variable is set twice: other programs may use either value.
     pub fn get(&self, name: &str) -> Result<Option<&str>> {
+        Ok(self.whole(name)?.map(trimmed).filter(|text| !text.is_empty()))
+    }
+
+    /// The variable's value with the blanks around it, which may be a part of it; `None` if it is unset or empty.
+    ///
+    /// # Errors
+    /// As `get`.
+    pub fn whole(&self, name: &str) -> Result<Option<&str>> {
         let value = match self.values(name)[..] {
             [] => return Ok(None),
             [value] => value,

@@ -84,15 +84,24 @@ impl AtomicFile {
         &self.path
     }
 
+    /// Gives the file this mode once more, as it had before it held a secret; `None`: it stays this user's alone.
+    ///
+    /// # Errors
+    /// Fails if the system refuses.
+    pub fn with_mode(self, mode: Option<u32>) -> Result<Self> {
+        let set = mode.map_or(Ok(()), |mode| os::set_mode(self.file.as_file(), mode));
+        set.map_err(|error| Error::file("write", &self.path, &error)).map(|()| self)
+    }
+
     /// Writes the content and puts the file in its place. Readers see the old content or the new, never a part of it.
     ///
     /// # Errors
     /// Fails if it can't be written. Then nothing of it is left, and what was there before stays.
-    pub fn finish(mut self, content: &str) -> Result<PathBuf> {
+    pub fn finish(mut self, content: &[u8]) -> Result<PathBuf> {
         let path = self.path;
         let file = self.file.as_file_mut();
         let cut = |file: &mut File| file.set_len(content.len() as u64).and_then(|()| file.sync_all());
-        let write = file.write_all(content.as_bytes()).and_then(|()| cut(file));
+        let write = file.write_all(content).and_then(|()| cut(file));
         write.map_err(|error| Error::file("write", &path, &error))?;
         let (file, draft) = self.file.keep().map_err(|error| Error::file("write", &path, &error.error))?;
         drop(file);
@@ -184,7 +193,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let content = |version: usize| version.to_string().repeat(1000);
-        AtomicFile::new(&path, ".draft~").unwrap().finish(&content(0)).unwrap();
+        AtomicFile::new(&path, ".draft~").unwrap().finish(content(0).as_bytes()).unwrap();
         let written = AtomicUsize::new(0);
         scope(|threads| {
             for _ in 0..4 {
@@ -198,7 +207,7 @@ mod tests {
                 });
             }
             for version in 1..=VERSIONS {
-                let done = AtomicFile::new(&path, ".draft~").and_then(|file| file.finish(&content(version)));
+                let done = AtomicFile::new(&path, ".draft~").and_then(|file| file.finish(content(version).as_bytes()));
                 written.store(if done.is_ok() { version } else { VERSIONS }, Ordering::Relaxed);
                 done.unwrap();
             }

@@ -1,23 +1,21 @@
 //! The end of a session: its tokens are revoked, and what was written for them is removed.
 
 use std::future::poll_fn;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use redact::Secret;
 
-use super::{Context, REQUEST};
+use super::{Context, Done, REQUEST};
 use crate::api::{Auth, Client, Limits, PlatformUrl, RetryBudget, Revoked};
 use crate::ci::Action;
 use crate::credential::Credential;
-use crate::deliver::remove_drafts;
+use crate::deliver::take_away;
 use crate::error::{Error, Kind, Refusal, Result};
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::remove;
 use crate::options::{Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, Session, SessionGuard, State, StoredToken, WrittenFile};
 
 /// Revokes one token: by the credential if there is one; else, or if the platform refuses that, by the token itself, which may always
 /// revoke itself.
@@ -49,6 +47,20 @@ pub async fn end_itself(client: &Client<'_>, token: &Secret) -> Result<Revoked> 
     }
 }
 
+/// How someone can still end a token that may be alive. Empty if it has no id by which it could be named.
+#[must_use]
+pub fn how_to_end(platform: &str, id: &str) -> String {
+    if id.is_empty() {
+        return String::new();
+    }
+    format!("With an admin's access token, or one of its user: jf-token revoke --url {platform} --token-id {id}")
+}
+
+/// A failure as a sentence without its full stop.
+pub fn sentence(error: &Error) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
+}
+
 /// How a session is ended.
 #[derive(Clone, Copy)]
 pub struct EndHow {
@@ -78,7 +90,7 @@ impl EndHow {
 pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<()> {
     let mut result = Ok(());
     let is_post = cx.action.is_some() && own.is_of_one_job();
-    for session in own.others_and_coming() {
+    for session in own.others_and_coming()? {
         let Ok(mut state) = session.read() else { continue };
         if state.is_empty() && state.left_files.is_empty() {
             // A token may be on its way into it, and its process lets go of the lock when it is there; or that process was killed.
@@ -109,11 +121,24 @@ pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<(
 /// A token that ends this soon by itself counts as ended, even where a failure to end one is to fail the job.
 const SOON: Duration = Duration::from_secs(600);
 
-/// Revokes the tokens of a session and removes what was written for them.
+/// Revokes the tokens of a session and removes what was written for them. Says what was done.
 ///
 /// # Errors
 /// Fails if a token may still be valid, or a file still exists.
 pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result<()> {
+    let mut done = Done::default();
+    let ended = end_session_into(cx, session, how, &mut done).await;
+    if let Some(line) = done.line() {
+        cx.console.say(&line);
+    }
+    ended
+}
+
+/// The same, but what was done is left for its caller to say.
+///
+/// # Errors
+/// As `end_session`.
+pub async fn end_session_into(cx: &Context, session: &Session, how: EndHow, done: &mut Done) -> Result<()> {
     let EndHow { revoke, quiet, unheard, started } = how;
     // The keeper may be renewing right now. Make it release the session.
     session.stop_keeper();
@@ -127,17 +152,28 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     let (replaced, named) = guard.state.take_tokens();
     if !unheard {
         let is_empty = replaced.is_empty() && named.is_empty() && guard.state.left_files.is_empty();
+        // That a keeper ended with its process is nobody's business if the token lived long enough without it.
+        let is_late = named.iter().any(|stored| stored.token.expires_at().is_some_and(|end| end < cx.now()));
+        let why_not_kept = if is_late { guard.state.why_not_kept() } else { guard.state.keeper_failure.clone() };
         tell_what_went_wrong_before(cx, &mut guard, is_empty, quiet);
+        if let Some(why) = why_not_kept.filter(|_| !quiet) {
+            cx.console.warn(&why);
+        }
     }
     for stored in named.iter().filter(|stored| cx.action.is_some() && is_over(cx, stored)) {
         let since = stored.token.expires_at().map(|end| cx.now().since(end)).unwrap_or_default();
         cx.console.warn(&format!("the token ended {} before the job: set expiry or keep-fresh", in_words(since)));
     }
     let strict = revoke == Revoke::Strict;
-    let mut ending = Ending { cx, guard, failures: Vec::new(), earlier: 0, quiet, strict, started };
+    done.renewed = std::mem::take(&mut guard.state.renewed);
+    let mut ending = Ending { cx, guard, failures: Vec::new(), done, quiet, strict, started };
     let left = std::mem::take(&mut ending.guard.state.left_files);
-    let files = replaced.iter().chain(&named).flat_map(|stored| &stored.files).map(|file| &file.path);
-    files.chain(&left).for_each(|file| ending.remove(file));
+    for stored in replaced.iter().chain(&named) {
+        stored.files.iter().for_each(|file| ending.remove(file, Some(stored)));
+    }
+    for file in &left {
+        ending.remove(file, None);
+    }
     let tokens = replaced.into_iter().map(|stored| (stored, true)).chain(named.into_iter().map(|stored| (stored, false)));
     let (revoked, kept): (Vec<_>, Vec<_>) = tokens.partition(|(stored, _)| revoke != Revoke::Never && stored.at_end == AtEnd::Revoke);
     for (stored, _) in kept.iter().filter(|(_, replaced)| !quiet && !replaced) {
@@ -149,16 +185,12 @@ pub async fn end_session(cx: &Context, session: &Session, how: EndHow) -> Result
     ending.settle()
 }
 
-/// Reports what an earlier process left: a token that may be alive, the reason why the keeper gave up, or nothing at all. `quiet`: an `exec`
-/// ends its own session, and has reported its keeper's failure.
+/// Reports what an earlier process left: a token that may be alive, or nothing at all. `quiet`: an `exec` ends its own session.
 fn tell_what_went_wrong_before(cx: &Context, guard: &mut SessionGuard, is_empty: bool, quiet: bool) {
     if !warn_of_lost(cx, guard) && is_empty && !quiet && cx.action.is_none() {
-        let others = guard.session().others();
+        let others = guard.session().others().unwrap_or_default();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
         cx.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", guard.name()));
-    }
-    if let Some(why) = guard.state.keeper_failure.as_ref().filter(|_| !quiet) {
-        cx.console.warn(why);
     }
 }
 
@@ -204,8 +236,7 @@ struct Ending<'t> {
     cx: &'t Context,
     guard: SessionGuard,
     failures: Vec<Error>,
-    /// How many replaced tokens were revoked.
-    earlier: usize,
+    done: &'t mut Done,
     quiet: bool,
     /// A token that lives on is a failure.
     strict: bool,
@@ -221,28 +252,64 @@ impl Ending<'_> {
         let all_over = tokens.iter().all(|(stored, _)| is_over(self.cx, stored));
         let budget = RetryBudget(if all_over { Duration::ZERO } else { budget.min(left) });
         let ends = end_all(self.cx, &tokens, budget, left).await;
-        for ((stored, replaced), ended) in tokens.into_iter().zip(ends) {
-            self.tell(stored, replaced, ended);
+        let ends = tokens.into_iter().zip(ends);
+        let alive: Vec<_> = ends.filter_map(|((stored, replaced), ended)| self.tell(stored, replaced, ended)).collect();
+        let failures: Vec<_> = alike(&alive).iter().map(|alive| self.failure(alive)).collect();
+        self.failures.extend(failures);
+        // Nobody comes back to a session of the action's own after its post step, so the message is all that is left.
+        if self.is_kept() {
+            for Alive { stored, replaced, .. } in alive {
+                self.keep(stored, replaced);
+            }
         }
     }
 
-    fn remove(&mut self, file: &Path) {
-        remove_drafts(file);
-        if let Err(error) = remove(file) {
-            self.failures.push(error.with_advice("The next jf-token revoke tries again."));
-            self.guard.state.left_files.push(file.to_owned());
+    /// Whether what is left can be ended by a later command.
+    fn is_kept(&self) -> bool {
+        self.cx.action.is_none() || self.cx.options.session.name.is_some()
+    }
+
+    /// The failure to revoke these tokens: for each when it ends, and who can still end it.
+    fn failure(&self, alive: &[&Alive]) -> Error {
+        let end = |alive: &&Alive| format!("{} {}", alive.stored.token.name(), self.cx.end_of(&alive.stored));
+        let what = match alive {
+            [one] => format!("{} could not be revoked, and {}", one.stored.token.name(), self.cx.end_of(&one.stored)),
+            all => format!("{} tokens could not be revoked ({})", all.len(), all.iter().map(end).collect::<Vec<_>>().join(", ")),
+        };
+        let [Alive { stored, error, .. }, ..] = alive else { return Error::new(Kind::Local, what, "") };
+        let by_hand = how_to_end(stored.platform.as_str(), if alive.len() == 1 { &stored.token.token_id } else { "ID" });
+        let error = error.clone().about(&what);
+        // What there is to do about an answer is to end the token in another way.
+        let error = if error.status().is_some() { error.with_help("") } else { error };
+        let error = if self.is_kept() { error.with_advice("The next jf-token revoke tries again.") } else { error };
+        error.with_advice(&by_hand)
+    }
+
+    fn remove(&mut self, file: &WrittenFile, stored: Option<&StoredToken>) {
+        let was_there = file.path.symlink_metadata().is_ok();
+        match take_away(file, stored) {
+            Ok(true) if was_there => self.done.removed.push(file.path.clone()),
+            Ok(true) => {}
+            Ok(false) => {
+                self.cx.console.warn(&format!("others have replaced what {} held: it stays as it is", file.path.display()));
+            }
+            Err(error) => {
+                self.failures.push(error.with_advice("The next jf-token revoke tries again."));
+                self.guard.state.left_files.push(file.clone());
+            }
         }
     }
 
-    fn tell(&mut self, stored: StoredToken, replaced: bool, ended: Result<Revoked>) {
+    /// Reports what became of a token, unless it may still be alive: then returns why.
+    fn tell(&mut self, stored: StoredToken, replaced: bool, ended: Result<Revoked>) -> Option<Alive> {
         let (cx, name) = (self.cx, stored.token.name());
         let ends_soon = stored.token.expires_at().is_some_and(|end| end < cx.now().after(SOON));
         match ended {
-            Ok(Revoked::Done) if replaced => self.earlier += 1,
+            Ok(Revoked::Done) if replaced => self.done.earlier += 1,
             Ok(Revoked::NotFound) if replaced => {}
             Ok(Revoked::NotRevocable) if is_over(cx, &stored) => {}
-            Ok(Revoked::Done | Revoked::NotFound) if self.quiet => {}
-            Ok(Revoked::Done) => cx.console.say(&format!("revoked {name}")),
+            Ok(Revoked::Done) => self.done.revoked.push(name.to_owned()),
+            Ok(Revoked::NotFound) if self.quiet => {}
             Ok(Revoked::NotFound) => cx.console.say(&format!("{name} was no longer alive")),
             // The life that a mapping gives is nothing that the job could change.
             Ok(Revoked::NotRevocable) if self.quiet && ends_soon && stored.issuing.request().is_none() => {}
@@ -267,14 +334,9 @@ impl Ending<'_> {
             Err(error) if self.strict && ends_soon && cx.action.is_some() => {
                 cx.console.warn(&format!("{name} could not be revoked; by itself it {} ({error})", cx.end_of(&stored)));
             }
-            Err(error) => {
-                self.failures.push(error.about(&format!("{name} could not be revoked, and {}", cx.end_of(&stored))));
-                // Nobody comes back to a session of the action's own after its post step, so the message is all that is left.
-                if cx.action.is_none() || cx.options.session.name.is_some() {
-                    self.keep(stored, replaced);
-                }
-            }
+            Err(error) => return Some(Alive { stored, replaced, error }),
         }
+        None
     }
 
     /// Puts a token that may still be valid back into the session, for the next try.
@@ -290,10 +352,6 @@ impl Ending<'_> {
     }
 
     fn settle(mut self) -> Result<()> {
-        if self.earlier > 0 && !self.quiet {
-            let tokens = if self.earlier == 1 { "token" } else { "tokens" };
-            self.cx.console.say(&format!("revoked {} earlier {tokens}", self.earlier));
-        }
         // The last failure is the one returned: a token that is still valid matters more than a file that is still there.
         self.failures.splice(0..0, self.guard.settle().err());
         let last = self.failures.pop();
@@ -302,6 +360,19 @@ impl Ending<'_> {
         }
         last.map_or(Ok(()), Err)
     }
+}
+
+/// A token that could not be revoked.
+struct Alive {
+    stored: StoredToken,
+    replaced: bool,
+    error: Error,
+}
+
+/// The tokens in groups that have the same reason.
+fn alike(alive: &[Alive]) -> Vec<Vec<&Alive>> {
+    let why = |alive: &Alive| (alive.error.kind(), alive.error.status(), alive.error.refusal());
+    grouped(alive.iter(), |one, other| why(one) == why(other))
 }
 
 /// Revokes every token of one platform. The results are in the same order.
@@ -356,7 +427,10 @@ pub async fn end_out_of_reach(cx: &Context, mut known: State, mut error: Error) 
             error = error.with_advice(&match ended {
                 Ok(Revoked::Done | Revoked::NotFound) => format!("{name} was revoked."),
                 Ok(Revoked::NotRevocable) => format!("{name} can't be revoked, and {}.", cx.end_of(stored)),
-                Err(error) => format!("{name} could not be revoked, and {}: {error}", cx.end_of(stored)),
+                Err(error) => {
+                    let by_hand = how_to_end(stored.platform.as_str(), &stored.token.token_id);
+                    format!("{name} could not be revoked, and {}: {}. {by_hand}", cx.end_of(stored), sentence(&error))
+                }
             });
         }
     }
@@ -369,11 +443,16 @@ fn is_over(cx: &Context, stored: &StoredToken) -> bool {
 }
 
 fn by_platform(tokens: Vec<(StoredToken, bool)>) -> Vec<Vec<(StoredToken, bool)>> {
-    let mut groups: Vec<Vec<(StoredToken, bool)>> = Vec::new();
-    for entry in tokens {
-        match groups.iter_mut().find(|group| group.iter().any(|(other, _)| other.platform == entry.0.platform)) {
-            Some(group) => group.push(entry),
-            None => groups.push(vec![entry]),
+    grouped(tokens, |(one, _), (other, _)| one.platform == other.platform)
+}
+
+/// Puts those together that belong together.
+fn grouped<T>(all: impl IntoIterator<Item = T>, belong: impl Fn(&T, &T) -> bool) -> Vec<Vec<T>> {
+    let mut groups: Vec<Vec<T>> = Vec::new();
+    for one in all {
+        match groups.iter_mut().find(|group| group.iter().any(|other| belong(other, &one))) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
         }
     }
     groups

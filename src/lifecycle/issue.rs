@@ -1,24 +1,23 @@
-//! The one way in which a token is issued: prepared, asked for, masked, remembered. If something fails before it is handed over, it is
+//! The one way in which a token is issued: prepared, asked for, remembered, masked. If something fails before it is handed over, it is
 //! taken back. A first token and a renewed one go the same way.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use redact::Secret;
 
-use super::end::{end, end_itself};
+use super::end::{end, end_itself, how_to_end, sentence};
 use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
 };
 use crate::ci::Extent;
 use crate::credential::{self, Asking, Credential, Issuing};
-use crate::deliver::Targets;
+use crate::deliver::{Targets, take_away};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
+use crate::io::AtomicFile;
 use crate::io::clock::{self, Timestamp, in_words};
-use crate::io::{AtomicFile, remove_all};
 use crate::options::{RenewBy, Revoke, shown};
-use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken};
+use crate::session::{AtEnd, Lost, Owner, SessionGuard, State, StoredToken, WrittenFile};
 
 /// How long to wait for a token that is on its way when the job is stopped. GitHub's runner gives 7.5 s in all.
 const LAST_WAIT: Duration = Duration::from_secs(4);
@@ -144,7 +143,7 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
         (Ok(answer), _) => Ok((answer, issuing)),
         (Err(error), Some(life)) if error.kind() == Kind::Refused && error.to_string().to_lowercase().contains("expir") => Err(error
             .with_advice(&format!(
-                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry default.",
+                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
                 in_words(life)
             ))),
         (Err(error), _) => Err(error),
@@ -322,18 +321,20 @@ impl<'t> Transaction<'t> {
         }
     }
 
-    /// Hides the token in the job's log and remembers it: beside the others or, if it is a renewed one, in the place of the current one.
+    /// Remembers the token and hides it in the job's log: beside the others or, if it is a renewed one, in the place of the current one.
     ///
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, auth: Option<Auth>) -> Result<Rollback<'t>> {
         let stored = StoredToken { unheard: !how.masks, ..stored };
-        let masked = if how.masks { self.cx.mask(stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
         let checked = |rollback: &Rollback| check_life(&rollback.stored).and_then(|()| rollback.check_user(how));
-        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| checked(&rollback)) {
+        // A redactor knows it before its masks are printed.
+        let saved = rollback.save(draft, how.replaces);
+        let mask = |rollback: &Rollback| if how.masks { rollback.cx.mask(rollback.stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
+        match saved.and_then(|()| mask(&rollback)).and_then(|()| checked(&rollback)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
         }
@@ -366,7 +367,7 @@ pub struct Rollback<'t> {
     pub stored: StoredToken,
     auth: Option<Auth>,
     /// The files that were written with it.
-    pub written: Vec<PathBuf>,
+    pub written: Vec<WrittenFile>,
 }
 
 impl Rollback<'_> {
@@ -401,7 +402,10 @@ impl Rollback<'_> {
     /// Takes back a token that nobody will get: removes its files and revokes it. A token that can't be revoked stays remembered, so that the
     /// end of the session revokes it. Returns `error` with what became of the token.
     pub async fn undo(self, error: Error) -> Error {
-        remove_all(&self.written);
+        for file in &self.written {
+            // The first failure is the one to report.
+            let _ = take_away(file, Some(&self.stored));
+        }
         let left = self.cx.ci.retract();
         let error = if left.is_empty() {
             error
@@ -422,7 +426,13 @@ impl Rollback<'_> {
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
             Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
-            Err(error) => format!("The new token, {}, could not be revoked, and {}: {error}", stored.token.name(), cx.end_of(stored)),
+            Err(error) => format!(
+                "The new token, {}, could not be revoked, and {}: {}. {}",
+                stored.token.name(),
+                cx.end_of(stored),
+                sentence(&error),
+                how_to_end(stored.platform.as_str(), &stored.token.token_id)
+            ),
         })
     }
 }

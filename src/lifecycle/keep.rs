@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::renew::{Role, TokenSource};
-use super::{Context, EndHow, LOCK, Seen, Stop, Witness, end_session};
+use redact::one_line;
+
+use super::renew::{Role, TokenSource, forget_foreign};
+use super::{Context, EndHow, LOCK, Seen, Stop, Witness, counted, end_session};
 use crate::api::client_certificate;
 use crate::credential::Credential;
-use crate::deliver::{Targets, rewrite};
+use crate::deliver::{Rewrites, Targets, write};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -28,7 +30,8 @@ pub const LOOK: Duration = Duration::from_millis(500);
 const BUSY: Duration = Duration::from_millis(20);
 /// How long a keeper may take to start.
 const START: Duration = Duration::from_secs(10);
-const JOB_HAS_ENDED: &str = "the job's process has ended";
+/// How long a keeper that ends waits for the session, to leave word in it.
+const LAST_WORD: Duration = Duration::from_secs(1);
 /// A log of more bytes than this is begun anew.
 const LONGEST_LOG: u64 = 64 << 10;
 
@@ -41,6 +44,8 @@ pub struct Keeper<'t> {
     complained: bool,
     /// Refusals since the last renewal.
     refusals: Option<Refusals>,
+    /// How often it renewed the token.
+    renewed: usize,
 }
 
 impl<'t> Keeper<'t> {
@@ -48,7 +53,7 @@ impl<'t> Keeper<'t> {
     #[must_use]
     pub fn new(cx: &'t Context, session: Session, role: Role, stop: Stop<'t>) -> Self {
         let source = TokenSource::for_keeper(cx, session, role, stop);
-        Self { source, late: random::fraction(), written: None, complained: false, refusals: None }
+        Self { source, late: random::fraction(), written: None, complained: false, refusals: None, renewed: 0 }
     }
 
     /// Looks at the session, and renews the token if it is time. Returns how long nothing needs to be done; `None` if the session is over.
@@ -133,6 +138,7 @@ impl<'t> Keeper<'t> {
     fn next_look(&mut self, stored: &StoredToken) -> Duration {
         let cx = self.source.context();
         self.refusals = None;
+        self.renewed += 1;
         if self.source.role() != Role::Exec {
             cx.console.say(&format!("renewed: {} {}", stored.token.name(), cx.end_of(stored)));
         }
@@ -155,6 +161,11 @@ impl<'t> Keeper<'t> {
         wait
     }
 
+    /// Says why it ends, and what it did.
+    fn say_last(&self, why: &str) {
+        self.source.context().console.say(&format!("{why}; renewed {}", counted(self.renewed, "time")));
+    }
+
     /// The session's files may be gone: they are written again.
     pub fn forget_files(&mut self) {
         self.written = None;
@@ -173,10 +184,10 @@ impl<'t> Keeper<'t> {
             let _ = guard.settle();
             return;
         };
-        let id = id_of(stored);
-        let mut failures: Vec<_> = stored.files.iter().filter_map(|file| rewrite(file, stored).err()).collect();
-        match failures.pop() {
-            None => (self.written, self.complained) = (Some(id), false),
+        let mut rewritten = Rewrites::without_room(&stored.files).finish(guard.state.replaced.last(), stored);
+        forget_foreign(self.source.context(), &mut guard, &rewritten);
+        match rewritten.failures.pop() {
+            None => (self.written, self.complained) = (guard.state.current.as_ref().map(id_of), false),
             Some(error) if !self.complained => {
                 self.source.context().console.say(&error.to_string());
                 self.complained = true;
@@ -190,19 +201,18 @@ fn become_keeper(session: &Session) -> Result<Option<File>> {
     session.become_keeper(Some(std::process::id()))
 }
 
-/// Renews the token in time, until the session is over, the process `until` has ended, or a signal asks this process to end.
+/// Renews the token in time, until the session is over, the process of `launch` has ended, or a signal asks this process to end.
 ///
 /// # Errors
 /// Fails if there is no point in going on.
-pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u32>, role: Role) -> Result<()> {
+pub fn keep(cx: &Context, session: &Session, targets: &Targets, launch: &Launch, role: Role) -> Result<()> {
     if [&table::ACCESS_TOKEN_STDIN, &table::OIDC_TOKEN_STDIN].iter().any(|option| cx.options.credential.get(option).is_some()) {
         // Read it now, while its pipe is there.
         cx.credential()?;
     }
-    let job = os::Watched::new(until);
-    if job.has_ended() {
+    if launch.job.has_ended() {
         // Before it takes the lock, so that the process that started it does not count it as a keeper.
-        cx.console.say(JOB_HAS_ENDED);
+        cx.console.say(&launch.has_ended());
         return Ok(());
     }
     let Some(lock) = become_keeper(session)? else {
@@ -226,22 +236,26 @@ pub fn keep(cx: &Context, session: &Session, targets: &Targets, until: Option<u3
             let wait = match keeper.look().await {
                 Ok(Some(wait)) => wait.min(LOOK),
                 Ok(None) => {
-                    cx.console.say("the session is over");
+                    keeper.say_last("the session is over");
                     return Ok(());
                 }
                 Err(error) if matches!(error.kind(), Kind::Interrupted(_)) => return Ok(()),
                 Err(error) => return Err(error),
             };
             let signal = tokio::time::timeout(wait, &mut stop).await.ok();
-            let ended = job.has_ended().then(|| JOB_HAS_ENDED.to_owned());
+            let ended = launch.job.has_ended().then(|| launch.has_ended());
             if let Some(why) = signal.map(|signal| format!("asked to end by signal {signal}")).or(ended) {
-                cx.console.say(&why);
-                // Who ends the session may not find what vanished meanwhile.
-                return if witness.look()? == Seen::Ended || !(witness.restored && signal.is_none()) {
-                    Ok(())
-                } else {
-                    end_session(cx, session, EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) }).await
-                };
+                keeper.say_last(&why);
+                if witness.look()? == Seen::Ended || signal.is_some() {
+                    return Ok(());
+                }
+                if witness.restored {
+                    // Who ends the session may not find what vanished meanwhile.
+                    let how = EndHow { unheard: role == Role::LoggedKeeper, ..EndHow::new(Revoke::AtEnd, false) };
+                    return end_session(cx, session, how).await;
+                }
+                leave_word(session, &launch.process());
+                return Ok(());
             }
         }
     });
@@ -265,24 +279,37 @@ pub fn add_files(targets: &Targets, session: &Session) -> Result<()> {
     let current = current.clone();
     // Remember them first: a file that nobody knows of would not be removed.
     guard.write()?;
-    files.iter().try_for_each(|file| rewrite(file, &current))
+    files.iter().try_for_each(|file| write(file, &current))
 }
 
-/// Forgets why an earlier keeper gave up.
+/// Leaves word with which process the keeper ended, if its session goes on.
+fn leave_word(session: &Session, process: &str) {
+    let Ok(mut guard) = session.lock(LAST_WORD) else { return };
+    if guard.state.current.is_some() {
+        guard.state.keeper_ended_with = Some(process.to_owned());
+    }
+    let _ = guard.settle();
+}
+
+/// Forgets why an earlier keeper gave up or ended.
 fn forget_failure(session: &Session) -> Result<()> {
-    if session.read()?.keeper_failure.is_none() {
+    if session.read()?.why_not_kept().is_none() {
         return Ok(());
     }
     let mut guard = session.lock(LOCK)?;
-    guard.state.keeper_failure = None;
+    (guard.state.keeper_failure, guard.state.keeper_ended_with) = (None, None);
     guard.settle()
 }
 
 /// How a keeper is started in the background.
 pub struct Launch {
     /// The process until whose end it keeps the token fresh.
-    pub until: Option<u32>,
+    until: Option<u32>,
     job: os::Watched,
+    /// What that process is called.
+    name: Option<String>,
+    /// It started this one, and was not given.
+    is_starter: bool,
 }
 
 impl Launch {
@@ -291,15 +318,31 @@ impl Launch {
     /// # Errors
     /// Fails if the process that was given is not a number, or does not exist.
     pub fn new(cx: &Context) -> Result<Self> {
-        let of = |until| Self { until, job: os::Watched::new(until) };
-        let Some(given) = &cx.options.renewal.until_pid else { return Ok(of(os::job_process(cx.action.is_some()))) };
+        let of = |until: Option<u32>, is_starter| {
+            let name = until.and_then(os::name_of).map(|name| one_line(&name));
+            Self { until, job: os::Watched::new(until), name, is_starter }
+        };
+        let Some(given) = &cx.options.renewal.until_pid else {
+            let in_action = cx.action.is_some();
+            return Ok(of(os::job_process(in_action), !in_action));
+        };
         match given.text.parse() {
-            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid))),
+            Ok(pid) if os::is_alive(pid) => Ok(of(Some(pid), false)),
             Ok(_) => {
                 Err(given.wrong("there is no such process, or it has ended", "Give the number of one that ends with the job, such as $$."))
             }
             Err(_) => Err(given.wrong("is not the number of a process", "Give one that ends with the job, such as $$.")),
         }
+    }
+
+    /// The process until whose end it keeps the token fresh, as people know it.
+    fn process(&self) -> String {
+        let number = self.until.unwrap_or_default();
+        self.name.as_ref().map_or_else(|| format!("process {number}"), |name| format!("`{name}` (process {number})"))
+    }
+
+    fn has_ended(&self) -> String {
+        format!("{} has ended", self.process())
     }
 
     /// Checks, before there is a token, that a keeper could be started.
@@ -340,14 +383,16 @@ impl Launch {
             }
             std::thread::sleep(Duration::from_millis(3));
         }
-        if let Some(pid) = self.until.filter(|_| self.job.has_ended()) {
-            return Err(not_kept(
-                format!("process {pid} has ended"),
-                "Give --until-pid the number of one that ends with the job, such as $$.",
-            ));
+        if self.job.has_ended() {
+            return Err(not_kept(self.has_ended(), "Give --until-pid the number of one that ends with the job, such as $$."));
         }
-        let until = self.until.map_or_else(|| "it is revoked".into(), |pid| format!("it is revoked, or process {pid} ends"));
-        cx.console.say(&format!("the session '{}' is kept fresh until {until}; the keeper's log is {}", session.name(), log.display()));
+        let relation = if self.is_starter { ", which started jf-token," } else { "" };
+        let until = self.until.map(|_| format!(", or {}{relation} ends", self.process())).unwrap_or_default();
+        cx.console.say(&format!(
+            "the session '{}' is kept fresh until it is revoked{until}; the keeper's log is {}",
+            session.name(),
+            log.display()
+        ));
         Ok(())
     }
 

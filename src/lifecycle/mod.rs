@@ -1,6 +1,7 @@
 //! The life of a token: issued, renewed, kept fresh, ended. Commands only ask for it.
 
 mod context;
+mod done;
 pub mod end;
 pub mod identity;
 pub mod issue;
@@ -11,7 +12,8 @@ mod stop;
 mod witness;
 
 pub use context::{Context, LOCK, Outside, REQUEST};
-pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session};
+pub use done::{Done, counted};
+pub use end::{EndHow, end_forgotten, end_out_of_reach, end_session, end_session_into, how_to_end};
 pub use issue::{NewToken, issue, release};
 pub use keep::{Launch, add_files};
 pub use program::{OWN_FAILURE, Program, Start};

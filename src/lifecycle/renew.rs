@@ -10,7 +10,7 @@ use crate::api::claims::{claims, user};
 use crate::api::{Limits, RetryBudget};
 use crate::ci::{Export, Extent, IdToken};
 use crate::credential::Credential;
-use crate::deliver::{Rewrites, rewrite};
+use crate::deliver::{Rewrites, Rewritten};
 use crate::error::{Error, Kind, Outcome, Refusal, Result};
 use crate::io::clock::Timestamp;
 use crate::io::random;
@@ -111,9 +111,7 @@ impl<'t> TokenSource<'t> {
     pub fn token(&mut self, min_ttl: Option<Duration>) -> Result<StoredToken> {
         let late = random::fraction();
         let state = self.session.read()?;
-        if let Some(text) = &state.keeper_failure {
-            self.cx.console.warn(text);
-        }
+        self.warn_if_not_kept(&state);
         let stored = self.current(&state)?;
         if freshness(stored, self.cx.now(), min_ttl, late) == Freshness::Fresh {
             if state.files_behind {
@@ -122,6 +120,13 @@ impl<'t> TokenSource<'t> {
             return Ok(stored.clone());
         }
         self.cx.block_on(self.renewed(state, min_ttl, late))
+    }
+
+    /// Says why the token is kept fresh no longer, if a keeper has left word.
+    pub fn warn_if_not_kept(&self, state: &State) {
+        if let Some(why) = state.why_not_kept() {
+            self.cx.console.warn(&why);
+        }
     }
 
     /// The token, renewed by whoever gets the lock.
@@ -265,11 +270,10 @@ impl<'t> TokenSource<'t> {
             }
             (None, Err(why)) => return Err(self.no_means(self.by.unwrap_or(old.renew_by), &old, why)),
         };
-        let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old };
+        let stored = StoredToken { token: answer.token, in_doubt: false, masked: false, ..old.clone() };
         let how = Remember { masks: self.role.is_heard(), replaces: true };
         let stored = transaction.remember(stored, how, auth).await?.commit();
-        let failures = rewrites.finish(&stored);
-        self.note_files(guard, &failures);
+        self.note_files(guard, rewrites.finish(Some(&old), &stored));
         self.export_again(&stored);
         match answer.stopped {
             Some(signal) => Err(Error::new(Kind::Interrupted(signal), "stopped; the token is renewed and remembered", "")),
@@ -335,8 +339,10 @@ impl<'t> TokenSource<'t> {
     }
 
     /// Remembers whether a file still holds the old token. A failure is only reported: the token itself is safe.
-    fn note_files(&self, guard: &mut SessionGuard, failures: &[Error]) {
-        for error in failures {
+    fn note_files(&self, guard: &mut SessionGuard, rewritten: Rewritten) {
+        forget_foreign(self.cx, guard, &rewritten);
+        let Rewritten { failures, .. } = rewritten;
+        for error in &failures {
             self.cx.console.warn(&format!("a file still holds the old token: {error}"));
         }
         if guard.state.files_behind == failures.is_empty() {
@@ -349,8 +355,8 @@ impl<'t> TokenSource<'t> {
     fn catch_up(&self) {
         let Ok(Some(mut guard)) = self.session.try_lock() else { return };
         let Some(current) = guard.state.current.clone() else { return };
-        let failures: Vec<_> = current.files.iter().filter_map(|file| rewrite(file, &current).err()).collect();
-        self.note_files(&mut guard, &failures);
+        let rewritten = Rewrites::without_room(&current.files).finish(guard.state.replaced.last(), &current);
+        self.note_files(&mut guard, rewritten);
     }
 
     /// Puts the new token into the variable that holds the old one.
@@ -378,7 +384,7 @@ impl<'t> TokenSource<'t> {
         let stored = self.current(state)?;
         let by = self.by.unwrap_or(stored.renew_by);
         let refresh = stored.token.refresh_token.clone().filter(|_| by != RenewBy::Mint);
-        let issue = if by == RenewBy::Refresh { Err("--renew-by refresh rules that out") } else { self.credential(state, stored)? };
+        let issue = if by == RenewBy::Refresh { Err("--renew-by=refresh rules that out") } else { self.credential(state, stored)? };
         match (refresh, issue) {
             (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
             (None, Err(why)) => Err(self.no_means(by, stored, why)),
@@ -431,10 +437,10 @@ impl<'t> TokenSource<'t> {
 
     fn no_means(&self, by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
         let refresh =
-            if stored.token.refresh_token.is_some() { "--renew-by mint rules out its refresh token" } else { "it has no refresh token" };
+            if stored.token.refresh_token.is_some() { "--renew-by=mint rules out its refresh token" } else { "it has no refresh token" };
         let (what, help) = match by {
             RenewBy::Refresh => {
-                ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
+                ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by=auto.".into())
             }
             _ => (format!("{refresh}, and {no_credential}"), format!("{}, or mint it with --refreshable.", self.what_to_give(stored))),
         };
@@ -457,7 +463,7 @@ impl<'t> TokenSource<'t> {
     fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
         state.current.as_ref().ok_or_else(|| {
             let what = format!("the session '{}' holds no token", self.session.name());
-            let others = self.session.others();
+            let others = self.session.others().unwrap_or_default();
             let help = if others.is_empty() {
                 MINT_FIRST.into()
             } else {
@@ -485,6 +491,18 @@ fn is_another_users(credential: &Credential, stored: &StoredToken) -> bool {
     let says = stored.issuing.request().is_none_or(|request| request.username.is_some());
     let own = || user(&claims(credential.token()?)?).map(str::to_owned);
     !says && own().zip(stored.token.username()).is_some_and(|(own, user)| !own.eq_ignore_ascii_case(&user))
+}
+
+/// Forgets the files that others have replaced, once they are told.
+pub(super) fn forget_foreign(cx: &Context, guard: &mut SessionGuard, rewritten: &Rewritten) {
+    for path in &rewritten.foreign {
+        cx.console.warn(&format!("others have replaced what {} held: it stays as it is, and gets no new token", path.display()));
+    }
+    if let Some(current) = guard.state.current.as_mut().filter(|_| !rewritten.foreign.is_empty()) {
+        current.files.retain(|file| !rewritten.foreign.contains(&file.path));
+        // If this can't be written, it is only told again.
+        let _ = guard.write();
+    }
 }
 
 fn doubt(state: &mut State, in_doubt: bool) {

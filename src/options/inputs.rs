@@ -37,6 +37,10 @@ impl Inputs<'_> {
         if let Some((word, text)) = self.flag(option) {
             let is_operand = OPERANDS.iter().any(|(name, _)| name == word);
             let source = Source::Flag(if is_operand { word.to_string() } else { format!("--{word}") });
+            if text.ends_with('\r') {
+                let help = "It comes from a script or a file with Windows' line ends: save that with line feeds (LF) only.";
+                return Err(Error::input(format!("{source}: ends in a carriage return"), help));
+            }
             if !text.is_empty() {
                 return Ok(Some(InputValue { text: text.clone(), source }));
             }
@@ -47,14 +51,18 @@ impl Inputs<'_> {
                 return Err(Error::input(format!("{source}: is empty"), help));
             }
         }
+        // A blank may be a part of a passphrase.
+        let value = |name: &str| match self.environment.get(name)? {
+            Some(_) if option.name == table::SSH_PASSPHRASE.name => self.environment.whole(name),
+            value => Ok(value),
+        };
         if self.in_action
             && option.in_action
-            && let Some(text) = self.environment.get(&option.input_variable())?.map(str::trim).filter(|text| !text.is_empty())
+            && let Some(text) = value(&option.input_variable())?
         {
             return Ok(Some(InputValue { text: text.to_owned(), source: Source::Input(option.name.into()) }));
         }
-        let text = self.environment.get(option.variable)?;
-        Ok(text.map(|text| InputValue { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
+        Ok(value(option.variable)?.map(|text| InputValue { text: text.to_owned(), source: Source::Variable(option.variable.into()) }))
     }
 
     fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {
@@ -217,7 +225,12 @@ impl Inputs<'_> {
     pub fn unknown_variables(&self) -> Vec<(String, Option<&'static str>)> {
         let known = || table::ALL.iter().map(|option| option.variable).chain([table::HOME]);
         let unknown = self.environment.names(table::OURS).filter(|name| !known().any(|other| other == *name));
-        unknown.map(|name| (shown(name), variable_meant(name).or_else(|| near(name, known())))).collect()
+        let meant = |name: &str| {
+            // What all of them begin with makes no two of them near.
+            let end = near(&name[table::OURS.len()..], known().filter_map(|known| known.strip_prefix(table::OURS)))?;
+            known().find(|known| known.strip_prefix(table::OURS) == Some(end))
+        };
+        unknown.map(|name| (shown(name), variable_meant(name).or_else(|| meant(name)))).collect()
     }
 
     /// The flags that hold a secret: other processes on this machine can read the argument list.
@@ -225,6 +238,19 @@ impl Inputs<'_> {
         let secrets = table::ALL.iter().copied().filter(|option| matches!(option.value, Value::Secret(_)));
         secrets.filter(|option| self.flag(option).is_some())
     }
+}
+
+/// For an option that is missing: the variable that was set in place of ours, as a sentence of advice; else nothing.
+#[must_use]
+pub fn set_instead(environment: &Environment, option: &Opt) -> String {
+    let is_known = |name: &str| table::ALL.iter().any(|known| known.variable == name);
+    let is_near = |name: &str| name.starts_with("JF_") && near(name, [option.variable].into_iter()).is_some();
+    let mut names = environment.names("").filter(|name| !is_known(name) && !environment.is_blank(name));
+    let set = names.find(|name| {
+        let name = name.to_ascii_uppercase();
+        table::is_meant_for(&name, option) || is_near(&name)
+    });
+    set.map(|name| format!("You set {}; jf-token reads {}. ", shown(name), option.variable)).unwrap_or_default()
 }
 
 /// The options that say what token is wanted.

@@ -3,6 +3,7 @@
 mod choices;
 pub mod command_line;
 mod inputs;
+mod names;
 pub mod span;
 mod syntax;
 pub mod table;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
-pub use inputs::{Flags, Inputs, OPERAND};
+pub use inputs::{Flags, Inputs, OPERAND, set_instead};
+pub use names::Names;
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};
@@ -41,6 +43,8 @@ pub struct Options {
     pub diagnostics: Diagnostics,
     /// Whether the program goes on when the process that started this one ends.
     pub outlive_parent: bool,
+    /// Whether to pass output on though not all that is to be hidden is known.
+    pub pass_if_unreadable: bool,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
@@ -150,6 +154,10 @@ pub struct HandOver {
     pub env_var: Option<InputValue>,
     /// Whether to hand over the refresh token too.
     pub refresh_token: bool,
+    /// Whether a file that holds something else is replaced.
+    pub overwrite: Option<InputValue>,
+    /// Whether lines are added to a file that holds others.
+    pub merge: Option<InputValue>,
 }
 
 /// How the token is kept fresh.
@@ -242,6 +250,8 @@ impl Options {
                 token_file: text(&t::TOKEN_FILE),
                 env_var: text(&t::ENV_VAR),
                 refresh_token: switch(&t::OUTPUT_REFRESH_TOKEN),
+                overwrite: noted(inputs.switched_on(&t::OVERWRITE), &first),
+                merge: noted(inputs.switched_on(&t::MERGE), &first),
             },
             renewal: Renewal {
                 by: noted(inputs.word(&t::RENEW_BY, &RenewBy::WORDS), &first),
@@ -260,6 +270,7 @@ impl Options {
                 mapping: text(&t::MAPPING),
             },
             outlive_parent: switch(&t::OUTLIVE_PARENT),
+            pass_if_unreadable: switch(&t::PASS_IF_UNREADABLE),
             program,
             flags: inputs.flags.clone(),
             as_jf,

@@ -1,4 +1,4 @@
-//! The only table of options. A test compares `--help`, `action.yml` and the tables of the README with it.
+//! The only table of options. A test compares `--help`, `action.yml` and `docs/options.md` with it.
 
 use std::ffi::OsStr;
 
@@ -128,7 +128,7 @@ options! {
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), Token, true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, Token, true, "Give the token admin permissions";
-    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 12h, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
+    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 1h30m, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
     MAX_LIFE "max-life" "JF_TOKEN_MAX_LIFE" Text("TIME"), Token, true, "Longest life to accept: a token that lives longer, or for ever, is revoked at once, and that is a failure";
     REFRESHABLE "refreshable" "JF_TOKEN_REFRESHABLE" Switch, Token, true, "Also ask for a refresh token";
     REFERENCE "reference" "JF_TOKEN_REFERENCE" Switch, Token, true, "Also ask for a reference token";
@@ -140,6 +140,8 @@ options! {
     FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, powershell, header or reference; create and refresh: none too; create: table too; inspect and status: table or json; identity: table, json or terraform";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";
     TOKEN_FILE "token-file" "JF_TOKEN_TOKEN_FILE" Text("FILE"), HandOver, true, "Write the bare access token to this file, for this user only";
+    OVERWRITE "overwrite" "JF_TOKEN_OVERWRITE" Switch, HandOver, true, "Replace a file that holds something else: that is gone for good, and the new file is removed at the end";
+    MERGE "merge" "JF_TOKEN_MERGE" Switch, HandOver, true, "Add the NAME=VALUE lines to what the file holds, and take them out again at the end (not for a dotenv report)";
     ENV_VAR "env-var" "JF_TOKEN_ENV_VAR" Text("NAME"), HandOver, true, "Put the access token into this variable, for the job's later steps or for exec's program (default there: JF_ACCESS_TOKEN)";
     OUTPUT_REFRESH_TOKEN "output-refresh-token" "JF_TOKEN_OUTPUT_REFRESH_TOKEN" Switch, HandOver, true, "Also hand the refresh token over, not only the access token";
     RENEW_BY "renew-by" "JF_TOKEN_RENEW_BY" Text("HOW"), Renewal, true, "How to renew: refresh (ends the old token at once), mint (the old token lives out its time), or auto (refresh if there is a refresh token)";
@@ -155,6 +157,7 @@ options! {
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
     MAPPING "mapping" "JF_TOKEN_MAPPING" Text("NAME"), Diagnostics, false, "Write an identity mapping of this name that only this job matches; what it gives: --username, --groups or --scope";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
+    PASS_IF_UNREADABLE "pass-if-unreadable" "JF_TOKEN_PASS_IF_UNREADABLE" Switch, Diagnostics, false, "Pass the output on even if what is to be hidden can't be read";
     RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
     CA_FILE "ca-file" "JF_TOKEN_CA_FILE" Text("FILE"), Connection, true, "Also trust the CA certificates in this PEM file";
     INSECURE_TLS "insecure-tls" "JF_TOKEN_INSECURE_TLS" Switch, Connection, true, "As in jf: accept any TLS certificate; anyone on the way can read the tokens";
@@ -193,6 +196,20 @@ pub const SYNONYMS: [(&str, &str); 15] = [
 
 /// The variable that names the folder of the sessions. It is not an option.
 pub const HOME: &str = "JF_TOKEN_HOME";
+
+/// What other tools and people call JFrog, at the start of the variables for its address and its token.
+const OTHER_NAMES: [&str; 8] = ["JFROG_", "JF_", "ARTIFACTORY_", "ART_", "RT_", "JFROG_CLI_", "JFROG_PLATFORM_", "JF_PLATFORM_"];
+
+/// Whether a variable of that name may have been set for this option by who knows another tool.
+#[must_use]
+pub fn is_meant_for(variable: &str, option: &Opt) -> bool {
+    let ends: &[&str] = match option.name {
+        name if name == URL.name => &["URL", "HOST", "SERVER"],
+        name if name == ACCESS_TOKEN.name => &["ACCESS_TOKEN", "TOKEN", "API_KEY", "APIKEY"],
+        _ => &[],
+    };
+    OTHER_NAMES.iter().any(|begin| variable.strip_prefix(begin).is_some_and(|end| ends.contains(&end)))
+}
 
 /// The prefix of variables that hold an exported server of jf's each, with its token.
 pub const EXPORTED: &str = "JF_ENV_";

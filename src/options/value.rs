@@ -96,26 +96,32 @@ pub fn meant<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w
     near(SYNONYMS.iter().find(|(synonym, _)| *synonym == word).map_or(&word, |(_, name)| name), known)
 }
 
-/// The known word that was probably meant: at most two edits away or, if that is more, a third of the word's length.
+/// The known word that was probably meant: one edit away, of longer words two, at most three.
 #[must_use]
 pub fn near<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let (edits, nearest) = known.map(|other| (distance(word, other), other)).min()?;
-    (edits <= 2.max(word.len() / 3)).then_some(nearest)
+    (edits <= (word.len() / 3).clamp(1, 3)).then_some(nearest)
 }
 
-/// The number of edits (insert, delete or replace a byte) that turn one word into the other.
+/// The number of edits that turn one word into the other: insert, delete or replace a byte, or swap two neighbours.
 fn distance(from: &str, to: &str) -> usize {
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.bytes().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, b) in to.bytes().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+    let (from, to) = (from.as_bytes(), to.as_bytes());
+    let mut rows: [Vec<usize>; 3] = [Vec::new(), Vec::new(), (0..=to.len()).collect()];
+    for i in 1..=from.len() {
+        rows.rotate_left(1);
+        let [before_last, last, row] = &mut rows;
+        row.clear();
+        row.push(i);
+        for j in 1..=to.len() {
+            let (a, b) = (from[i - 1], to[j - 1]);
+            let mut edits = (last[j - 1] + usize::from(a != b)).min(last[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a == to[j - 2] && b == from[i - 2] {
+                edits = edits.min(before_last[j - 2] + 1);
+            }
+            row.push(edits);
         }
     }
-    row[to.len()]
+    rows[2][to.len()]
 }
 
 #[cfg(test)]
@@ -129,5 +135,12 @@ mod tests {
         assert_eq!(near("acces-tokens-file", known()), None);
         assert_eq!(near("ulr", known()), Some("url"));
         assert_eq!(near("lifetime", known()), None);
+        let commands = || ["create", "atc", "eot", "get", "keep", "revoke"].into_iter();
+        for (word, meant) in [("creat", "create"), ("craete", "create"), ("geet", "get"), ("revok", "revoke"), ("kep", "keep")] {
+            assert_eq!(near(word, commands()), Some(meant));
+        }
+        for word in ["foo", "ls", "rm", "set-x", "login", "", "mint"] {
+            assert_eq!(near(word, commands()), None, "{word}");
+        }
     }
 }

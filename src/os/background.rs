@@ -10,8 +10,8 @@ pub fn start_in_background(mut process: Command, input: Option<&str>) -> io::Res
     // Always a pipe: an empty root has no null device.
     process.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
     super::detach(&mut process);
-    // Whoever reads what this process prints would wait for the end of the other.
-    super::keep_streams();
+    // A lock would be held, and whoever reads a pipe would wait, until the end of the other.
+    super::keep_inherited();
     let mut process = process.spawn()?;
     if let (Some(mut stdin), Some(input)) = (process.stdin.take(), input)
         && let Err(error) = stdin.write_all(input.as_bytes())

@@ -66,8 +66,8 @@ impl SessionGuard {
     /// Fails if it can't be written.
     pub fn save(&self, draft: AtomicFile) -> error::Result<()> {
         let text = self.text()?;
-        let finished = draft.finish(&text);
-        finished.or_else(|error| self.draft().and_then(|again| again.finish(&text)).map_err(|_| error))?;
+        let finished = draft.finish(text.as_bytes());
+        finished.or_else(|error| self.draft().and_then(|again| again.finish(text.as_bytes())).map_err(|_| error))?;
         remove_all(&self.adopted);
         Ok(())
     }

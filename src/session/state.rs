@@ -40,6 +40,9 @@ pub struct State {
     /// Whether a file of the current token still holds the one before, because it could not be written.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub files_behind: bool,
+    /// How often the token was renewed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renewed: u32,
     /// The pause before the next renewal, if the last one failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
@@ -51,10 +54,18 @@ pub struct State {
     pub lost: Vec<Lost>,
     /// Files of tokens that were ended, which could not be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_files: Vec<PathBuf>,
+    pub left_files: Vec<WrittenFile>,
     /// Why the keeper gave up, for the next command whose messages are in the job's log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keeper_failure: Option<String>,
+    /// With which process the keeper ended, though the session goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper_ended_with: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The version of the file's format: always 2.
@@ -177,6 +188,9 @@ pub struct WrittenFile {
     pub path: PathBuf,
     /// What the file contains.
     pub content: Content,
+    /// Whether that stands among the lines of others, which stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merged: bool,
 }
 
 /// What a file that holds a token contains.
@@ -242,6 +256,7 @@ impl State {
             return !self.is_empty();
         }
         let before = self.tokens().count();
+        self.renewed = self.renewed.max(other.renewed);
         for stored in other.others.iter().chain(&other.current) {
             let is_newer = self.current.as_ref().is_none_or(|current| current.token.issued_at < stored.token.issued_at);
             match stored.clone() {
@@ -257,6 +272,17 @@ impl State {
 
     fn holds(&self, stored: &StoredToken) -> bool {
         self.tokens().any(|ours| ours.token.access_token == stored.token.access_token)
+    }
+
+    /// Why the token is kept fresh no longer, if a keeper has said so.
+    #[must_use]
+    pub fn why_not_kept(&self) -> Option<String> {
+        let ended = |process: &String| {
+            format!(
+                "the token is no longer kept fresh: {process}, with which its keeper was to end, has ended. Give --until-pid the number of a process that ends with the job, or start the keeper in the job's own shell."
+            )
+        };
+        self.keeper_failure.clone().or_else(|| self.keeper_ended_with.as_ref().map(ended))
     }
 
     /// Whether no token is remembered.
@@ -301,6 +327,7 @@ impl State {
             old.in_doubt = false;
             old.files.clear();
             self.replaced.push(old);
+            self.renewed += 1;
         }
         (self.backoff, self.refused, self.files_behind) = (None, None, false);
         let ended = |stored: &StoredToken| stored.token.expires_at().is_some_and(|end| end < now);

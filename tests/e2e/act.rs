@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -10,8 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use rustix::process::Signal;
 use sandbox::Fault;
 
-use crate::peers::{Ended, Running, USE, command, commit, recipe, search_the_disk, tool, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, command, commit, search_the_disk, tool, used, write, write_publish_script};
+use crate::repository::Repository;
+use crate::support::documents::recipe;
 use crate::support::{BINARY, Scene};
+
+/// How workflows name the action.
+const ACTION: &str = concat!("acme/jf-token@v", env!("CARGO_PKG_VERSION_MAJOR"));
 
 /// A job whose first step is a witness: its post step runs last, and prints what the other steps left behind.
 pub fn job(steps: &[String]) -> String {
@@ -20,7 +27,7 @@ pub fn job(steps: &[String]) -> String {
 
 /// A step that uses the action with these inputs and the required ones.
 fn action(id: &str, inputs: &str) -> String {
-    uses("acme/jf-token@v1", id, inputs)
+    uses(ACTION, id, inputs)
 }
 
 fn uses(action: &str, id: &str, inputs: &str) -> String {
@@ -39,7 +46,29 @@ pub fn run(script: &str) -> String {
     )
 }
 
-/// Writes the action's files, and its binary to this path, if any.
+/// The action of a release, with this program: what a runner unpacks of the commit that `.github/release` makes.
+fn released() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+        let target = format!("{}-{machine}", if cfg!(target_os = "macos") { "darwin" } else { "linux" });
+        let repository = Repository::new(env!("CARGO_PKG_VERSION"));
+        repository.place(&target, "");
+        let binary = repository.path(&format!("work/target/bin/jf-token-{target}"));
+        // Without what is for debuggers, because act copies the action for each job.
+        assert!(Command::new("strip").arg("-o").arg(binary).arg(BINARY).status().unwrap().success());
+        repository.notice();
+        let commit = repository.release(&["commit"]).succeeded();
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("release");
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        let unpack = "git archive \"$1\" | tar -x -C \"$2\"";
+        repository.run("sh", &["-c", unpack, "sh", &commit, folder.to_str().unwrap()]).succeeded();
+        folder
+    })
+}
+
+/// Writes the files of a checkout of the action, and its binary to this path, if any.
 pub fn write_action(scene: &Scene, folder: &str, binary: Option<&str>) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["action.yml", "action/main.js", "action/post.js"] {
@@ -69,7 +98,7 @@ runs:
   using: composite
   steps:
     - id: jfrog
-      uses: acme/jf-token@v1
+      uses: ACTION
       with: {url: '${{ env.URL }}', access-token: '${{ env.CREDENTIAL }}', expiry: 1h, force-revocable: '${{ inputs.force-revocable }}'}
     - shell: bash
       env: {JF_URL: '${{ env.URL }}', JF_ACCESS_TOKEN: '${{ env.CREDENTIAL }}'}
@@ -79,31 +108,26 @@ runs:
         echo "the step is done"
 "#;
 
-fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
+pub fn start(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
     let secret = format!("JF_ACCESS_TOKEN={}", scene.sandbox.admin_token());
     start_without_secrets(scene, workflow, &[&["-s", &secret], arguments].concat())
 }
 
 /// Starts a job for which nothing is stored.
 pub fn start_without_secrets(scene: &Scene, workflow: &str, arguments: &[&str]) -> Running {
-    let machine = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "x64",
-    };
-    let system = if cfg!(target_os = "macos") { "darwin" } else { "linux" };
-    write_action(scene, "release", Some(&format!("action/bin/{system}-{machine}/jf-token")));
     let metadata = "name: witness\ndescription: witness\nruns: {using: node24, main: main.js, post: post.js, post-if: always()}\n";
     for (name, text) in [("action.yml", metadata), ("main.js", ""), ("post.js", WITNESS)] {
         write(scene, &format!("witness/{name}"), text);
     }
-    write(scene, "wrapper/action.yml", WRAPPER);
+    write(scene, "wrapper/action.yml", &WRAPPER.replace("ACTION", ACTION));
     write(scene, "work/.github/workflows/e2e.yml", workflow);
     commit(scene);
     let mut act = command(scene, &tool("act"));
     // Without these, act looks for updates online, and opens a port on an external address.
     act.env("ACT_DISABLE_VERSION_CHECK", "1").args(["push", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"]);
-    for (name, folder) in [("acme/jf-token@v1", "release"), ("acme/witness@v1", "witness"), ("acme/wrapper@v1", "wrapper")] {
-        act.arg("--local-repository").arg(format!("{name}={}", scene.path(folder).display()));
+    let ours = released().to_owned();
+    for (name, folder) in [(ACTION, ours), ("acme/witness@v1", scene.path("witness")), ("acme/wrapper@v1", scene.path("wrapper"))] {
+        act.arg("--local-repository").arg(format!("{name}={}", folder.display()));
     }
     act.args(["--var", &format!("JF_URL={}", scene.sandbox.url())]).args(arguments);
     Running::start(act, &scene.path("log"))
@@ -189,10 +213,10 @@ fn a_step_that_prints_the_token_in_every_way_shows_no_usable_part_of_it() {
 }
 
 #[test]
-fn the_readmes_recipe_works_as_it_stands_there() {
+fn the_recipe_with_a_stored_token_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "");
-    let running = start(&scene, &format!("on: push\n{}", recipe("GitHub Actions with a stored access token")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/recipes.md", "GitHub Actions with a stored access token")), &[]);
     end(&scene, running).succeeded().says("answer 200");
     assert_eq!(used(&scene), [(scene.sandbox.issued()[0].access_token.clone(), false)]);
     assert_eq!(revoked(&scene), [scene.sandbox.issued()[0].token_id.clone()]);
@@ -218,7 +242,7 @@ fn a_job_that_outlives_its_token_is_kept_fresh_to_its_end_and_nothing_is_left() 
         let scene = Scene::new();
         let steps = [action("jfrog", &format!("expiry: 3, token-file: token, keep-fresh: true{more}")), run(&LONG.replace("USE", USE))];
         let ended = act(&scene, &steps);
-        ended.succeeded().says("got ***").says(&format!("found {}", Path::new(BINARY).display()));
+        ended.succeeded().says("got ***").says("/action/bin/");
         // The file may be read just after a refresh has ended the old token; get never prints a dead one.
         let answers = ended.log.matches("answer 200").count();
         assert!(answers == 16 || (!more.is_empty() && answers >= 14), "{answers}\n{}", ended.log);
@@ -240,10 +264,10 @@ fn a_job_that_is_cancelled_while_its_token_is_kept_fresh_leaves_no_token_and_no_
 }
 
 #[test]
-fn the_readmes_recipe_for_long_jobs_works_as_it_stands_there() {
+fn the_recipe_for_long_jobs_works_as_it_stands_there() {
     let scene = Scene::new();
     write_publish_script(&scene, "TOKEN=$(jf-token get)\nUSE\nTOKEN=$(cat token)\nUSE".replace("USE", USE).as_str());
-    let running = start(&scene, &format!("on: push\n{}", recipe("Long jobs")), &[]);
+    let running = start(&scene, &format!("on: push\n{}", recipe("docs/long-jobs.md", "Under GitHub Actions")), &[]);
     let ended = end(&scene, running);
     ended.says("answer 200");
     let token = scene.sandbox.issued()[0].access_token.clone();
@@ -347,7 +371,7 @@ fn a_cancel_while_the_token_is_on_its_way_ends_the_job() {
     let started = Instant::now();
     let ended = end(&scene, running);
     assert!(started.elapsed() < Duration::from_secs(20));
-    ended.failed().never_says("answer").says("Run Post acme/jf-token@v1").says("left behind: nothing");
+    ended.failed().never_says("answer").says(&format!("Run Post {ACTION}")).says("left behind: nothing");
 }
 
 /// Unlike act, GitHub's runner allows some time: it sends SIGINT to the script alone, after 7.5 s SIGTERM, and then kills it.
@@ -385,7 +409,7 @@ fn revocation_fails(inputs: &str, fault: Fault) -> (Ended, Duration) {
     let scene = Scene::new();
     scene.sandbox.fault_for("DELETE", fault, 100);
     let mut running = start(&scene, &job(&[action("jfrog", inputs), run(USE)]), &[]);
-    running.wait_for_line("Run Post acme/jf-token@v1");
+    running.wait_for_line(&format!("Run Post {ACTION}"));
     let started = Instant::now();
     let ended = end_alive(&scene, running);
     ended.says("answer 200").says("could not be revoked, and ends");
@@ -446,4 +470,35 @@ fn a_checkout_without_a_binary_says_what_to_do() {
     let (scene, ended) = checkout(None);
     ended.failed().says("use a release tag, or run \"cargo build\" first").never_says("answer");
     assert!(scene.sandbox.requests().is_empty());
+}
+
+/// Runs the action's main script as on another system, with these binaries of a release.
+fn elsewhere(system: &str, machine: &str, targets: &[&str]) -> Ended {
+    let scene = Scene::new();
+    write_action(&scene, "work", None);
+    for target in targets {
+        let exe = if target.starts_with("win32") { ".exe" } else { "" };
+        write(&scene, &format!("work/action/bin/{target}/jf-token{exe}"), "");
+        let binary = scene.path(&format!("work/action/bin/{target}/jf-token{exe}"));
+        fs::remove_file(&binary).unwrap();
+        symlink(BINARY, binary).unwrap();
+    }
+    let script = format!(
+        "Object.defineProperty(process, 'platform', {{value: '{system}'}}); Object.defineProperty(process, 'arch', {{value: '{machine}'}}); \
+         require('./action/main.js').run('create');"
+    );
+    let mut main = command(&scene, &tool("node24"));
+    main.args(["-e", &script]).env("GITHUB_ACTIONS", "true");
+    Running::start(main, &scene.path("log")).end()
+}
+
+#[test]
+fn the_action_takes_the_binary_of_its_system() {
+    // With no inputs, that it complains of the URL shows that it runs.
+    elsewhere("win32", "arm64", &["linux-x64", "win32-x64", "win32-arm64"]).failed().says("url");
+    // Windows on arm64 runs programs for x64 too; macOS does only where that was installed.
+    elsewhere("win32", "arm64", &["linux-x64", "win32-x64"]).failed().says("url").never_says("has no binary");
+    let sentence =
+        "This release of the action runs on linux-arm64, linux-x64, and this runner is darwin-arm64: whoever released it left that out.";
+    elsewhere("darwin", "arm64", &["linux-x64", "linux-arm64"]).failed().says("::error title=jf-token has no binary::").says(sentence);
 }

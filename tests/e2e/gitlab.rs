@@ -1,8 +1,7 @@
-//! The README's recipes for GitLab, run by gitlab-ci-local.
+//! The documents' recipes for GitLab, run by gitlab-ci-local.
 
-use crate::peers::{
-    Ended, Running, USE, command, commit, recipe, recipes, search_the_disk, system, tool, used, write, write_publish_script,
-};
+use crate::peers::{Ended, Running, USE, command, commit, search_the_disk, system, tool, used, write, write_publish_script};
+use crate::support::documents::{recipe, recipes};
 use crate::support::{Scene, leaks};
 
 /// Runs the recipe, and checks that nothing is left. `last` is the end of publish.sh, after it has used the token.
@@ -40,37 +39,45 @@ fn pipeline(recipe: &str, last: &str, arguments: &[&str]) -> bool {
     ended.success
 }
 
+/// In one line, and in a script's own variables.
+fn stored() -> Vec<String> {
+    recipes("docs/recipes.md", "GitLab CI with a stored access token")
+}
+
 #[test]
 fn the_recipe_publishes_and_leaves_nothing() {
-    assert!(pipeline(recipe("GitLab CI with a stored access token"), "", &[]));
+    assert!(pipeline(&stored()[1], "", &[]));
 }
 
 #[test]
 fn the_recipe_leaves_nothing_when_publishing_fails() {
-    assert!(!pipeline(recipe("GitLab CI with a stored access token"), "exit 1", &[]));
+    assert!(!pipeline(&stored()[1], "exit 1", &[]));
 }
 
 /// A real runner sets GITLAB_CI to true, gitlab-ci-local to false.
 #[test]
 fn the_recipe_leaves_nothing_where_gitlab_says_so_itself() {
     let really = ["--variable", "GITLAB_CI=true", "--ignore-predefined-vars", "GITLAB_CI"];
-    assert!(pipeline(recipe("GitLab CI with a stored access token"), "", &really));
-    assert!(!pipeline(recipe("GitLab CI with a stored access token"), "exit 1", &really));
+    assert!(pipeline(&stored()[1], "", &really));
+    assert!(!pipeline(&stored()[1], "exit 1", &really));
 }
 
-/// The README's one-line recipe.
 #[test]
 fn the_one_line_recipe_publishes_hides_the_token_and_leaves_nothing() {
-    let line = include_str!("../../README.md").lines().find(|line| line.starts_with("    - jf-token exec --expiry ")).unwrap();
-    let recipe = format!("publish:\n  script:\n{line}\n");
-    assert!(pipeline(&recipe, "echo \"it is $JF_ACCESS_TOKEN\"", &[]));
-    assert!(!pipeline(&recipe, "exit 1", &[]));
+    // As the text below it says.
+    let readme = recipe("README.md", "GitLab CI").replace("  id_tokens:\n    JF_ID_TOKEN:\n      aud: https://acme.jfrog.io\n", "");
+    let readme = readme.replace(" --oidc-provider gitlab", "");
+    assert!(!readme.contains("id_token") && !readme.contains("oidc"), "{readme}");
+    for recipe in [&readme, &stored()[0]] {
+        assert!(pipeline(recipe, "echo \"it is $JF_ACCESS_TOKEN\"", &[]));
+        assert!(!pipeline(recipe, "exit 1", &[]));
+    }
 }
 
-/// The README's recipe for long jobs, with a token for three seconds.
+/// The recipe for long jobs, with a token for three seconds.
 #[test]
 fn the_recipe_for_long_jobs_outlives_its_token_and_leaves_nothing() {
-    let recipe = recipes("Long jobs").nth(1).unwrap().replace("--expiry 1h", "--expiry 3");
+    let recipe = recipes("docs/long-jobs.md", "Under GitLab")[0].replace("--expiry 1h", "--expiry 3");
     let uses = "for i in 1 2 3 4 5 6 7 8; do TOKEN=$(cat token); USE; TOKEN=$(jf-token get); USE; sleep 1; done".replace("USE", USE);
     for (last, publishes) in [("", true), ("\nexit 1", false)] {
         let scene = Scene::new();

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::act::{LONG, end, job, run, start_without_secrets, write_action};
 use crate::gitlab::run_without_secrets;
-use crate::peers::{Ended, Running, USE, blocks, node, recipe, used, write, write_publish_script};
+use crate::peers::{Ended, Running, USE, node, used, write, write_publish_script};
+use crate::support::documents::{blocks_under, recipe};
 use crate::support::{Ran, Scene};
 
 const EXCHANGE: &str = "POST /access/api/v1/oidc/token";
@@ -207,25 +208,26 @@ fn a_github_job_without_a_stored_secret_gets_a_token_that_its_end_revokes() {
 }
 
 #[test]
-fn the_readmes_recipe_for_github_works_as_it_stands_there() {
-    let (mut scene, issuer) = (revoking(), Issuer::start());
-    scene.vouched_for(&issuer, json!({"username": "deployer"}));
-    write_publish_script(&scene, "");
-    let variables = issuer.github_env().map(|(name, value)| format!("{name}={value}"));
-    let arguments: Vec<_> = variables.iter().flat_map(|variable| ["--env", variable]).collect();
-    let workflow = format!("on: push\n{}", recipe("GitHub Actions, no stored secret"));
-    end(&scene, start_without_secrets(&scene, &workflow, &arguments)).succeeded().says("answer 200");
-    let token = scene.sandbox.issued()[0].access_token.clone();
-    assert_eq!((used(&scene), ended_with(&scene)), (vec![(token.clone(), false)], vec![token]));
+fn the_recipes_for_github_without_a_stored_secret_work_as_they_stand_there() {
+    for recipe in [recipe("README.md", "GitHub Actions"), recipe("docs/coming-from-setup-jfrog-cli.md", "Only for a token")] {
+        let (mut scene, issuer) = (revoking(), Issuer::start());
+        scene.vouched_for(&issuer, json!({"username": "deployer"}));
+        write_publish_script(&scene, "");
+        let variables = issuer.github_env().map(|(name, value)| format!("{name}={value}"));
+        let arguments: Vec<_> = variables.iter().flat_map(|variable| ["--env", variable]).collect();
+        let workflow = format!("on: push\n{recipe}");
+        end(&scene, start_without_secrets(&scene, &workflow, &arguments)).succeeded().says("answer 200");
+        let token = scene.sandbox.issued()[0].access_token.clone();
+        assert_eq!((used(&scene), ended_with(&scene)), (vec![(token.clone(), false)], vec![token]));
+    }
 }
 
 #[test]
-fn the_readmes_commands_for_an_admin_let_the_right_job_in_and_no_other() {
+fn the_commands_for_an_admin_let_the_right_job_in_and_no_other() {
     let issuer = Issuer::start();
     let mut scene = Scene::github();
-    let commands = |heading| blocks(heading, "sh").next().unwrap();
-    let (github, gitlab) = (commands("GitHub Actions, no stored secret"), commands("GitLab CI, no stored secret"));
-    let script = format!("set -e\n{github}\n{gitlab}\n").replace("https://token.actions.githubusercontent.com", &issuer.url());
+    let commands = blocks_under("docs/identity-tokens.md", "What the platform must be told", "sh").concat();
+    let script = format!("set -e\n{commands}\n").replace("https://token.actions.githubusercontent.com", &issuer.url());
     let script = script.replace("https://gitlab.com", &issuer.url());
     let token = scene.sandbox.admin_token().to_owned();
     scene.set("ADMIN_TOKEN", &token);
@@ -319,7 +321,7 @@ fn a_gitlab_job_exchanges_its_identity_token_and_its_after_script_revokes_what_c
 
 #[test]
 fn the_readmes_recipe_for_gitlab_runs_its_program_by_exec_without_the_identity_token() {
-    let recipe = recipe("GitLab CI, no stored secret");
+    let recipe = &recipe("README.md", "GitLab CI");
     let print = "echo \"identity [$JF_ID_TOKEN] token [$JF_ACCESS_TOKEN]\"";
     gitlab_job(recipe, print).succeeded().says("identity [] token [***]");
     gitlab_job(recipe, "exit 1").failed();

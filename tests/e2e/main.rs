@@ -6,11 +6,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/release.rs"]
+mod repository;
+
 mod act;
 mod gitlab;
 mod identity;
+mod pages;
 mod peers;
+mod picture;
 mod proxy;
+mod release;
 mod ssh;
 mod terminal;
 mod transport;

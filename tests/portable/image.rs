@@ -1,18 +1,26 @@
-//! The container images, made by the README's commands, with buildah, and pushed to a real registry.
+//! The container images, made by the commands of `docs/install.md`, with buildah, and pushed to a real registry.
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::binary;
-use crate::peers::{Running, blocks, system};
+use crate::peers::{Running, system};
 use crate::support::Scene;
+use crate::support::documents::blocks_under;
 
-const PUBLISHED: &str = "ghcr.io/acme/jf-token:1";
+const PUBLISHED: &str = concat!("ghcr.io/acme/jf-token:", env!("CARGO_PKG_VERSION_MAJOR"));
+const PAGE: &str = "docs/install.md";
+const SECTION: &str = "Container images";
+
+/// The commands that make an image.
+fn recipe() -> String {
+    blocks_under(PAGE, SECTION, "sh").swap_remove(0)
+}
 
 /// A machine with images of its own.
 struct Machine(TempDir);
@@ -32,7 +40,9 @@ impl Machine {
         let built = machine.path("target/x86_64-unknown-linux-musl/release");
         fs::create_dir_all(&built).unwrap();
         fs::copy(binary("JF_TOKEN_MUSL_BINARY"), built.join("jf-token")).unwrap();
-        symlink(concat!(env!("CARGO_MANIFEST_DIR"), "/Containerfile"), machine.path("Containerfile")).unwrap();
+        for name in ["Containerfile", "LICENSE"] {
+            symlink(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), machine.path(name)).unwrap();
+        }
         machine
     }
 
@@ -59,16 +69,16 @@ impl Machine {
         self.run("buildah", arguments)
     }
 
-    /// Makes both images as the README says.
+    /// Makes both images as the page says.
     fn build(&self) {
-        let mut recipe = blocks("Install", "sh").last().unwrap().to_owned();
+        let mut recipe = recipe();
         for (name, value) in [("VERSION", "1.2.3"), ("REVISION", "abc"), ("SOURCE", "https://example.com/jf-token")] {
             recipe = recipe.replace("--tag", &format!("--build-arg {name}={value} --tag"));
         }
         self.run("sh", &["-ec", &recipe]);
         self.run(
             "sh",
-            &["-ec", &recipe.replace("mkdir", "mkdir -p").replace("--target shell", "--target binary").replace(":1-shell", ":1")],
+            &["-ec", &recipe.replace("mkdir", "mkdir -p").replace("--target shell", "--target binary").replace(":0-shell", ":0")],
         );
     }
 
@@ -108,7 +118,7 @@ impl Container<'_> {
 fn both_images_issue_and_revoke_and_say_what_they_are() {
     let (machine, scene) = (Machine::with_checkout(), Scene::new());
     machine.build();
-    for (image, starts) in [("jf-token:1", json!(["/usr/local/bin/jf-token"])), ("jf-token:1-shell", json!(null))] {
+    for (image, starts) in [("jf-token:0", json!(["/usr/local/bin/jf-token"])), ("jf-token:0-shell", json!(null))] {
         machine.container(image, &scene).uses_a_token("0");
         let told: Value = serde_json::from_str(&machine.buildah(&["inspect", "--type", "image", image])).unwrap();
         let configuration = &told["OCIv1"]["config"];
@@ -131,7 +141,7 @@ fn a_job_runs_in_the_image_with_a_shell_as_root_and_as_anybody() {
     let (machine, scene) = (Machine::with_checkout(), Scene::new());
     machine.build();
     for user in ["0", "54321:54321"] {
-        let container = machine.container("jf-token:1-shell", &scene);
+        let container = machine.container("jf-token:0-shell", &scene);
         container.uses_a_token(user);
         let job = r#"jf-token exec --expiry 1h --force-revocable -- sh -c 'echo "it is $JF_ACCESS_TOKEN" | tee /tmp/it | cut -c 1-5; cat /tmp/it'"#;
         assert_eq!(container.run(user, &["/bin/sh", "-ec", job]), "it is\nit is ***");
@@ -143,12 +153,12 @@ fn a_job_runs_in_the_image_with_a_shell_as_root_and_as_anybody() {
 fn a_binary_that_is_not_static_makes_no_image_with_a_shell() {
     let machine = Machine::with_checkout();
     fs::copy(crate::support::BINARY, machine.path("target/x86_64-unknown-linux-musl/release/jf-token")).unwrap();
-    let output = machine.output("sh", &["-ec", blocks("Install", "sh").last().unwrap()]);
+    let output = machine.output("sh", &["-ec", &recipe()]);
     assert!(!output.status.success() && String::from_utf8_lossy(&output.stderr).contains("jf-token: not found"), "{output:?}");
 }
 
 #[test]
-fn an_image_that_was_pushed_is_copied_from_as_the_readme_says() {
+fn an_image_that_was_pushed_is_copied_from_as_the_page_says() {
     let (machine, other, scene) = (Machine::with_checkout(), Machine::new(), Scene::new());
     machine.build();
     let configuration = machine.path("registry.yml");
@@ -159,10 +169,10 @@ fn an_image_that_was_pushed_is_copied_from_as_the_readme_says() {
     registry.wait_for_line("listening on ");
     let log = registry.log();
     let port = log.split("listening on 127.0.0.1:").nth(1).unwrap().split('"').next().unwrap();
-    let published = format!("127.0.0.1:{port}/acme/jf-token:1");
-    machine.buildah(&["push", "--tls-verify=false", "jf-token:1", &format!("docker://{published}")]);
+    let published = format!("127.0.0.1:{port}/acme/jf-token:0");
+    machine.buildah(&["push", "--tls-verify=false", "jf-token:0", &format!("docker://{published}")]);
 
-    let line = blocks("Install", "dockerfile").next().unwrap();
+    let line = &blocks_under(PAGE, SECTION, "dockerfile")[0];
     assert!(line.contains(PUBLISHED), "{line}");
     fs::write(other.path("Containerfile"), format!("FROM scratch\n{}", line.replace(PUBLISHED, &published))).unwrap();
     other.buildah(&["build", "--tls-verify=false", "--tag", "ours", other.path("").to_str().unwrap()]);

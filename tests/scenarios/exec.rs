@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::Fault;
 
@@ -131,13 +132,16 @@ fn a_get_in_the_program_is_answered_from_its_session() {
 
 #[test]
 fn the_token_is_renewed_while_the_program_runs_and_its_file_rewritten() {
+    let last_line = r"^jf-token: renewed \d times?; revoked <token id \d>( and \d earlier tokens?)?; removed <folder>/work/token\n$";
+    let last_line = Regex::new(last_line).unwrap();
     for options in [["--refreshable", "--reference"], ["--renew-by", "mint"]] {
         let mut scene = scene();
         scene.asks_for("first").asks_for("second");
         let options = [&["--expiry", "3", "--force-revocable", "--token-file", "token"], &options[..]].concat();
         let script = "cat token | tee first; echo; sleep 2.6; cat token | tee second; echo; curl -s -o /dev/null -w '%{http_code}\n' -H \"Authorization: Bearer $(cat second)\" \"$JF_URL/access/api/v1/tokens/me\"; exit 9";
         let ran = exec_with(&scene, &options, script);
-        assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (9, "***\n***\n200\n", ""));
+        assert_eq!((ran.code, ran.stdout.as_str()), (9, "***\n***\n200\n"));
+        assert!(last_line.is_match(&scene.tidy(&ran.stderr)), "{}", ran.stderr);
         let issued = scene.sandbox.issued();
         assert!(issued.len() >= 2 && scene.read("work/first") == issued[0].access_token, "{options:?}");
         assert!(issued[1..].iter().any(|issued| issued.access_token == scene.read("work/second")), "{options:?}");
@@ -600,13 +604,24 @@ fn a_token_that_is_to_live_on_does() {
 }
 
 #[test]
+fn a_jobs_log_tells_what_became_of_the_token_after_all_that_the_program_said() {
+    let mut scene = scene();
+    assert_eq!(exec_with(&scene, &TOKEN, "echo last >&2").stderr, "last\n");
+    scene.in_github();
+    let ran = exec_with(&scene, &[&TOKEN[..], &["--token-file", "token"]].concat(), "echo last >&2");
+    let said = scene.tidy(&ran.stderr);
+    assert!(said.ends_with("last\njf-token: revoked <token id 2>; removed <folder>/work/token\n"), "{said}");
+}
+
+#[test]
 fn a_renewal_never_speaks_into_the_programs_line() {
     let mut scene = scene();
     scene.in_github();
     let script = "printf 'downloading 45%%' >&2; sleep 4; printf ' 100%%\\n' >&2";
     let ran = exec_with(&scene, &["--expiry", "3", "--force-revocable"], script);
     assert!(ran.code == 0 && minted(&scene) >= 2, "{}", ran.story);
-    assert!(ran.stderr.ends_with("\ndownloading 45% 100%\n"), "{}", ran.stderr);
+    let said = ran.stderr.rsplit_once("\ndownloading 45% 100%\n").map(|(_, said)| scene.tidy(said)).unwrap_or_default();
+    assert!(said.starts_with("jf-token: renewed ") && said.lines().count() == 1, "{}", ran.stderr);
 }
 
 #[test]
@@ -669,12 +684,13 @@ fn with_revoke_strict_a_token_that_lives_on_is_a_failure() {
 
 #[test]
 fn a_file_that_could_not_be_removed_is_removed_by_the_next_revoke() {
-    let scene = scene();
+    let mut scene = scene();
+    scene.asks_for("work/token");
     let ran = exec_with(&scene, &[&TOKEN[..], &["--token-file", "token"]].concat(), "rm token; mkdir token");
     assert!(ran.stderr.contains("can't remove") && ran.stderr.contains("The next jf-token revoke tries again."), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
     fs::remove_dir(scene.path("work/token")).unwrap();
-    scene.write("work/token", "a dead token");
+    scene.write("work/token", &scene.sandbox.issued()[0].access_token);
     let ran = scene.run(&["revoke"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
     all_is_over(&scene, &[]);

@@ -6,6 +6,7 @@ use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Fault, Sandbox};
 
@@ -68,8 +69,10 @@ fn the_keeper_renews_in_time_rewrites_the_files_whole_and_ends_with_its_session(
         let scene = session("3", more);
         let started = Instant::now();
         let ran = keep(&scene, &["--env-file", "jf.env"]);
+        let program = std::env::current_exe().unwrap();
         let said = format!(
-            "jf-token: the session 's' is kept fresh until it is revoked, or process {} ends; the keeper's log is ",
+            "jf-token: the session 's' is kept fresh until it is revoked, or `{}` (process {}) ends; the keeper's log is ",
+            program.file_name().unwrap().display(),
             std::process::id()
         );
         assert!(ran.code == 0 && ran.stdout.is_empty() && ran.stderr.starts_with(&said), "{}", ran.stderr);
@@ -125,8 +128,35 @@ fn the_keeper_ends_with_the_process_of_its_job() {
     // The script is now a zombie, until the `wait` below.
     wait_until("its end", || !is_running(pid));
     script.wait().unwrap();
-    assert!(log(&scene).contains("the job's process has ended"), "{}", log(&scene));
+    assert!(log(&scene).contains("has ended; renewed 0 times"), "{}", log(&scene));
     revoke(&scene);
+}
+
+#[test]
+fn a_keeper_of_a_wrapper_script_names_it_and_the_next_command_tells_that_it_has_ended() {
+    let mut scene = session("3", &[]);
+    scene.write("work/deploy.sh", "\"$JF\" keep --session s 2>said");
+    let shell = |scene: &Scene| {
+        let output = scene.shell("sh -e deploy.sh an-argument-that-nobody-should-see; cat said");
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (started, said) = shell(&scene);
+    assert!(started && said.contains("or `sh deploy.sh` (process ") && said.contains("), which started jf-token, ends; "), "{said}");
+    wait_until("its end", || scene.keepers() == 0);
+    let told = Regex::new("warning: the token is no longer kept fresh: `sh deploy.sh` \\(process \\d+\\), with which its keeper was to end, has ended. Give --until-pid the number").unwrap();
+    let ran = scene.run(&["get", "--session", "s"]);
+    assert!(told.is_match(&ran.stderr), "{}", ran.stderr);
+    assert!(scene.run(&["status", "--session", "s"]).stdout.contains("`sh deploy.sh` (process "));
+    assert!(told.is_match(&scene.run(&["refresh", "--session", "s"]).stderr));
+    pause(3100);
+    assert!(told.is_match(&revoke(&scene).stderr));
+    // Nothing was missed: the token outlived the wrapper's job.
+    scene = session("1h", &[]);
+    scene.write("work/deploy.sh", "\"$JF\" keep --session s 2>said");
+    assert!(shell(&scene).0);
+    wait_until("its end", || scene.keepers() == 0);
+    let ran = revoke(&scene);
+    assert!(!ran.stderr.contains("kept fresh"), "{}", ran.stderr);
 }
 
 #[test]
@@ -463,7 +493,10 @@ fn in_the_foreground_it_says_what_it_does_and_hides_what_it_gets() {
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15"), "{stderr}");
+    assert!(
+        output.status.success() && stderr.contains("jf-token: renewed: ") && stderr.contains("asked to end by signal 15; renewed "),
+        "{stderr}"
+    );
     for issued in &scene.sandbox.issued()[1..3] {
         assert!(stderr.contains(&format!("::add-mask::{}\n", issued.access_token)));
     }
@@ -501,10 +534,31 @@ fn the_actions_keep_fresh_starts_a_keeper_whose_end_is_the_post_step() {
     wait_until("two renewals", || minted(&scene) >= 3);
     wait_until("the file", || scene.read("work/token") == scene.sandbox.issued().pop().unwrap().access_token);
     let ran = scene.post();
-    assert!(ran.code == 0 && ran.stderr.contains("jf-token: revoked "), "{}", ran.story);
+    assert!(ran.code == 0 && ran.stderr.contains("; revoked "), "{}", ran.story);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "{}", ran.story);
     wait_until("its end", || !is_running(keeper));
     assert!(!scene.path("runner/jf-token").exists() && !scene.path("work/token").exists(), "{:?}", scene.files());
+}
+
+#[test]
+fn a_keeper_holds_no_file_lock_or_pipe_of_who_started_it() {
+    let scene = session("1h", &[]);
+    let mut job = Command::new("sleep").arg("20").spawn().unwrap();
+    // The first is what this reads to its end, the others are a file and a folder; jf-token itself inherits them all.
+    let script = format!("exec 7>&1 8<. 9>lock; \"$JF\" keep --session s --until-pid {}", job.id());
+    let started = Instant::now();
+    let output = scene.shell(&script);
+    assert!(output.status.success(), "{output:?}");
+    assert!(started.elapsed() < Duration::from_secs(15), "the pipe was held for {:?}", started.elapsed());
+    let pid = wait_for_keeper(&scene);
+    assert!(is_running(pid) && is_running(job.id()));
+    // Where the system tells.
+    let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let open: Vec<_> = open.filter_map(|fd| fs::read_link(fd.path()).ok()).collect();
+    assert!(open.iter().all(|file| !file.starts_with(scene.path("work"))), "{open:?}");
+    revoke(&scene);
+    job.kill().unwrap();
+    job.wait().unwrap();
 }
 
 #[test]

@@ -14,6 +14,10 @@ mod support;
 #[path = "../support/redaction.rs"]
 mod redaction;
 
+#[cfg(target_os = "linux")]
+#[path = "../support/release.rs"]
+mod repository;
+
 #[path = "../support/tools.rs"]
 mod tools;
 
@@ -32,13 +36,18 @@ mod identity_command;
 mod jf_configuration;
 mod keeping;
 mod life;
+mod log_commands;
 mod masks;
 mod minting;
+mod names;
+mod occupied;
 mod oidc;
+mod pages;
 mod precedence;
 mod printing;
 mod redact_command;
 mod redactor;
+mod release;
 mod renewing;
 mod server_texts;
 mod sessions;
@@ -47,4 +56,6 @@ mod slips;
 mod ssh;
 mod state_file;
 mod transport;
+mod unreadable;
+mod values;
 mod windows;

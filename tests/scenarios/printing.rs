@@ -51,10 +51,10 @@ fn a_user_name_that_is_any_text_is_quoted_for_a_shell_and_left_out_of_a_dotenv()
 }
 
 #[test]
-fn files_are_written_whole_for_this_user_only_and_replace_what_was_there() {
+fn files_are_written_whole_for_this_user_only() {
     let mut scene = Scene::new();
     scene.asks_for("work/token").asks_for("work/jf.env");
-    scene.write("work/token", "old");
+    scene.write("work/token", "");
     tells!(scene.run(&["create", "--token-file", "token", "--output-file", "jf.env", "--format", "none", "--expiry", "1h"]));
 }
 

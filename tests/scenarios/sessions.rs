@@ -530,3 +530,61 @@ fn where_the_system_tells_them_apart_two_names_may_differ_by_case_alone() {
     let live: Vec<_> = scene.sandbox.issued().iter().map(|issued| issued.live).collect();
     assert_eq!(live, [true, false]);
 }
+
+#[test]
+fn tokens_that_one_failure_keeps_alive_are_told_once_with_who_can_still_end_them() {
+    let mut scene = Scene::gitlab();
+    scene.set("JF_TOKEN_SESSION", "s").asks_for("work/token");
+    create(&scene, &["--token-file", "token"]);
+    create(&scene, &["--token-file", "token"]);
+    assert_eq!(scene.run(&["refresh"]).code, 0);
+    scene.sandbox.fault_for("DELETE", Fault::Status { status: 503, retry_after: None, body: None }, 1000);
+    let ran = scene.run(&["revoke", "--retry-for", "1"]);
+    let said = scene.tidy(&ran.stderr);
+    assert_eq!(said.matches("503 Service Unavailable").count(), 2, "{said}");
+    assert!(said.contains("503 Service Unavailable; trying again for up to 1 s\n"), "{said}");
+    assert!(said.contains("3 tokens could not be revoked (") && said.contains("Unavailable (tried "), "{said}");
+    assert!((1..=3).all(|number| said.contains(&format!("<token id {number}> ends <time> UTC (in 60 minutes)"))), "{said}");
+    assert!(said.contains("jf-token revoke --url <url> --token-id ID\n") && !said.contains("--retry-for"), "{said}");
+    // What it names as the way out is one.
+    scene.sandbox.clear_faults();
+    for issued in scene.sandbox.issued() {
+        let ran = scene.run(&["revoke", "--url", &scene.sandbox.url(), "--token-id", &issued.token_id]);
+        assert_eq!(ran.code, 0, "{}", ran.story);
+    }
+    assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));
+}
+
+#[test]
+fn the_post_step_that_can_not_revoke_names_the_command_that_can() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true")]);
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.sandbox.fault_for("DELETE", Fault::Html(502), 1000);
+    let ran = scene.post();
+    let said: Vec<_> = ran.stderr.lines().collect();
+    let [trying, failed] = said[..] else { panic!("{}", ran.stderr) };
+    assert!(trying.ends_with("502 Bad Gateway, with a page that is not a JFrog error; trying again for up to 5 s"), "{trying}");
+    let failed = scene.tidy(failed);
+    assert!(
+        failed.ends_with("With an admin's access token, or one of its user: jf-token revoke --url <url> --token-id <token id 1>"),
+        "{failed}"
+    );
+    assert!(!failed.contains("log") && !failed.contains("try again"), "{failed}");
+}
+
+#[test]
+fn the_end_is_told_in_one_line() {
+    let mut scene = Scene::action(&[("expiry", "1h"), ("force-revocable", "true"), ("token-file", "token"), ("output-file", "jf.env")]);
+    scene.asks_for("work/token").asks_for("work/jf.env");
+    assert_eq!(scene.run(&["create"]).code, 0);
+    scene.leave_action();
+    for _ in 0..2 {
+        assert_eq!(scene.run(&["refresh"]).code, 0);
+    }
+    scene.be_action(&[]);
+    let ran = scene.post();
+    assert_eq!(
+        scene.tidy(&ran.stderr),
+        "jf-token: renewed 2 times; revoked <token id 3> and 2 earlier tokens; removed <folder>/work/jf.env and <folder>/work/token\n"
+    );
+}

@@ -282,3 +282,83 @@ fn each_secret_on_the_argument_list_is_told_with_what_gives_it_without() {
         assert!(ran.stderr.contains(told), "{told}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn a_variable_of_another_tool_that_was_set_instead_of_ours_is_named_with_ours() {
+    let other = |unset: &str, name: &str, value: &str| {
+        let mut scene = Scene::new();
+        scene.unset(unset).set(name, value);
+        scene.run(&["create"])
+    };
+    for name in ["JFROG_URL", "ARTIFACTORY_URL", "JFROG_PLATFORM_URL", "RT_URL", "JF_HOST", "JF_URLS"] {
+        let ran = other("JF_URL", name, "https://acme.jfrog.io");
+        refused(&ran, &[&format!("You set {name}; jf-token reads JF_URL.")]);
+    }
+    for name in ["JFROG_ACCESS_TOKEN", "JF_TOKEN", "ARTIFACTORY_TOKEN", "JFROG_TOKEN", "ARTIFACTORY_API_KEY", "JF_ACESS_TOKEN"] {
+        let ran = other("JF_ACCESS_TOKEN", name, "0123456789abcdefghij");
+        let told = format!("You set {name}; jf-token reads JF_ACCESS_TOKEN.");
+        assert!(ran.code == 3 && ran.stderr.contains(&told) && !ran.stderr.contains("56789abcdef"), "{}", ran.story);
+    }
+    for name in ["JF_GIT_TOKEN", "NPM_TOKEN", "GITHUB_TOKEN", "JFROG_CLI_LOG_LEVEL"] {
+        assert!(!other("JF_ACCESS_TOKEN", name, "x").stderr.contains("You set"), "{name}");
+    }
+    assert!(!other("JF_URL", "JFROG_URL", " ").stderr.contains("You set"));
+    let mut scene = Scene::new();
+    scene.unset("JF_URL").unset("JF_ACCESS_TOKEN").set("JFROG_URL", "https://acme.jfrog.io").set("JF_TOKEN", "x");
+    refused(&scene.run(&[]), &["JFROG_URL", "JF_URL", "JF_TOKEN", "JF_ACCESS_TOKEN"]);
+    // Who has ours has set the other for another tool.
+    assert!(!Scene::new().set("JFROG_URL", "x").run(&["create"]).stderr.contains("You set"));
+}
+
+#[test]
+fn a_hint_names_what_is_near_and_nothing_else() {
+    let scene = Scene::new();
+    for (word, hint) in [("creat", "create"), ("craete", "create"), ("revok", "revoke"), ("geet", "get"), ("statsu", "status")] {
+        refused(&scene.run(&[word]), &[&format!("Did you mean {hint}?")]);
+    }
+    for word in ["foo", "ls", "rm", "mint", "login", "x"] {
+        let ran = scene.run(&[word]);
+        assert!(ran.code == 2 && !ran.stderr.contains("Did you mean"), "{word}: {}", ran.stderr);
+    }
+    for (option, hint) in
+        [("--expirey", "--expiry"), ("--tokne-file", "--token-file"), ("--gruops", "--groups"), ("--verbsoe", "--verbose")]
+    {
+        refused(&scene.run(&["create", option, "x"]), &[&format!("Did you mean {hint}?")]);
+    }
+    for option in ["--foo", "--silent", "--json", "--out"] {
+        let ran = scene.run(&["create", option]);
+        assert!(ran.code == 2 && !ran.stderr.contains("Did you mean"), "{option}: {}", ran.stderr);
+    }
+    let mut scene = Scene::new();
+    for (name, hint) in [("JF_TOKEN_EXPIRYY", Some("JF_TOKEN_EXPIRY")), ("JF_TOKEN_TTL", Some("JF_TOKEN_EXPIRY")), ("JF_TOKEN_VALUE", None)]
+    {
+        let ran = scene.set(name, "x").run(&["create", "--dry-run"]);
+        let told =
+            hint.map_or_else(|| format!("unknown variable {name}\n"), |hint| format!("unknown variable {name}; did you mean {hint}?"));
+        assert!(ran.code == 0 && ran.stderr.contains(&told), "{told}: {}", ran.stderr);
+        scene.unset(name);
+    }
+    for (scope, hint) in [
+        ("admin", "applied-permissions/admin"),
+        ("user", "applied-permissions/user"),
+        ("applied-permissions/usr", "applied-permissions/user"),
+        ("applied-permission/admin", "applied-permissions/admin"),
+        ("groups:readers", "applied-permissions/groups:readers"),
+    ] {
+        refused(&scene.run(&["create", "--scope", scope]), &[&format!("Did you mean {hint}?")]);
+    }
+    refused(&scene.run(&["create", "--scope", "everything"]), &["An entry is applied-permissions/user"]);
+}
+
+#[test]
+fn a_time_may_have_several_units_wherever_one_is_given() {
+    let scene = Scene::new();
+    for (text, seconds) in [("1h30m", 5400), ("1d12h", 129_600), ("2h5s", 7205)] {
+        assert_eq!(body(&scene.run(&["create", "--dry-run", "--expiry", text]))["expires_in"], seconds);
+        assert_eq!(scene.run(&["create", "--max-life", text, "--expiry", "10", "--retry-for", text]).code, 0);
+    }
+    for text in ["30m1h", "1h1h", "1h30", "1h 30m", "1h,30m"] {
+        refused(&scene.run(&["create", "--expiry", text]), &["--expiry", "1h30m"]);
+        refused(&scene.run(&["get", "--min-ttl", text]), &["--min-ttl", "1h30m"]);
+    }
+}

@@ -10,6 +10,7 @@
     reason = "each test program uses only part of this; a failed step ends the test"
 )]
 
+pub mod documents;
 pub mod processes;
 mod signals;
 

@@ -30,7 +30,7 @@ type Wrong = (String, String);
 impl Key {
     /// Finds the key: in the environment, else in jf's folder.
     pub fn find(environment: &Environment, home: &Path) -> Result<Self, Wrong> {
-        let given = environment.get(VARIABLE).map_err(|error| (error.to_string(), error.help().to_owned()))?;
+        let given = environment.whole(VARIABLE).map_err(|error| (error.to_string(), error.help().to_owned()))?;
         let key = match given {
             Some(path) if path.rsplit_once('.').is_some_and(|(_, end)| end == "key") => {
                 // What only looks like a path may be the key.

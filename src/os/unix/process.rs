@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal};
@@ -26,14 +27,35 @@ pub fn job_process(action: bool) -> Option<u32> {
     if action { parent_of(&parent.to_string()) } else { Some(parent) }
 }
 
-fn parent_of(process: &str) -> Option<u32> {
-    let parent = field_of(process, PARENT).or_else(|| told_by_ps(process)?.trim().parse().ok());
+pub(super) fn parent_of(process: &str) -> Option<u32> {
+    let parent = field_of(process, PARENT).or_else(|| told_by_ps(process, "ppid=")?.trim().parse().ok());
     parent.and_then(|parent| parent.try_into().ok()).filter(|parent| *parent > 0)
 }
 
-fn told_by_ps(process: &str) -> Option<String> {
+/// What a process is called by who started it, for people: its program and the script that it runs, such as `sh deploy.sh`. Nothing else of
+/// its arguments, which may hold secrets.
+#[must_use]
+pub fn name_of(number: u32) -> Option<String> {
+    let process = number.to_string();
+    let told = |column: &str| told_by_ps(&process, column).map(|line| line.split_whitespace().map(str::to_owned).collect());
+    let words = words_of(&process).or_else(|| told("args="))?;
+    let (program, arguments) = words.split_first()?;
+    let program = Path::new(program).file_name()?.to_string_lossy();
+    let folder = fs::read_link(format!("/proc/{process}/cwd")).unwrap_or_default();
+    let script = arguments.iter().find(|word| !word.starts_with('-') && folder.join(word).is_file());
+    // A shell that logs its user in has a dash before its name.
+    Some([program.trim_start_matches('-')].into_iter().chain(script.map(String::as_str)).collect::<Vec<_>>().join(" "))
+}
+
+/// The words of a process's command line. Only where there is a `/proc`.
+fn words_of(process: &str) -> Option<Vec<String>> {
+    let line = fs::read(format!("/proc/{process}/cmdline")).ok().filter(|line| !line.is_empty())?;
+    Some(line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+fn told_by_ps(process: &str, column: &str) -> Option<String> {
     let mut ps = Command::new("/bin/ps");
-    ps.args(["-o", "ppid=", "-p", process]).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
+    ps.args(["-o", column, "-p", process]).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
     String::from_utf8(ps.output().ok()?.stdout).ok()
 }
 
@@ -79,7 +101,7 @@ impl Watched {
     /// Watches the process with this number. `None` never ends.
     #[must_use]
     pub fn new(number: Option<u32>) -> Self {
-        let known = |pid: Pid| Handle::new(pid).map_or_else(|| Known::ByNumber(pid, started(pid)), Known::ByHandle);
+        let known = |pid: Pid| Handle::new(pid).map_or_else(|| Known::ByNumber(pid, started(&pid.to_string())), Known::ByHandle);
         Self(number.and_then(pid).map(known))
     }
 
@@ -89,7 +111,7 @@ impl Watched {
         match &self.0 {
             None => false,
             Some(Known::ByHandle(handle)) => handle.has_ended(),
-            Some(Known::ByNumber(pid, since)) => is_gone(*pid) || is_zombie(*pid) || started(*pid) != *since,
+            Some(Known::ByNumber(pid, since)) => is_gone(*pid) || is_zombie(*pid) || started(&pid.to_string()) != *since,
         }
     }
 }
@@ -104,8 +126,8 @@ fn is_zombie(pid: Pid) -> bool {
 }
 
 /// When a process was started, in the system's own unit. Only where there is a `/proc`.
-fn started(pid: Pid) -> Option<u64> {
-    field_of(&pid.to_string(), STARTED)
+pub(super) fn started(process: &str) -> Option<u64> {
+    field_of(process, STARTED)
 }
 
 /// Puts a process that is about to start into a process group of its own, so that it outlives this one: signals from the terminal don't
@@ -181,7 +203,7 @@ mod tests {
     #[test]
     fn a_number_that_means_another_process_by_now_is_told_by_its_start() {
         let own = rustix::process::getpid();
-        let since = started(own);
+        let since = started(&own.to_string());
         assert!(!Watched(Some(Known::ByNumber(own, since))).has_ended());
         if let Some(since) = since {
             assert!(Watched(Some(Known::ByNumber(own, Some(since - 1)))).has_ended());
@@ -206,7 +228,7 @@ mod tests {
     fn ps_tells_the_same_parent_as_the_system() {
         let (own, parent) = (std::process::id().to_string(), rustix::process::getppid().unwrap().to_string());
         // A small system has none.
-        if let Some(told) = told_by_ps(&own) {
+        if let Some(told) = told_by_ps(&own, "ppid=") {
             assert_eq!(told.trim(), parent);
         }
     }

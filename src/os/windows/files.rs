@@ -138,6 +138,24 @@ pub fn open_private(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
     Ok(file)
 }
 
+/// There are no modes here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn mode_of(_file: &File) -> io::Result<u32> {
+    Ok(0)
+}
+
+/// The file stays this user's alone: what others might do with the one before is not known any more.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn set_mode(_file: &File, _mode: u32) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether the open file is still the one at that path.
 #[must_use]
 pub fn is_at(file: &File, path: &Path) -> bool {

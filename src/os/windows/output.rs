@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stdio_override::{StderrOverride, StdoutOverride};
 use winsafe::{HSTD, co};
 
-use super::super::{Outputs, Ready};
+use super::super::{Outputs, Patient, Ready};
 
 /// How much is read at once.
 const PIECE: usize = 64 << 10;
@@ -144,7 +144,7 @@ impl Outputs {
     /// # Errors
     /// Fails if a pipe can't be created.
     pub fn new() -> io::Result<Self> {
-        keep_streams();
+        keep_inherited();
         let (mut streams, mut ending) = (Vec::new(), Ending(Vec::new()));
         let mut end_for = |own: io::Result<File>| -> io::Result<Stdio> {
             // Our own stream is closed: what the program prints there is discarded, as it would be without us.
@@ -154,7 +154,7 @@ impl Outputs {
             ending.0.push(stream.clone());
             let reading = stream.clone();
             std::thread::spawn(move || reading.read(from));
-            streams.push((Source::Program(stream), own));
+            streams.push((Source::Program(stream), Patient(own)));
             Ok(end.into())
         };
         let ends = [end_for(super::stdout())?, end_for(super::stderr())?];
@@ -164,7 +164,7 @@ impl Outputs {
 
 /// Puts handles that no program inherits in the place of our own streams. What std starts inherits every handle that it can, and what a
 /// program leaves behind would keep the pipes open that our caller reads to their end.
-pub fn keep_streams() {
+pub fn keep_inherited() {
     let (Ok(output), Ok(errors)) = (super::stdout(), super::stderr()) else { return };
     let inherited = [co::STD_HANDLE::OUTPUT, co::STD_HANDLE::ERROR].map(HSTD::GetStdHandle);
     let ours = (StdoutOverride::from_io(output), StderrOverride::from_io(errors));

@@ -37,6 +37,13 @@ pub fn job_process(action: bool) -> Option<u32> {
     if action { parent_of(parent_of(std::process::id())?) } else { None }
 }
 
+/// What a process is called, for people: the name of its program.
+#[must_use]
+pub fn name_of(number: u32) -> Option<String> {
+    let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
+    processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(|process| process.szExeFile())
+}
+
 /// The number of a process's parent, if that is still the process that has it.
 fn parent_of(number: u32) -> Option<u32> {
     let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
