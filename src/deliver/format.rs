@@ -167,11 +167,12 @@ fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Ze
     lines(token, platform, refresh_token, |name, value| format!("export {name}='{}'\n", in_shell(value)))
 }
 
-/// What is between single quotes. A runner would take `##[…]` for a command anywhere in a line.
+/// What is between single quotes. A runner would take `##[…]` for a command anywhere in a line, and `::` where one begins.
 fn in_shell(value: &str) -> String {
     value.chars().fold(String::new(), |text, c| match c {
         '\'' => text + r"'\''",
         '#' if text.ends_with('#') => text + "''#",
+        '\n' => text + "\n''",
         c => text + c.encode_utf8(&mut [0; 4]),
     })
 }

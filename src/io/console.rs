@@ -2,6 +2,7 @@
 //! well.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -52,7 +53,9 @@ pub fn harmless_json(json: &str) -> String {
         match c {
             // Such characters are in strings only: of those that lay out JSON, none is among them.
             '#' if harmless.ends_with('#') => harmless.push_str(r"\u0023"),
-            '\u{7f}'..='\u{9f}' => harmless.push_str(&format!("\\u{:04x}", u32::from(c))),
+            '\u{7f}'..='\u{9f}' => {
+                let _ = write!(harmless, "\\u{:04x}", u32::from(c));
+            }
             c => harmless.push(c),
         }
     }
@@ -66,7 +69,8 @@ fn harmless(text: &str) -> String {
 }
 
 /// Without control characters, but for line breaks.
-fn printable(text: &str) -> String {
+#[must_use]
+pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
