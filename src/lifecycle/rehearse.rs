@@ -11,7 +11,7 @@ use crate::api::TokenRequest;
 use crate::api::claims::{claims, user};
 use crate::credential::{Credential, Issuing};
 use crate::error::Result;
-use crate::io::clock;
+use crate::io::{clock, harmless_json};
 use crate::options::{Revoke, shown};
 use crate::session::{AtEnd, Session, State};
 
@@ -27,7 +27,7 @@ pub fn rehearse(cx: &Context, request: Option<TokenRequest>) -> Result<()> {
         (None, Some(request)) => Issuing::Mint(request),
         (_, None) => cx.credential_or_fail()?.issuing(TokenRequest::default()).exchange_alone(),
     };
-    cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
+    cx.console.data(&(harmless_json(&issuing.bodies().join("\n")) + "\n"))?;
     let whom = match (platform, &cx.options.connection.url) {
         (Some(platform), _) => platform.as_str().to_owned(),
         (None, Some(url)) => format!("the platform that {} leads to", url.source),
