@@ -13,17 +13,17 @@ use std::process::{Command, ExitStatus};
 
 use super::Patient;
 
-pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
 };
+pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub(super) use names::places;
 pub use names::{check_arguments, check_name, is_program, program, variable_key};
 pub use offer::{Offer, accept};
 pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ask_to_end, is_alive, job_process, name_of};
-pub use signals::{Signals, pass_on, stop_request};
+pub use signals::{Signals, lead, pass_on, stop_request};
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "USERPROFILE";
