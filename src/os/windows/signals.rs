@@ -24,12 +24,15 @@ impl Signals {
     }
 
     /// Does nothing: those that came are not remembered here.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
     pub fn forget(&self) {}
 
     /// Does nothing: here they stay without effect.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
     pub fn be_as_usual(&self) {}
 
     /// Does nothing.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
     pub fn obey_last(&self) {}
 
     /// Waits for the next one. Returns the number of the signal that C programs take it for: SIGINT, SIGBREAK, SIGHUP, SIGTERM.
