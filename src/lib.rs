@@ -24,7 +24,7 @@ use error::Error;
 use io::{Console, FirstLine};
 use lifecycle::{Context, OWN_FAILURE, Outside};
 use options::command_line::{self, Parsed};
-use options::{Format, Inputs, Operands, Options, Syntax};
+use options::{Format, Inputs, Names, Operands, Options, Syntax};
 
 pub use io::Environment;
 
@@ -99,12 +99,15 @@ fn parse(
     in_action: bool,
     console: &Console,
 ) -> error::Result<Option<(&'static Syntax, Options)>> {
+    let says_env_file = command_line::says_env_file(&args);
     let asked = match command_line::parse(args, commands)? {
         Parsed::Help(text) => return console.data(&text).map(|()| None),
         Parsed::Run(asked) => asked,
     };
     let syntax = asked.command.unwrap_or(commands[0]);
     let inputs = Inputs { syntax, flags: &asked.flags, environment, in_action };
+    let names = Names::new(&inputs, says_env_file);
+    console.word(move |text| names.put_into(text));
     for option in inputs.secrets_on_argument_list() {
         let (name, instead) = (option.name, option.instead_of_the_flag());
         console.warn(&format!("--{name} is on the argument list, where every process of this machine can read it: use {instead}"));

@@ -1,4 +1,6 @@
-use super::forms::forms;
+use zeroize::Zeroizing;
+
+use super::masks::{base64_to_end, hex};
 use super::{HIDDEN, Secret};
 
 /// The shortest run of characters that may be a token.
@@ -112,8 +114,8 @@ impl Letters {
             return;
         }
         for form in secrets.iter().flat_map(|secret| forms(secret.expose())) {
-            self.look_for(form.bytes().filter(u8::is_ascii_alphanumeric));
-            self.look_for(form.bytes().rev().filter(u8::is_ascii_alphanumeric));
+            self.look_for(form.bytes());
+            self.look_for(form.bytes().rev());
         }
         for (index, piece) in self.text.windows(PIECE).enumerate() {
             if self.find(number(piece)).is_some_and(|at| self.pieces[at].1) {
@@ -124,7 +126,7 @@ impl Letters {
 
     fn look_for(&mut self, form: impl Iterator<Item = u8>) {
         let mut piece = 0;
-        for (length, byte) in (1..).zip(form) {
+        for (length, byte) in (1..).zip(form.filter(u8::is_ascii_alphanumeric)) {
             piece = piece << 8 | u64::from(byte.to_ascii_lowercase());
             if length >= PIECE
                 && self.ends[end(piece)]
@@ -138,6 +140,22 @@ impl Letters {
     fn find(&self, piece: u64) -> Option<usize> {
         self.pieces.binary_search_by_key(&piece, |(piece, _)| *piece).ok()
     }
+}
+
+/// The forms of a secret whose letters and digits differ: as it is, each byte as a number, in base64, and that in base64 again.
+fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
+    let numbers = ["", "x", "0x", "u00"].map(|before| {
+        let digits = hex(secret);
+        let pairs = digits.as_bytes().chunks(2).flat_map(|pair| before.bytes().chain(pair.iter().copied()));
+        Zeroizing::new(pairs.map(char::from).collect())
+    });
+    let decimal = Zeroizing::new(secret.bytes().fold(String::new(), |digits, byte| digits + &byte.to_string()));
+    let wide = Zeroizing::new(secret.bytes().flat_map(|byte| [byte, 0]).collect::<Vec<_>>());
+    let in_base64 = |bytes: &[u8]| [0, 1, 2].map(|shift| Zeroizing::new(base64_to_end(bytes, shift)));
+    let once = in_base64(secret.as_bytes());
+    let twice: Vec<_> = once.iter().flat_map(|form| in_base64(form.as_bytes())).collect();
+    let plain = Zeroizing::new(secret.to_owned());
+    numbers.into_iter().chain([plain, decimal]).chain(in_base64(&wide)).chain(once).chain(twice)
 }
 
 /// A piece as a number.
@@ -186,12 +204,15 @@ mod tests {
 
     #[test]
     fn hides_what_is_encoded_too() {
-        let spaced: String =
-            hex(SECRET).to_uppercase().as_bytes().chunks(4).map(|word| format!("{} ", String::from_utf8_lossy(word))).collect();
-        let percent: String = SECRET.bytes().map(|byte| format!("%{byte:02x}")).collect();
-        for text in [base64_to_end(SECRET.as_bytes(), 1), spaced, percent] {
+        let digits = hex(SECRET).to_uppercase();
+        let pairs =
+            |between: &str| digits.as_bytes().chunks(2).fold(String::new(), |text, pair| text + between + &String::from_utf8_lossy(pair));
+        let base64 = base64_to_end(SECRET.as_bytes(), 1);
+        let twice = base64_to_end(base64.as_bytes(), 2);
+        let decimal = SECRET.bytes().fold(String::new(), |text, byte| text + &byte.to_string() + ", ");
+        for text in [base64, twice, decimal, digits.clone(), pairs(" "), pairs("%"), pairs("\\x"), pairs(", 0x"), pairs("\\u00")] {
             let shown = hidden(&format!("<{text}>"));
-            assert!(shown.trim_start_matches(['<', '%']).starts_with("***") && shown.len() < 8, "{text}: {shown}");
+            assert!(shown.contains("***") && shown.len() < 12, "{text}: {shown}");
         }
     }
 

@@ -270,7 +270,7 @@ pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> i32 {
     let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
     console.error(kind.title(), &text);
     // A summary that can't be written must not hide the failure itself.
-    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{text}\n```\n", kind.title())));
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", kind.title(), console.worded(&text))));
     kind.exit_code()
 }
 

@@ -75,7 +75,7 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let session = remembered(cx)?;
     targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
-        return Err(Error::input("--format none: nothing would get the token", "Give --token-file, --output-file or --session too."));
+        return Err(Error::input("--format=none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }
     let keeper = match (cx.options.renewal.keep_fresh, &session) {
         (true, None) => return Err(Error::input("--keep-fresh: nothing remembers the token", "Give it a name with --session.")),

@@ -37,7 +37,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let format = cx.options.hand_over.format.unwrap_or(Format::Table);
     let mut mapping = new_mapping(cx)?;
     if format == Format::Terraform && mapping.is_none() {
-        return Err(Error::input("--format terraform is for an identity mapping", "Give its name: --mapping NAME.").into());
+        return Err(Error::input("--format=terraform is for an identity mapping", "Give its name: --mapping NAME.").into());
     }
     let identity = identity(cx)?;
     for odd in oddities(&identity.claims) {

@@ -59,7 +59,7 @@ fn easiest(place: &CredentialPlace) -> String {
         IdToken::Unavailable(why) if place.in_job => {
             format!("an identity token of the job, and {provider}. {}. Or an access token in JF_ACCESS_TOKEN.", why.trim_end_matches('.'))
         }
-        IdToken::Unavailable(_) => "an access token of the platform in JF_ACCESS_TOKEN, or jf login and --server-id.".into(),
+        IdToken::Unavailable(_) => "an access token of the platform in JF_ACCESS_TOKEN, or --server-id after jf login.".into(),
         _ => format!("the job has an identity token, so no secret need be stored: give {provider}."),
     }
 }

@@ -102,7 +102,7 @@ fn find(place: &mut CredentialPlace) -> Result<Credential> {
     let key = options.get(&SSH_KEY_PATH);
     let Some(url) = options.get(&URL) else {
         let Some(key) = key else { return Err(report::none(place)) };
-        let help = "Set JF_URL, the action's input url, or --url to the platform's SSH server: ssh://HOST:PORT.";
+        let help = "Set JF_URL or --url to the platform's SSH server: ssh://HOST:PORT.";
         return Err(match &place.options.connection.url {
             Some(url) => url.wrong(format!("is no ssh:// URL, which {} needs", key.source), help),
             None => key.wrong("the URL is missing", help),

@@ -153,7 +153,7 @@ pub fn script_of_a_failure(format: Format) -> Option<&'static str> {
 pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Result<Zeroizing<String>> {
     if !plain(token.access_token.expose()) || !plain(platform.as_str()) {
         let what = "the token or the platform's URL holds a character that NAME=VALUE lines can't";
-        return Err(Error::new(Kind::Local, what, "Use --format shell, --format json or --token-file."));
+        return Err(Error::new(Kind::Local, what, "Use --format=shell, --format=json or --token-file."));
     }
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }

@@ -122,7 +122,7 @@ impl Targets {
         let lines = self.format == Some(Format::Env) || self.output_file.is_some();
         if lines && !format::plain(platform.as_str()) {
             let what = format!("the platform's URL holds a character that NAME=VALUE lines can't: {}", platform.as_str());
-            return Err(Error::input(what, "Use --format shell, --format json or --token-file."));
+            return Err(Error::input(what, "Use --format=shell, --format=json or --token-file."));
         }
         Ok(())
     }

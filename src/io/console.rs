@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::io::Write;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Kind, Result};
 
@@ -57,7 +57,11 @@ fn harmless(text: &str) -> String {
 pub struct Console {
     stdout: Mutex<Box<dyn Write + Send>>,
     talk: Mutex<Talk>,
+    wording: OnceLock<Wording>,
 }
+
+/// A message as its reader knows what it speaks of.
+type Wording = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 struct Talk {
     to: Box<dyn Write + Send>,
@@ -68,12 +72,22 @@ impl Console {
     /// Prints to these streams, in the style of this log.
     #[must_use]
     pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>) -> Self {
-        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }) }
+        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }), wording: OnceLock::new() }
     }
 
     /// Sends messages to `to` from now on, which is not the log of a CI.
     pub fn redirect(&self, to: Box<dyn Write + Send>) {
         *self.talk() = Talk { to, style: Arc::new(Plain) };
+    }
+
+    /// Words messages so from now on.
+    pub fn word(&self, wording: impl Fn(&str) -> String + Send + Sync + 'static) {
+        let _ = self.wording.set(Box::new(wording));
+    }
+
+    /// A message as its reader knows what it speaks of.
+    pub fn worded(&self, text: &str) -> String {
+        self.wording.get().map_or_else(|| text.to_owned(), |wording| wording(text))
     }
 
     fn talk(&self) -> MutexGuard<'_, Talk> {
@@ -101,12 +115,12 @@ impl Console {
 
     /// Prints a message that says which program it comes from.
     pub fn say(&self, text: &str) {
-        self.line(&harmless(&format!("jf-token: {text}")));
+        self.line(&harmless(&format!("jf-token: {}", self.worded(text))));
     }
 
     /// Prints a warning, as an annotation if the CI has them.
     pub fn warn(&self, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Warning, "jf-token", text);
+        let annotation = self.talk().style.annotation(Level::Warning, "jf-token", &self.worded(text));
         match annotation {
             Some(annotation) => self.line(&annotation),
             None => self.say(&format!("warning: {text}")),
@@ -115,7 +129,7 @@ impl Console {
 
     /// Prints what happened and what to do about it, as an annotation with this title if the CI has them.
     pub fn error(&self, title: &str, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Error, title, text);
+        let annotation = self.talk().style.annotation(Level::Error, title, &self.worded(text));
         match annotation {
             Some(annotation) => self.line(&annotation),
             None => self.say(&text.replace('\n', "\n  ")),

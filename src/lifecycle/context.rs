@@ -163,7 +163,7 @@ impl Context {
         self.platform()?.ok_or_else(|| {
             credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
                 let instead = set_instead(&self.environment, &table::URL);
-                let help = "Set JF_URL, the action's input url, or --url to it, such as https://acme.jfrog.io.";
+                let help = "Set JF_URL or --url to it, such as https://acme.jfrog.io.";
                 Error::input("the platform's URL is missing", instead + help)
             })
         })

@@ -143,7 +143,7 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
         (Ok(answer), _) => Ok((answer, issuing)),
         (Err(error), Some(life)) if error.kind() == Kind::Refused && error.to_string().to_lowercase().contains("expir") => Err(error
             .with_advice(&format!(
-                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry default.",
+                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
                 in_words(life)
             ))),
         (Err(error), _) => Err(error),

@@ -384,7 +384,7 @@ impl<'t> TokenSource<'t> {
         let stored = self.current(state)?;
         let by = self.by.unwrap_or(stored.renew_by);
         let refresh = stored.token.refresh_token.clone().filter(|_| by != RenewBy::Mint);
-        let issue = if by == RenewBy::Refresh { Err("--renew-by refresh rules that out") } else { self.credential(state, stored)? };
+        let issue = if by == RenewBy::Refresh { Err("--renew-by=refresh rules that out") } else { self.credential(state, stored)? };
         match (refresh, issue) {
             (None, Err(_)) if self.role == Role::Waited && self.session.has_keeper() => Err(self.left_to_the_keeper(state)),
             (None, Err(why)) => Err(self.no_means(by, stored, why)),
@@ -437,10 +437,10 @@ impl<'t> TokenSource<'t> {
 
     fn no_means(&self, by: RenewBy, stored: &StoredToken, no_credential: &str) -> Error {
         let refresh =
-            if stored.token.refresh_token.is_some() { "--renew-by mint rules out its refresh token" } else { "it has no refresh token" };
+            if stored.token.refresh_token.is_some() { "--renew-by=mint rules out its refresh token" } else { "it has no refresh token" };
         let (what, help) = match by {
             RenewBy::Refresh => {
-                ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by auto.".into())
+                ("it has no refresh token".into(), "Mint it with --refreshable, or let it be minted again: --renew-by=auto.".into())
             }
             _ => (format!("{refresh}, and {no_credential}"), format!("{}, or mint it with --refreshable.", self.what_to_give(stored))),
         };

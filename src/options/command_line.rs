@@ -143,6 +143,13 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
     Ok(Parsed::Run(Asked { command, flags: flags(syntax, found)?, program, as_jf }))
 }
 
+/// Whether the output file was given by its other name.
+#[must_use]
+pub fn says_env_file(args: &[OsString]) -> bool {
+    let ours = args.iter().take_while(|arg| *arg != "--");
+    ours.filter_map(|arg| long(arg)).any(|option| name_of(&option)[2..] == *ENV_FILE)
+}
+
 /// The format that is meant, if the command has it. The arguments may be invalid otherwise.
 #[must_use]
 pub fn format_of(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> Option<Format> {

@@ -3,6 +3,7 @@
 mod choices;
 pub mod command_line;
 mod inputs;
+mod names;
 pub mod span;
 mod syntax;
 pub mod table;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 
 pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs, OPERAND, set_instead};
+pub use names::Names;
 pub use syntax::{Operands, Syntax};
 pub use table::Group;
 pub use value::{InputValue, Source, meant, near, shown, switch};

@@ -36,7 +36,7 @@ fn whoever_follows_try_it_gets_to_a_job_of_each_whose_log_hides_the_token() {
     let ended = Running::start(shell, &scene.path("log")).end();
     ended.never_says("warning title");
     ended.succeeded().says("| it is ***").says("| answer 200").says("Job succeeded").says("> it is ***").says("> answer 200");
-    assert_eq!(ended.log.matches("jf-token: revoked ").count(), 2, "{}", ended.log);
+    assert_eq!(ended.log.matches("jf-token: revoked ").count(), 3, "{}", ended.log);
 }
 
 fn free_port() -> u16 {

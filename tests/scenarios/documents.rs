@@ -7,16 +7,16 @@ use jf_token::options::table::{ALL, Opt, Value};
 use crate::support::Scene;
 use crate::tells;
 
-/// Checks that the part of a document between its markers matches the table of options. `UPDATE_DOCUMENTS=1 cargo test` updates it.
-fn holds(path: &str, start: &str, end: &str, expected: &str) {
+/// Checks that the part of a document between its markers matches what the code says. `UPDATE_DOCUMENTS=1 cargo test` updates it.
+pub fn holds(path: &str, start: &str, end: &str, expected: &str) {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(&path).unwrap();
     let (before, rest) = document.split_once(start).unwrap();
     let (found, after) = rest.split_once(end).unwrap();
-    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+    if found != expected && std::env::var_os("UPDATE_DOCUMENTS").is_some() {
         return fs::write(&path, format!("{before}{start}{expected}{end}{after}")).unwrap();
     }
-    assert_eq!(found, expected, "{path} differs from the table of options; to update it, run UPDATE_DOCUMENTS=1 cargo test");
+    assert_eq!(found, expected, "{path} differs from the code; to update it, run UPDATE_DOCUMENTS=1 cargo test");
 }
 
 fn knows(command: &str, option: &Opt) -> bool {

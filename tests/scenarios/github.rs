@@ -223,9 +223,9 @@ fn an_identity_token_and_what_it_is_exchanged_for_are_masked() {
     scene.vouched_for(&issuer, serde_json::json!({"username": "deployer", "expires_in": 3600}));
     let ran = scene.run(&["create", "--oidc-provider", "github", "--expiry", "1h", "--format", "none"]);
     let (masks, _) = as_a_runner_reads(&ran.stderr);
-    let issued = scene.sandbox.issued();
-    assert_eq!((ran.code, issued.len()), (0, 2), "{}", ran.stderr);
-    assert!(issued.iter().all(|issued| masks.contains(&issued.access_token)), "{}", ran.stderr);
+    let tokens = scene.sandbox.issued();
+    assert_eq!((ran.code, tokens.len()), (0, 2), "{}", ran.stderr);
+    assert!(tokens.iter().all(|issued| masks.contains(&issued.access_token)), "{}", ran.stderr);
     let others = [scene.sandbox.admin_token(), scene.sandbox.user_token(), issuer.bearer()].map(str::to_owned);
     let ours: Vec<_> = scene.secrets().into_iter().filter(|secret| !others.contains(secret)).collect();
     assert!(ours.len() == 3 && ours.iter().all(|secret| masks.contains(secret)), "{ours:?}: {}", ran.stderr);

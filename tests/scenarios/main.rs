@@ -18,6 +18,9 @@ mod redaction;
 #[path = "../support/release.rs"]
 mod repository;
 
+#[path = "../support/tools.rs"]
+mod tools;
+
 mod addresses;
 mod architecture;
 mod as_jf;
@@ -36,6 +39,7 @@ mod life;
 mod log_commands;
 mod masks;
 mod minting;
+mod names;
 mod occupied;
 mod oidc;
 mod pages;

@@ -397,7 +397,7 @@ mod messages {
         let message = Regex::new(r"^(?:jf-token: |::error title=[^:]*::)(?:(?:GET|POST|PUT|DELETE) \S+: )?(.*?)(?:%0A.*)?$").unwrap();
         // Not a failure, or an input, which the message begins with and says what is wrong with.
         let other = Regex::new(
-            r"^(?:warning|an access|an? (?:access|identity) token|a token for|revoked|renewed|would ask|hidden|the token is neither|--|-|[A-Z][A-Z_]+: |the input |https?_proxy|the url of server|options |unknown command|redact does not|not a token id|event_name|expires_in|environment is|identity mapping)",
+            r"^(?:warning|an access|an? (?:access|identity) token|a token for|revoked|removed|renewed|would ask|hidden|the token is neither|--|-|[A-Z][A-Z_]+: |the input |https?_proxy|the url of server|options |unknown command|redact does not|not a token id|event_name|expires_in|environment is|identity mapping)",
         )
         .unwrap();
         let found = lines.iter().filter_map(|line| Some(message.captures(line)?[1].to_owned()));
