@@ -26,7 +26,7 @@ pub use offer::{Offer, accept};
 pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ancestor_with, ask_to_end, is_alive, job_process, name_of};
-pub use signals::{Signals, pass_on, stop_request};
+pub use signals::{Signals, lead, pass_on, stop_request};
 
 /// How many columns the terminal has that standard output goes to; `None` if it goes elsewhere. Some have 0.
 #[must_use]
