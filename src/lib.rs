@@ -76,7 +76,7 @@ pub fn run(world: World) -> i32 {
         }
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
-    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok())) } else { stdin };
+    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok().map(os::Patient))) } else { stdin };
     let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
     (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, format))
@@ -162,16 +162,16 @@ pub mod fuzzing {
 pub fn main() -> i32 {
     os::harden();
     let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
-    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut std::io::stdout()) {
+    if let Some(answered) = credential::answer_ssh(&args, &environment, &mut os::Patient(std::io::stdout())) {
         return i32::from(!answered);
     }
     run(World {
         args,
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
-        stdin: Box::new(std::io::stdin()),
-        stdout: Box::new(std::io::stdout()),
-        stderr: Box::new(std::io::stderr()),
+        stdin: Box::new(os::Patient(std::io::stdin())),
+        stdout: Box::new(os::Patient(std::io::stdout())),
+        stderr: Box::new(os::Patient(std::io::stderr())),
         is_terminal: std::io::stdout().is_terminal(),
         now: SystemTime::now,
     })

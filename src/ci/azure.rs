@@ -5,7 +5,7 @@ use reqwest::Url;
 
 use super::facts::{Facts, text};
 use super::{IdToken, IdTokenRequest};
-use crate::io::Environment;
+use crate::io::{Environment, MaskCommand};
 
 pub static FACTS: Facts = Facts {
     name: "Azure Pipelines",
@@ -13,9 +13,20 @@ pub static FACTS: Facts = Facts {
     // A job's id is the same in each run.
     job: &["SYSTEM_PLANID", "SYSTEM_JOBID"],
     id_token: Some(id_token),
+    mask: Some(&MASK),
     claims: &["org_id", "prj_id", "def_id", "rpo_id", "rpo_uri", "rpo_ref"],
     // guess: what JFrog records of a GitHub job, in this CI's terms.
     context: ["BUILD_DEFINITIONNAME", "BUILD_BUILDID", "BUILD_REPOSITORY_URI", "BUILD_SOURCEVERSION", "BUILD_SOURCEBRANCHNAME"],
+};
+
+/// In learn.microsoft.com, "Logging commands": "SetSecret". The first process of a task is the agent's own, which passes on what a script
+/// prints.
+static MASK: MaskCommand = MaskCommand {
+    begins: "##vso[task.setsecret]",
+    never_holds: None,
+    suspended_by: None,
+    step: "SYSTEM_TASKINSTANCEID",
+    has_handler: true,
 };
 
 const VARIABLES: [&str; 2] = ["SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"];

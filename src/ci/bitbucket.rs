@@ -12,6 +12,7 @@ pub static FACTS: Facts = Facts {
     id_token: Some(id_token),
     claims: &["workspaceUuid", "repositoryUuid", "branchName", "deploymentEnvironmentUuid", "pipelineUuid", "stepUuid"],
     context: ["BITBUCKET_REPO_FULL_NAME", "BITBUCKET_PIPELINE_UUID", "BITBUCKET_GIT_HTTP_ORIGIN", "BITBUCKET_COMMIT", "BITBUCKET_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 fn id_token(environment: &Environment, audience: Option<&str>) -> IdToken {

@@ -20,6 +20,7 @@ pub static FACTS: Facts = Facts {
         "runner_environment",
     ],
     context: ["BUILDKITE_PIPELINE_SLUG", "BUILDKITE_BUILD_ID", "BUILDKITE_REPO", "BUILDKITE_COMMIT", "BUILDKITE_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 fn id_token(environment: &Environment, audience: Option<&str>) -> IdToken {

@@ -17,6 +17,7 @@ pub static FACTS: Facts = Facts {
         "oidc.circleci.com/ssh-rerun",
     ],
     context: ["CIRCLE_JOB", "CIRCLE_WORKFLOW_ID", "CIRCLE_REPOSITORY_URL", "CIRCLE_SHA1", "CIRCLE_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 /// The second form names the repository and the ref in `sub`.

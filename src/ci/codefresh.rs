@@ -14,6 +14,7 @@ pub static FACTS: Facts = Facts {
     id_token: Some(id_token),
     claims: &["account_name", "account_id", "pipeline_name", "pipeline_id", "initiator", "scm_repo_url", "scm_ref", "scm_user_name"],
     context: ["CF_PIPELINE_NAME", "CF_BUILD_ID", "CF_COMMIT_URL", "CF_REVISION", "CF_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 const VARIABLES: [&str; 2] = ["CF_OIDC_REQUEST_URL", "CF_OIDC_REQUEST_TOKEN"];

@@ -17,6 +17,7 @@ pub static FACTS: Facts = Facts {
     }),
     claims: &[],
     context: ["DRONE_REPO", "DRONE_BUILD_NUMBER", "DRONE_REPO_LINK", "DRONE_COMMIT_SHA", "DRONE_COMMIT_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 /// The one that Harness gives a plugin.

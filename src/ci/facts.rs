@@ -6,7 +6,7 @@ use redact::Secret;
 use reqwest::Url;
 
 use super::{Ci, IdToken, JobContext, JobHome, Recognise, none_known};
-use crate::io::{Environment, LogStyle, sorted};
+use crate::io::{Environment, LogStyle, MaskCommand, sorted};
 
 /// What is known of a CI.
 pub struct Facts {
@@ -18,6 +18,8 @@ pub struct Facts {
     pub job: &'static [&'static str],
     /// How a job gets its identity token for an audience; `None` if no way is known.
     pub id_token: Option<fn(&Environment, Option<&str>) -> IdToken>,
+    /// The line by which a program makes its log hide a value.
+    pub mask: Option<&'static MaskCommand>,
     /// The claims of its identity token that say which job it is.
     pub claims: &'static [&'static str],
     /// The variables that name the job, the run, the repository's address, the revision and the branch; empty where there is none.
@@ -26,7 +28,7 @@ pub struct Facts {
 
 impl Facts {
     /// A CI of which nothing is known.
-    pub const UNKNOWN: Self = Self { name: "", signs: &[], job: &[], id_token: None, claims: &[], context: [""; 5] };
+    pub const UNKNOWN: Self = Self { name: "", signs: &[], job: &[], id_token: None, mask: None, claims: &[], context: [""; 5] };
 }
 
 impl Recognise for Facts {
@@ -49,6 +51,10 @@ impl LogStyle for Known {}
 impl Ci for Known {
     fn name(&self) -> &'static str {
         self.facts.name
+    }
+
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        self.facts.mask
     }
 
     fn job(&self) -> JobHome {

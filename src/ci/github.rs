@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::facts::{context, text};
 use super::{Ci, Export, IdToken, IdTokenRequest, JobContext, JobHome, Recognise, Support};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Environment, Level, LogStyle, random};
+use crate::io::{Environment, Level, LogStyle, MaskCommand, random};
 
 /// Where a job may ask for an identity token, and by which right.
 const VARIABLES: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
@@ -32,6 +32,16 @@ pub struct Dialect {
 }
 
 pub static DIALECT: Dialect = Dialect { name: "GitHub Actions", sign: "GITHUB_ACTIONS", missing: why_missing };
+
+/// In docs.github.com, "Workflow commands": "Masking a value in a log", "Stopping and starting workflow commands". A value with `::` in it is
+/// one to GitHub's runner, but not to act.
+static MASK: MaskCommand = MaskCommand {
+    begins: "::add-mask::",
+    never_holds: Some("::"),
+    suspended_by: Some("stop-commands"),
+    step: "GITHUB_ENV",
+    has_handler: false,
+};
 
 /// Goes before masks. A command counts only at the start of a line, and nothing tells whether another program has left one open: the first mask
 /// would then be shown instead of obeyed. This command ends such a line, and where there is none the log does not show it.
@@ -117,9 +127,13 @@ impl Ci for GitHub {
     }
 
     fn mask(&self, values: &[String], log: &dyn Fn(&str)) -> Result<Support> {
-        let lines: Vec<_> = values.iter().map(|value| format!("::add-mask::{}", data(value))).collect();
+        let lines: Vec<_> = values.iter().map(|value| format!("{}{}", MASK.begins, data(value))).collect();
         log(&format!("{LINE_START}\n{}", lines.join("\n")));
         Ok(Support::Done)
+    }
+
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        Some(&MASK)
     }
 
     fn prepare(&self, exports: &[Export]) -> Result<()> {

@@ -13,6 +13,7 @@ pub static FACTS: Facts = Facts {
     // guess: their names.
     claims: &["account_id", "organization_id", "project_id", "pipeline_id", "stage_id", "step_id", "environment_id", "service_id"],
     context: ["HARNESS_PIPELINE_ID", "HARNESS_EXECUTION_ID", "DRONE_REPO_LINK", "DRONE_COMMIT_SHA", "DRONE_COMMIT_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 /// The pipeline names its identities, and a step can't list them.

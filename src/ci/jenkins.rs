@@ -16,4 +16,5 @@ pub static FACTS: Facts = Facts {
     }),
     claims: &["build_number"],
     context: ["JOB_NAME", "BUILD_NUMBER", "GIT_URL", "GIT_COMMIT", "GIT_BRANCH"],
+    ..Facts::UNKNOWN
 };

@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use redact::Secret;
 
 use crate::error::{Error, Kind, Result};
-use crate::io::{Console, Environment, LogStyle};
+use crate::io::{Console, Environment, LogStyle, MaskCommand};
 
 pub use action::{Action, SavedToken};
 pub use github::blocks;
@@ -202,6 +202,11 @@ pub trait Ci: LogStyle + Send + Sync {
     /// Fails if one might not be hidden.
     fn mask(&self, _values: &[String], _log: &dyn Fn(&str)) -> Result<Support> {
         Ok(Support::Unsupported)
+    }
+
+    /// The line by which any program makes the job's log hide a value, if there is one.
+    fn mask_command(&self) -> Option<&'static MaskCommand> {
+        None
     }
 
     /// The files that belong to the CI.

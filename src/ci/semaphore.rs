@@ -15,4 +15,5 @@ pub static FACTS: Facts = Facts {
     }),
     claims: &["org", "prj", "prj_id", "repo_slug", "branch", "ref", "ref_type", "job_type"],
     context: ["SEMAPHORE_PROJECT_NAME", "SEMAPHORE_WORKFLOW_ID", "SEMAPHORE_GIT_URL", "SEMAPHORE_GIT_SHA", "SEMAPHORE_GIT_BRANCH"],
+    ..Facts::UNKNOWN
 };

@@ -24,4 +24,5 @@ pub static FACTS: Facts = Facts {
         "TF_VAR_spacelift_commit_sha",
         "TF_VAR_spacelift_commit_branch",
     ],
+    ..Facts::UNKNOWN
 };

@@ -19,6 +19,7 @@ pub static FACTS: Facts = Facts {
         "terraform_run_phase",
     ],
     context: ["TFC_WORKSPACE_SLUG", "TFC_RUN_ID", "", "TFC_CONFIGURATION_VERSION_GIT_COMMIT_SHA", "TFC_CONFIGURATION_VERSION_GIT_BRANCH"],
+    ..Facts::UNKNOWN
 };
 
 /// The variable; a tag may follow, after another `_`.

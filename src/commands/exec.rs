@@ -63,6 +63,7 @@ fn exec(cx: &Context) -> Result<i32> {
     }
     // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
     session.check_all()?;
+    Session::check_owner(cx.place())?;
     // From now on, signals are for the program.
     let signals = {
         let _inside = cx.runtime()?.enter();

@@ -64,7 +64,7 @@ fn token(cx: &Context) -> Result<(Secret, Option<PlatformUrl>)> {
     }
     let session = cx.session()?;
     // In a CI, every session belongs to this job. Elsewhere, it may belong to another program.
-    let session = if cx.ci.is_ci() { session.or_latest() } else { session };
+    let session = if cx.ci.is_ci() { session.or_latest()? } else { session };
     if let Some(stored) = session.read()?.current {
         return Ok((stored.token.access_token, Some(stored.platform)));
     }

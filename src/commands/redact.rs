@@ -8,10 +8,10 @@ use crate::credential::Credential;
 use crate::error::{Error, Kind};
 use crate::io::{SharedRedactor, pass_on};
 use crate::lifecycle::Context;
-use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE};
+use crate::options::table::{ACCESS_TOKEN, ACCESS_TOKEN_FILE, PASS_IF_UNREADABLE};
 use crate::options::{Operands, Syntax};
 use crate::os;
-use crate::session::Watch;
+use crate::session::{Session, Watch};
 
 pub const COMMAND: CommandSpec = CommandSpec {
     syntax: Syntax {
@@ -21,7 +21,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         about: "Pass standard input on with every secret of the job's sessions hidden",
         operands: Operands::Output,
         groups: &[],
-        options: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE],
+        options: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &PASS_IF_UNREADABLE],
         formats: &[],
     },
     run,
@@ -31,11 +31,11 @@ pub const COMMAND: CommandSpec = CommandSpec {
 const BROKEN_PIPE: i32 = 128 + 13;
 
 fn run(cx: &Context) -> anyhow::Result<i32> {
-    let credential = cx.credential()?.map(Credential::secrets).unwrap_or_default().into_iter();
-    let given = credential.chain(cx.transport().into_iter().flat_map(Transport::secrets)).cloned().collect();
-    let redactor = SharedRedactor::new(Watch::new(cx.session()?, given));
+    let passes_blindly = cx.options.pass_if_unreadable;
+    let redactor = SharedRedactor::new(watch(cx), cx.masks()).passing_blindly(passes_blindly);
     if let Some(why) = redactor.blind() {
-        cx.console.warn(&format!("nothing is passed on: {why}"));
+        let what = if passes_blindly { "everything is passed on all the same" } else { "nothing is passed on" };
+        cx.console.warn(&format!("{what}: {why}"));
     } else if redactor.knows_nothing() {
         cx.console.say("nothing to hide yet: there is no session, and no JF_ACCESS_TOKEN");
     }
@@ -44,13 +44,38 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let stdout = os::stdout().map_err(|error| closed("output", &error))?;
     os::widen(&stdin);
     os::widen(&stdout);
-    match pass_on(os::Source::own(stdin), stdout, &redactor) {
-        Ok(()) => Ok(0),
+    let passed = pass_on(os::Source::own(stdin), os::Patient(stdout), &redactor);
+    cx.warn_of_hidden_masks(&redactor);
+    match passed {
+        Ok(()) => end(cx, &redactor),
         // Not a failure, but not everything was passed on, so the exit code must not be 0.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
-        Err(error) => {
-            let help = if redactor.blind().is_some() { "Remove the file if no token in it is alive." } else { "" };
-            Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), help).into())
+        Err(error) => Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), "").into()),
+    }
+}
+
+/// What is to be hidden. What can't be read makes it blind, and ends nothing: a broken pipe would kill the program that prints.
+fn watch(cx: &Context) -> Watch {
+    let credential = cx.credential().map(|found| found.map(Credential::secrets).unwrap_or_default());
+    let mut transport = cx.transport().map(Transport::secrets);
+    let session = Session::check_owner(cx.place()).and_then(|()| cx.session());
+    let given = credential.iter().flatten().copied().chain(transport.iter_mut().flatten()).cloned().collect();
+    match (session, credential.err().or(transport.err())) {
+        (Ok(session), None) => Watch::new(session, given),
+        (Err(error), _) | (_, Some(error)) => Watch::blind(&error, given),
+    }
+}
+
+fn end(cx: &Context, redactor: &SharedRedactor) -> anyhow::Result<i32> {
+    match (redactor.withheld(), redactor.blind()) {
+        (Some(why), _) => {
+            let help = "Mend it, or remove the file if no token in it is alive; --pass-if-unreadable passes on what can't be checked.";
+            Err(Error::new(Kind::Local, format!("output was withheld: {why}"), help).into())
         }
+        (None, Some(why)) if cx.options.pass_if_unreadable => {
+            cx.console.warn(&format!("everything was passed on all the same: {why}"));
+            Ok(0)
+        }
+        _ => Ok(0),
     }
 }

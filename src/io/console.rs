@@ -110,7 +110,7 @@ impl Console {
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = talk.style.escape(text).into_owned();
-        let _ = writeln!(talk.to, "{text}").and_then(|()| talk.to.flush());
+        let _ = talk.to.write_all(format!("{text}\n").as_bytes()).and_then(|()| talk.to.flush());
     }
 
     /// Prints a message that says which program it comes from.

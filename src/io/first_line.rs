@@ -1,9 +1,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::os::Patient;
+
 /// Reads the first line of a file and not one byte more: the rest belongs to another program.
 pub struct FirstLine {
-    from: Option<File>,
+    from: Option<Patient<File>>,
     /// How many bytes were read, and the last two of them.
     read: usize,
     last: [u8; 2],
@@ -15,7 +17,7 @@ pub struct FirstLine {
 impl FirstLine {
     /// Reads from this file; `None` reads as empty.
     #[must_use]
-    pub fn new(from: Option<File>) -> Self {
+    pub fn new(from: Option<Patient<File>>) -> Self {
         Self { from, read: 0, last: [0; 2], wide: None, ended: false }
     }
 

@@ -5,6 +5,7 @@ mod console;
 mod environment;
 mod file;
 mod first_line;
+mod mask_lines;
 pub mod random;
 mod stream;
 
@@ -12,7 +13,8 @@ pub use console::{Console, Level, LogStyle, without_commands};
 pub use environment::{Environment, HOME_OF_JF, trimmed};
 pub use file::{AtomicFile, read, read_file, remove, remove_all, text_of};
 pub use first_line::FirstLine;
-pub use stream::{SecretSource, SharedRedactor, pass_on};
+pub use mask_lines::MaskCommand;
+pub use stream::{Masks, SecretSource, SharedRedactor, pass_on};
 
 /// These names in order, each once.
 pub fn sorted(names: impl IntoIterator<Item = String>) -> Vec<String> {

@@ -1,12 +1,14 @@
 //! Passes a stream on with its secrets hidden.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redact::{Patterns, Redactor, Secret};
 
-use crate::os;
+use super::mask_lines::{MaskCommand, MaskLines, Obeyed, Piece};
+use crate::os::{self, Patient};
 
 /// A program's children may keep its standard output open after its end. They are heard until they have been silent for `SILENCE`, and for
 /// `LINGER` at most.
@@ -23,40 +25,97 @@ pub trait SecretSource: Send {
     /// Every secret that is known so far.
     fn secrets(&self) -> &[Secret];
 
-    /// Why not all secrets are known. What can't be read can't be hidden, so nothing is passed on any more.
+    /// Why not all secrets are known.
     fn blind(&self) -> Option<&str>;
 }
 
 /// The secrets to hide, for all streams of a program. The search is only set up when needed: a program that prints nothing needs none.
-pub struct SharedRedactor(Mutex<Known>);
+pub struct SharedRedactor {
+    known: Mutex<Known>,
+    /// Whether to pass output on though not all secrets are known.
+    passes_blindly: bool,
+    masks: Option<Masks>,
+}
 
 struct Known {
     source: Box<dyn SecretSource>,
     patterns: Option<Arc<Patterns>>,
+    /// Why output was withheld.
+    withheld: Option<String>,
+    /// Whether that was told.
+    is_told: bool,
+}
+
+/// The lines by which the job's log is told to hide something.
+pub struct Masks {
+    command: &'static MaskCommand,
+    /// The value of the variable that tells the steps apart.
+    step: String,
+    obeyed: Mutex<Obeyed>,
+    /// Whether a secret's was hidden, for it may not have reached the log.
+    hidden: Mutex<bool>,
+}
+
+impl Masks {
+    /// Lines of this kind. `step` is the value of its variable.
+    #[must_use]
+    pub fn new(command: &'static MaskCommand, step: &str) -> Self {
+        Self { command, step: step.to_owned(), obeyed: Mutex::default(), hidden: Mutex::default() }
+    }
 }
 
 impl SharedRedactor {
-    /// Hides what the source knows now, and what it learns later.
-    pub fn new(source: impl SecretSource + 'static) -> Self {
+    /// Hides what the source knows now, and what it learns later. What masks a secret in the job's log is passed on to that.
+    pub fn new(source: impl SecretSource + 'static, masks: Option<Masks>) -> Self {
         let mut source = Box::new(source);
         source.refresh();
-        Self(Mutex::new(Known { source, patterns: None }))
+        Self { known: Mutex::new(Known { source, patterns: None, withheld: None, is_told: false }), passes_blindly: false, masks }
+    }
+
+    /// Passes output on even if not all secrets are known.
+    #[must_use]
+    pub fn passing_blindly(self, passes_blindly: bool) -> Self {
+        Self { passes_blindly, ..self }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        locked(&self.known)
     }
 
     /// Why not all secrets are known, if so.
     #[must_use]
     pub fn blind(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).source.blind().map(str::to_owned)
+        self.known().source.blind().map(str::to_owned)
+    }
+
+    /// Why output was withheld, if some was: what can't be read can't be hidden.
+    #[must_use]
+    pub fn withheld(&self) -> Option<String> {
+        self.known().withheld.clone()
+    }
+
+    /// The same, once.
+    pub fn news(&self) -> Option<String> {
+        let mut known = self.known();
+        let why = known.withheld.clone().filter(|_| !known.is_told);
+        known.is_told |= why.is_some();
+        why
+    }
+
+    /// Whether a line that masks a secret was hidden, and the job's log may not know that secret.
+    #[must_use]
+    pub fn has_hidden_a_mask(&self) -> bool {
+        self.masks.as_ref().is_some_and(|masks| *locked(&masks.hidden))
     }
 
     /// Whether there is nothing to hide yet.
     pub fn knows_nothing(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).source.secrets().is_empty()
+        self.known().source.secrets().is_empty()
     }
 
     /// Asks the source for new secrets.
     pub fn refresh(&self) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         if known.source.refresh() {
             known.patterns = None;
         }
@@ -65,10 +124,34 @@ impl SharedRedactor {
     /// Patterns for every secret that the source knows now.
     fn patterns(&self) -> Arc<Patterns> {
         self.refresh();
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { source, patterns } = &mut *known;
+        let mut known = self.known();
+        let Known { source, patterns, .. } = &mut *known;
         patterns.get_or_insert_with(|| Arc::new(Patterns::new(source.secrets().iter()))).clone()
     }
+
+    /// Whether what was just read must be withheld.
+    fn withholds(&self) -> bool {
+        let mut known = self.known();
+        let why = known.source.blind().filter(|_| !self.passes_blindly).map(str::to_owned);
+        if known.withheld.is_none() {
+            known.withheld.clone_from(&why);
+        }
+        why.is_some()
+    }
+
+    /// Takes note of a mask that is hidden, if it is one of a secret.
+    fn hide_mask(&self, lines: &[u8]) {
+        let Some(masks) = &self.masks else { return };
+        let value = String::from_utf8_lossy(lines);
+        let is_of = |secret: &Secret| value.contains(secret.expose());
+        if self.known().source.secrets().iter().any(is_of) {
+            *locked(&masks.hidden) = true;
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Passes everything on, until the stream ends or nobody reads any more. When the program that writes has ended, what it wrote before is
@@ -76,9 +159,8 @@ impl SharedRedactor {
 ///
 /// # Errors
 /// Fails if the stream can't be read or its output can't be written. `BrokenPipe` means that nobody reads any more.
-pub fn pass_on(mut from: os::Source, mut to: impl Write, shared: &SharedRedactor) -> io::Result<()> {
-    let mut at_work = None;
-    let mut blind = shared.blind();
+pub fn pass_on(mut from: os::Source, to: Patient<File>, shared: &SharedRedactor) -> io::Result<()> {
+    let mut stream = Stream::new(to, shared);
     let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
         let at_most = end.map(|_| if last_words < LAST_WORDS { Duration::ZERO } else { SILENCE });
@@ -97,35 +179,126 @@ pub fn pass_on(mut from: os::Source, mut to: impl Write, shared: &SharedRedactor
         if ready.over || last_words >= LAST_WORDS && end.is_some_and(|end| end.elapsed() > LINGER) {
             break;
         }
-        let (redactor, patterns) = at_work.get_or_insert_with(|| {
-            let patterns = shared.patterns();
-            (Redactor::new(patterns.clone()), patterns)
-        });
-        let read = match from.read(redactor.room()) {
+        let read = match from.read(stream.room()) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => {
-                redactor.finish(&mut to)?;
+                stream.finish()?;
                 return Err(error);
             }
         };
         last_words += if end.is_some() { read } else { 0 };
+        stream.pass(read)?;
+    }
+    stream.finish()
+}
+
+/// A stream on its way.
+struct Stream<'s> {
+    shared: &'s SharedRedactor,
+    to: Patient<File>,
+    at_work: Option<(Redactor, Arc<Patterns>)>,
+    lines: Option<MaskLines>,
+    /// Whether it reaches the job's log, once that was looked up.
+    reaches_log: Option<bool>,
+    /// Not all secrets were known at some time: the rest is withheld.
+    is_withheld: bool,
+}
+
+impl<'s> Stream<'s> {
+    fn new(to: Patient<File>, shared: &'s SharedRedactor) -> Self {
+        let lines = shared.masks.as_ref().map(|masks| MaskLines::new(masks.command));
+        Self { shared, to, at_work: None, lines, reaches_log: None, is_withheld: false }
+    }
+
+    fn redactor(&mut self) -> &mut Redactor {
+        let (redactor, _) = self.at_work.get_or_insert_with(|| {
+            let patterns = self.shared.patterns();
+            (Redactor::new(patterns.clone()), patterns)
+        });
+        redactor
+    }
+
+    fn room(&mut self) -> &mut [u8] {
+        self.redactor().room()
+    }
+
+    /// Passes on what was read into the room.
+    fn pass(&mut self, read: usize) -> io::Result<()> {
         // A token is on the disk before anybody can print it. So what was just read contains no secret that is not there by now.
-        let now = shared.patterns();
-        blind = blind.or_else(|| shared.blind());
-        if blind.is_some() {
-            continue;
+        let now = self.shared.patterns();
+        self.is_withheld |= self.shared.withholds();
+        if self.is_withheld {
+            return Ok(());
         }
-        if !Arc::ptr_eq(&now, patterns) {
+        if let Some((redactor, patterns)) = self.at_work.as_mut().filter(|(_, patterns)| !Arc::ptr_eq(&now, patterns)) {
             redactor.learn(now.clone());
             *patterns = now;
         }
-        redactor.pass(read, &mut to)?;
+        match self.split(read) {
+            Some(pieces) => pieces.into_iter().try_for_each(|piece| self.pass_piece(piece)),
+            None => self.pass_room(read),
+        }
     }
-    match blind {
-        // What was held back is not passed on either.
-        Some(why) => Err(io::Error::other(why)),
-        None => at_work.map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut to)),
+
+    fn split(&mut self, read: usize) -> Option<Vec<Piece>> {
+        let (lines, masks) = (self.lines.as_mut()?, self.shared.masks.as_ref()?);
+        let (redactor, _) = self.at_work.as_mut()?;
+        lines.split(&redactor.room()[..read], &mut locked(&masks.obeyed))
+    }
+
+    fn pass_room(&mut self, read: usize) -> io::Result<()> {
+        match &mut self.at_work {
+            Some((redactor, _)) => redactor.pass(read, &mut self.to),
+            None => Ok(()),
+        }
+    }
+
+    fn pass_piece(&mut self, piece: Piece) -> io::Result<()> {
+        match piece {
+            Piece::Masks(lines) if self.reaches_log() => {
+                self.end_text()?;
+                self.to.write_all(&lines)
+            }
+            Piece::Masks(lines) => {
+                self.shared.hide_mask(&lines);
+                self.pass_text(&lines)
+            }
+            Piece::Text(text) => self.pass_text(&text),
+        }
+    }
+
+    fn pass_text(&mut self, mut text: &[u8]) -> io::Result<()> {
+        while !text.is_empty() {
+            let room = self.room();
+            let (now, rest) = text.split_at(text.len().min(room.len()));
+            room[..now.len()].copy_from_slice(now);
+            self.pass_room(now.len())?;
+            text = rest;
+        }
+        Ok(())
+    }
+
+    fn reaches_log(&mut self) -> bool {
+        let (shared, to) = (self.shared, &self.to.0);
+        *self.reaches_log.get_or_insert_with(|| {
+            let reaches = |masks: &Masks| os::is_read_by_starter(to, masks.command.step, &masks.step, masks.command.has_handler);
+            shared.masks.as_ref().is_some_and(reaches)
+        })
+    }
+
+    fn end_text(&mut self) -> io::Result<()> {
+        self.at_work.take().map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut self.to))
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        if self.is_withheld {
+            // What was held back is not passed on either.
+            return Ok(());
+        }
+        let kept = self.lines.as_mut().map(MaskLines::finish).unwrap_or_default();
+        self.pass_text(&kept)?;
+        self.end_text()
     }
 }

@@ -15,7 +15,7 @@ use crate::ci::{self, Action, Ci, Extent, Masking};
 use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
-use crate::io::{Console, Environment};
+use crate::io::{Console, Environment, Masks, SharedRedactor};
 use crate::options::{Options, set_instead, shown, table};
 use crate::os;
 use crate::session::{Session, SessionPlace, StoredToken};
@@ -394,6 +394,23 @@ impl Context {
         let work: &mut (dyn Future<Output = ()> + Unpin) = &mut work;
         self.runtime()?.block_on(work);
         done.unwrap_or_else(|| Err(Error::new(Kind::Local, "the network went away", "")))
+    }
+
+    /// The lines by which a program makes the job's log hide something, if it has such.
+    #[must_use]
+    pub fn masks(&self) -> Option<Masks> {
+        let command = self.ci.mask_command()?;
+        Some(Masks::new(command, self.environment.get(command.step).ok()??))
+    }
+
+    /// Says that a mask was hidden with the rest of what was printed.
+    pub fn warn_of_hidden_masks(&self, redactor: &SharedRedactor) {
+        if redactor.has_hidden_a_mask() {
+            self.console.warn(
+                "a line that masks a secret in the job's log was hidden, for it may not have reached that log, which may show the secret \
+                 from now on: run what prints the mask where its output goes straight to the log",
+            );
+        }
     }
 
     /// Makes the job's log hide these secrets.

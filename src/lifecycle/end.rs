@@ -90,7 +90,7 @@ impl EndHow {
 pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<()> {
     let mut result = Ok(());
     let is_post = cx.action.is_some() && own.is_of_one_job();
-    for session in own.others_and_coming() {
+    for session in own.others_and_coming()? {
         let Ok(mut state) = session.read() else { continue };
         if state.is_empty() && state.left_files.is_empty() {
             // A token may be on its way into it, and its process lets go of the lock when it is there; or that process was killed.
@@ -188,7 +188,7 @@ pub async fn end_session_into(cx: &Context, session: &Session, how: EndHow, done
 /// Reports what an earlier process left: a token that may be alive, or nothing at all. `quiet`: an `exec` ends its own session.
 fn tell_what_went_wrong_before(cx: &Context, guard: &mut SessionGuard, is_empty: bool, quiet: bool) {
     if !warn_of_lost(cx, guard) && is_empty && !quiet && cx.action.is_none() {
-        let others = guard.session().others();
+        let others = guard.session().others().unwrap_or_default();
         let others = if others.is_empty() { String::new() } else { format!("; there are others, for --session: {}", others.join(", ")) };
         cx.console.say(&format!("nothing to revoke: the session '{}' holds no token{others}", guard.name()));
     }

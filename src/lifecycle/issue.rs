@@ -1,4 +1,4 @@
-//! The one way in which a token is issued: prepared, asked for, masked, remembered. If something fails before it is handed over, it is
+//! The one way in which a token is issued: prepared, asked for, remembered, masked. If something fails before it is handed over, it is
 //! taken back. A first token and a renewed one go the same way.
 
 use std::time::Duration;
@@ -321,18 +321,20 @@ impl<'t> Transaction<'t> {
         }
     }
 
-    /// Hides the token in the job's log and remembers it: beside the others or, if it is a renewed one, in the place of the current one.
+    /// Remembers the token and hides it in the job's log: beside the others or, if it is a renewed one, in the place of the current one.
     ///
     /// # Errors
     /// Fails if either is not possible; the token is then taken back.
     pub async fn remember(self, stored: StoredToken, how: Remember, auth: Option<Auth>) -> Result<Rollback<'t>> {
         let stored = StoredToken { unheard: !how.masks, ..stored };
-        let masked = if how.masks { self.cx.mask(stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
         let before = self.session.as_ref().map(|session| session.state.clone());
         let rollback = Rollback { cx: self.cx, session: self.session, before, stored, auth, written: Vec::new() };
         let (mut rollback, draft) = (rollback, self.draft);
         let checked = |rollback: &Rollback| check_life(&rollback.stored).and_then(|()| rollback.check_user(how));
-        match masked.and_then(|()| rollback.save(draft, how.replaces)).and_then(|()| checked(&rollback)) {
+        // A redactor knows it before its masks are printed.
+        let saved = rollback.save(draft, how.replaces);
+        let mask = |rollback: &Rollback| if how.masks { rollback.cx.mask(rollback.stored.token.secrets(), Extent::Pieces) } else { Ok(()) };
+        match saved.and_then(|()| mask(&rollback)).and_then(|()| checked(&rollback)) {
             Ok(()) => Ok(rollback),
             Err(error) => Err(rollback.undo(error).await),
         }

@@ -63,6 +63,7 @@ pub struct Ended {
     pub session: Result<Done>,
     status: io::Result<ExitStatus>,
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
+    redactor: Arc<SharedRedactor>,
     /// The process that started this one has ended: nobody waits for the output.
     abandoned: bool,
 }
@@ -101,7 +102,7 @@ impl<'p> Program<'p> {
         let fail = |error: io::Error| Error::new(Kind::Local, format!("can't make a pipe for the program's output: {error}"), "");
         // The program's lines and ours share standard error from now on.
         cx.masking.stop();
-        let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone())));
+        let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone()), cx.masks()));
         let mut process = self.process(cx, &start);
         let outputs = os::Outputs::new().map_err(fail)?;
         let mut passing = Vec::new();
@@ -127,7 +128,7 @@ impl<'p> Program<'p> {
             }
         };
         drop(outputs.ending);
-        Ok(Ended { session, status, passing, abandoned })
+        Ok(Ended { session, status, passing, redactor, abandoned })
     }
 
     /// The program by its full path, so that the system doesn't look for it again: the process would then be forked, which copies all our
@@ -178,7 +179,8 @@ impl Attended<'_> {
         };
         let (over, busy) = (AtomicBool::new(false), Cell::new(false));
         let end = {
-            let mut keeping = std::pin::pin!(keep(self.cx, &mut self.witness, self.session, &over, &busy));
+            let mut keeping =
+                std::pin::pin!(keep(self.cx, &mut self.witness, self.session, &self.redactor, Until { over: &over, busy: &busy }));
             let end = tokio::select! {
                 end = attend(&mut child, signals, screens, self.parent.as_ref()) => end,
                 () = &mut keeping => End::Program(Err(io::Error::other("its end was missed"))),
@@ -260,12 +262,29 @@ async fn attend(child: &mut Child, mut signals: os::Signals, mut screens: os::Sc
     End::Program(ended)
 }
 
-/// Keeps the token fresh until the program is over. While `busy` is set, this must not be cut off.
-async fn keep(cx: &Context, witness: &mut Witness<'_>, session: &Session, over: &AtomicBool, busy: &Cell<bool>) {
+/// Says once that output is withheld, if it is.
+fn warn_of_withheld(cx: &Context, redactor: &SharedRedactor) {
+    if let Some(why) = redactor.news() {
+        cx.console.warn(&format!("what the program prints is withheld from here on: {why}"));
+    }
+}
+
+/// Until when the token is kept fresh.
+struct Until<'u> {
+    /// Set when the program is over.
+    over: &'u AtomicBool,
+    /// While this is set, the keeping must not be cut off.
+    busy: &'u Cell<bool>,
+}
+
+/// Keeps the token fresh until the program is over.
+async fn keep(cx: &Context, witness: &mut Witness<'_>, session: &Session, redactor: &SharedRedactor, until: Until<'_>) {
+    let Until { over, busy } = until;
     let mut keeper = Keeper::new(cx, session.clone(), Role::Exec, Stop::Flag(over));
     let (mut lock, mut goes_on) = (None, true);
     while !over.load(Ordering::Relaxed) {
         let mut wait = LOOK;
+        warn_of_withheld(cx, redactor);
         match witness.look() {
             Ok(Seen::There) => {}
             Ok(Seen::Restored) => {
@@ -310,6 +329,8 @@ impl Ended {
         // If nobody reads any more, nothing is missed.
         let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
         let failed = failed.map(|error| Error::new(Kind::Local, format!("can't pass the program's output on: {error}"), ""));
+        warn_of_withheld(cx, &self.redactor);
+        cx.warn_of_hidden_masks(&self.redactor);
         let code = self.status.map(os::exit_code);
         let code = code.map_err(|error| Error::new(Kind::Local, format!("can't wait for the program: {error}"), ""))?;
         match failed {
@@ -319,7 +340,7 @@ impl Ended {
             }
             None => {}
         }
-        Ok(code)
+        Ok(if code == 0 && self.redactor.withheld().is_some() { OWN_FAILURE } else { code })
     }
 }
 

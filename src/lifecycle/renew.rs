@@ -463,7 +463,7 @@ impl<'t> TokenSource<'t> {
     fn current<'s>(&self, state: &'s State) -> Result<&'s StoredToken> {
         state.current.as_ref().ok_or_else(|| {
             let what = format!("the session '{}' holds no token", self.session.name());
-            let others = self.session.others();
+            let others = self.session.others().unwrap_or_default();
             let help = if others.is_empty() {
                 MINT_FIRST.into()
             } else {

@@ -43,6 +43,8 @@ pub struct Options {
     pub diagnostics: Diagnostics,
     /// Whether the program goes on when the process that started this one ends.
     pub outlive_parent: bool,
+    /// Whether to pass output on though not all that is to be hidden is known.
+    pub pass_if_unreadable: bool,
     /// The program to run, and its arguments.
     pub program: Vec<OsString>,
     /// The flags as they were given.
@@ -268,6 +270,7 @@ impl Options {
                 mapping: text(&t::MAPPING),
             },
             outlive_parent: switch(&t::OUTLIVE_PARENT),
+            pass_if_unreadable: switch(&t::PASS_IF_UNREADABLE),
             program,
             flags: inputs.flags.clone(),
             as_jf,

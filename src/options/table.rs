@@ -157,6 +157,7 @@ options! {
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
     MAPPING "mapping" "JF_TOKEN_MAPPING" Text("NAME"), Diagnostics, false, "Write an identity mapping of this name that only this job matches; what it gives: --username, --groups or --scope";
     DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
+    PASS_IF_UNREADABLE "pass-if-unreadable" "JF_TOKEN_PASS_IF_UNREADABLE" Switch, Diagnostics, false, "Pass the output on even if what is to be hidden can't be read";
     RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
     CA_FILE "ca-file" "JF_TOKEN_CA_FILE" Text("FILE"), Connection, true, "Also trust the CA certificates in this PEM file";
     INSECURE_TLS "insecure-tls" "JF_TOKEN_INSECURE_TLS" Switch, Connection, true, "As in jf: accept any TLS certificate; anyone on the way can read the tokens";

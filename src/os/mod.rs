@@ -48,6 +48,9 @@ pub fn own_folder() -> Option<PathBuf> {
     Some(own_program().ok()?.parent()?.to_owned())
 }
 
+/// A stream that waits for room, or for something to read, even where another process made it non-blocking.
+pub struct Patient<T>(pub T);
+
 /// What stands where a private folder is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {
@@ -75,7 +78,7 @@ pub struct Outputs {
     /// The program's standard output and standard error.
     pub ends: [Stdio; 2],
     /// For each stream: where to read what the program prints, and which of our own streams to pass it on to.
-    pub streams: Vec<(Source, File)>,
+    pub streams: Vec<(Source, Patient<File>)>,
     /// Tells them, by being dropped, that it has ended.
     pub ending: Ending,
     /// The terminals made for the program.

@@ -57,10 +57,8 @@ impl Home {
             let above = if job.may_lack_folder_above { Above::Removable } else { Above::Foreign };
             return Ok(Self { of_one_job: true, ..Self::checked(home, above)? });
         }
-        // The temporary folder is everybody's.
         let runtime = place.environment.get(os::PRIVATE)?.map(PathBuf::from).filter(|folder| folder.is_dir());
-        let temp = || Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from));
-        let temp = runtime.map_or_else(temp, Ok)?;
+        let temp = runtime.map_or_else(|| temporary(place), Ok)?;
         let base = |id: &str| temp.join(base_name(id));
         if let Some(id) = job.id {
             return Self::checked(base(&format!("-{id}")), Above::Foreign);
@@ -68,6 +66,19 @@ impl Home {
         let base = base("");
         close_base(&base)?;
         Self::checked(of_base(&base), Above::Ours)
+    }
+
+    /// The folder of another user's sessions, if one of our streams is that user's and theirs are kept where ours would be.
+    pub fn of_another(place: SessionPlace) -> Result<Option<PathBuf>> {
+        if place.environment.get(HOME)?.is_some() || place.ci.job().folder.is_some() {
+            return Ok(None);
+        }
+        let bases: Vec<_> = os::other_owners_of_streams().iter().map(|owner| format!("jf-token{owner}")).collect();
+        let is_theirs =
+            |name: &str| bases.iter().filter_map(|base| name.strip_prefix(&**base)).any(|id| id.is_empty() || id.starts_with('-'));
+        let temp = if bases.is_empty() { return Ok(None) } else { temporary(place)? };
+        let entries = fs::read_dir(&temp).map_err(|error| Error::file("list", &temp, &error))?.flatten();
+        Ok(entries.filter(|entry| entry.file_name().to_str().is_some_and(is_theirs)).map(|entry| entry.path()).next())
     }
 
     fn checked(folder: PathBuf, above: Above) -> Result<Self> {
@@ -94,6 +105,11 @@ impl Home {
         dunce::canonicalize(self.folder.parent().filter(|_| self.of_one_job)?).ok()
     }
 
+    /// Checks that the folder is this user's, if it is there.
+    pub fn check(&self) -> Result<()> {
+        os::folder(&self.folder).map(drop).map_err(|error| refused(&self.folder, &error))
+    }
+
     /// Puts the mode back if others can enter the folder by now. True: they could.
     pub fn close_again(&self) -> Result<bool> {
         if let Some(above) = self.folder.parent().filter(|_| self.above == Above::Ours) {
@@ -114,6 +130,11 @@ impl Home {
             let _ = fs::remove_dir(above);
         }
     }
+}
+
+/// The temporary folder is everybody's.
+fn temporary(place: SessionPlace) -> Result<PathBuf> {
+    Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from))
 }
 
 fn base_name(id: &str) -> String {

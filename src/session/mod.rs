@@ -10,7 +10,7 @@ mod version_1;
 mod watch;
 
 use std::fs::{self, File, TryLockError};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -94,7 +94,7 @@ impl Session {
         let mut session = Self::find(place)?;
         // Without a CI, another session may belong to another program.
         if place.ci.is_ci() && session.name == DEFAULT && !session.file().exists() {
-            let names = session.others();
+            let names = session.others()?;
             match &names[..] {
                 [] => {}
                 [only] => only.clone_into(&mut session.name),
@@ -108,14 +108,28 @@ impl Session {
     }
 
     /// The names of all sessions in the same folder.
-    fn names(&self) -> Vec<String> {
+    fn names(&self) -> Result<Vec<String>> {
         self.names_with(&["json"])
     }
 
-    fn names_with(&self, extensions: &[&str]) -> Vec<String> {
-        let files = fs::read_dir(self.home()).into_iter().flatten().flatten().map(|entry| entry.path());
+    /// A folder that is not there holds none; one that can't be listed may hold any.
+    fn names_with(&self, extensions: &[&str]) -> Result<Vec<String>> {
+        let files = match fs::read_dir(self.home()) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()),
+        };
+        let files = files.map_err(|error| Error::file("list", self.home(), &error))?.into_iter();
         let files = files.filter(|path| path.extension().is_some_and(|found| extensions.iter().any(|extension| found == *extension)));
-        sorted(files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name)))
+        Ok(sorted(files.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).filter(|name| is_name(name))))
+    }
+
+    /// When the folder changed last; `None` if it is not there.
+    fn changed(&self) -> Result<Option<SystemTime>> {
+        match self.home().metadata().and_then(|found| found.modified()) {
+            Ok(changed) => Ok(Some(changed)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file("read", self.home(), &error)),
+        }
     }
 
     /// Checks that every session of the place can be read: what can't be read can't be hidden.
@@ -123,23 +137,43 @@ impl Session {
     /// # Errors
     /// Fails on the first that can't be.
     pub fn check_all(&self) -> Result<()> {
-        self.all().try_for_each(|session| session.read().map(drop))
+        self.all()?.try_for_each(|session| session.read().map(drop))
+    }
+
+    /// Checks that the folder is this user's, if it is there.
+    fn check_home(&self) -> Result<()> {
+        self.home.check()
+    }
+
+    /// Checks that none of our streams is of another user, whose sessions are kept beside ours: those can't be read.
+    ///
+    /// # Errors
+    /// Fails if one is.
+    pub fn check_owner(place: SessionPlace) -> Result<()> {
+        let Some(folder) = Home::of_another(place)? else { return Ok(()) };
+        let what = format!("can't read {}: it is of another user, whose output this is", folder.display());
+        Err(Error::new(Kind::Local, what, "Run jf-token as that user."))
     }
 
     /// The other sessions of the place, those too whose first token is being issued right now, or was when the process was killed.
-    pub fn others_and_coming(&self) -> impl Iterator<Item = Self> {
-        let mut names = self.names_with(&["json", "lock"]);
+    ///
+    /// # Errors
+    /// Fails if the folder can't be listed.
+    pub fn others_and_coming(&self) -> Result<impl Iterator<Item = Self>> {
+        let mut names = self.names_with(&["json", "lock"])?;
         names.retain(|name| *name != self.name);
-        names.into_iter().map(|name| self.named(&name))
+        Ok(names.into_iter().map(|name| self.named(&name)))
     }
 
     /// The names of the other sessions that a command may mean.
-    #[must_use]
-    pub fn others(&self) -> Vec<String> {
-        let mut names = self.names();
+    ///
+    /// # Errors
+    /// Fails if the folder can't be listed.
+    pub fn others(&self) -> Result<Vec<String>> {
+        let mut names = self.names()?;
         // A session of `exec` is for its program, which is told the name.
         names.retain(|name| *name != self.name && !is_execs(name));
-        names
+        Ok(names)
     }
 
     /// The session of this name in the same folder.
@@ -149,8 +183,11 @@ impl Session {
     }
 
     /// All sessions in the same folder.
-    pub fn all(&self) -> impl Iterator<Item = Self> {
-        self.names().into_iter().map(|name| self.named(&name))
+    ///
+    /// # Errors
+    /// Fails if it can't be listed.
+    pub fn all(&self) -> Result<impl Iterator<Item = Self>> {
+        Ok(self.names()?.into_iter().map(|name| self.named(&name)))
     }
 
     /// A new session in the same folder, with a random name that begins with `kind`.
@@ -234,13 +271,16 @@ impl Session {
     }
 
     /// This session; but if it is the default one and does not exist, the one that was written last.
-    #[must_use]
-    pub fn or_latest(self) -> Self {
+    ///
+    /// # Errors
+    /// Fails if the folder can't be listed.
+    pub fn or_latest(self) -> Result<Self> {
         if self.name != DEFAULT || self.file().exists() {
-            return self;
+            return Ok(self);
         }
         let written = |session: &Self| session.file().metadata().and_then(|found| found.modified()).ok();
-        self.all().max_by_key(written).unwrap_or(self)
+        let latest = self.all()?.max_by_key(written);
+        Ok(latest.unwrap_or(self))
     }
 
     /// Creates the folder and locks the session. While other processes change it, waits up to `patience`.

@@ -1,9 +1,12 @@
 #[cfg(not(target_os = "linux"))]
 mod kqueue;
 mod offer;
+mod patient;
 #[cfg(target_os = "linux")]
 mod pidfd;
 mod process;
+#[cfg(target_os = "linux")]
+mod reader;
 mod ready;
 mod signals;
 mod terminal;
@@ -13,7 +16,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -22,6 +25,8 @@ use rustix::fs::OFlags;
 
 pub use offer::{Offer, accept};
 pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process, name_of};
+#[cfg(target_os = "linux")]
+pub use reader::is_read_by_starter;
 pub use signals::{Signals, pass_on, stop_request};
 pub use terminal::{Ending, Screens, Source};
 
@@ -49,6 +54,14 @@ pub fn harden() {
 #[must_use]
 pub fn user() -> String {
     format!("-{}", rustix::process::geteuid().as_raw())
+}
+
+/// The other users who made the pipes that are our streams, each as `user` tells this one.
+#[must_use]
+pub fn other_owners_of_streams() -> Vec<String> {
+    let made = [stdin(), stdout(), stderr()].into_iter().filter_map(|stream| stream.ok()?.metadata().ok());
+    let pipes = made.filter(|found| found.file_type().is_fifo() || found.file_type().is_socket());
+    pipes.map(|found| format!("-{}", found.uid())).filter(|owner| *owner != user()).collect()
 }
 
 /// Why a folder that others can enter is refused.
@@ -198,6 +211,13 @@ pub fn stdout() -> io::Result<File> {
 /// Fails if it is closed.
 pub fn stderr() -> io::Result<File> {
     io::stderr().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// Always false: who reads a pipe can't be told here.
+#[cfg(not(target_os = "linux"))]
+#[must_use]
+pub fn is_read_by_starter(_stream: &File, _variable: &str, _value: &str, _has_handler: bool) -> bool {
+    false
 }
 
 /// Enlarges a pipe's buffer to 1 MiB (on Linux only), so that its two ends wait for each other less often. Has no effect on other files.

@@ -27,7 +27,7 @@ pub fn job_process(action: bool) -> Option<u32> {
     if action { parent_of(&parent.to_string()) } else { Some(parent) }
 }
 
-fn parent_of(process: &str) -> Option<u32> {
+pub(super) fn parent_of(process: &str) -> Option<u32> {
     let parent = field_of(process, PARENT).or_else(|| told_by_ps(process, "ppid=")?.trim().parse().ok());
     parent.and_then(|parent| parent.try_into().ok()).filter(|parent| *parent > 0)
 }
@@ -101,7 +101,7 @@ impl Watched {
     /// Watches the process with this number. `None` never ends.
     #[must_use]
     pub fn new(number: Option<u32>) -> Self {
-        let known = |pid: Pid| Handle::new(pid).map_or_else(|| Known::ByNumber(pid, started(pid)), Known::ByHandle);
+        let known = |pid: Pid| Handle::new(pid).map_or_else(|| Known::ByNumber(pid, started(&pid.to_string())), Known::ByHandle);
         Self(number.and_then(pid).map(known))
     }
 
@@ -111,7 +111,7 @@ impl Watched {
         match &self.0 {
             None => false,
             Some(Known::ByHandle(handle)) => handle.has_ended(),
-            Some(Known::ByNumber(pid, since)) => is_gone(*pid) || is_zombie(*pid) || started(*pid) != *since,
+            Some(Known::ByNumber(pid, since)) => is_gone(*pid) || is_zombie(*pid) || started(&pid.to_string()) != *since,
         }
     }
 }
@@ -126,8 +126,8 @@ fn is_zombie(pid: Pid) -> bool {
 }
 
 /// When a process was started, in the system's own unit. Only where there is a `/proc`.
-fn started(pid: Pid) -> Option<u64> {
-    field_of(&pid.to_string(), STARTED)
+pub(super) fn started(process: &str) -> Option<u64> {
+    field_of(process, STARTED)
 }
 
 /// Puts a process that is about to start into a process group of its own, so that it outlives this one: signals from the terminal don't
@@ -203,7 +203,7 @@ mod tests {
     #[test]
     fn a_number_that_means_another_process_by_now_is_told_by_its_start() {
         let own = rustix::process::getpid();
-        let since = started(own);
+        let since = started(&own.to_string());
         assert!(!Watched(Some(Known::ByNumber(own, since))).has_ended());
         if let Some(since) = since {
             assert!(Watched(Some(Known::ByNumber(own, Some(since - 1)))).has_ended());

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize};
 
-use super::super::{Outputs, Ready};
+use super::super::{Outputs, Patient, Ready};
+use super::patient::read;
 use super::ready::readable;
 
 /// A stream that is read to be passed on: one of this process's own, or what a program prints.
@@ -41,7 +42,7 @@ impl Source {
 
 impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match (&*self.file).read(into) {
+        match read(&self.file, into) {
             // This is how a terminal ends.
             Err(error) if !self.is_own && error.kind() != io::ErrorKind::Interrupted => Ok(0),
             read => read,
@@ -67,7 +68,8 @@ impl Outputs {
         let mut end_for = |own: io::Result<File>, for_errors: bool| -> io::Result<Stdio> {
             // Our own stream is closed: what the program prints there is discarded, as it would be without us.
             let Ok(own) = own else { return Ok(Stdio::null()) };
-            // If both of our streams are the same, the program gets one end for both, which keeps what it prints in order.
+            // If both of our streams are the same, the program gets one end for both, which keeps what it prints in order, and what is
+            // hidden whole.
             if let Some((other, end, has_name)) = &shared
                 && are_same(other, &own)
                 && !(for_errors && *has_name)
@@ -81,11 +83,12 @@ impl Outputs {
                 let ours = Arc::new(made.ours);
                 screens.0.push(Screen { ours: ours.clone(), own: own.try_clone()?, seen: made.modes });
                 shared = Some((own.try_clone()?, made.end.try_clone()?, made.has_name));
-                streams.push((source(ours)?, own));
+                streams.push((source(ours)?, Patient(own)));
                 return Ok(made.end.into());
             }
             let (from, end) = io::pipe()?;
-            streams.push((source(Arc::new(OwnedFd::from(from).into()))?, own));
+            shared = Some((own.try_clone()?, end.try_clone()?.into(), false));
+            streams.push((source(Arc::new(OwnedFd::from(from).into()))?, Patient(own)));
             Ok(end.into())
         };
         let ends = [end_for(super::stdout(), false)?, end_for(super::stderr(), true)?];

@@ -6,11 +6,14 @@ mod processes;
 mod signals;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::windows::io::AsHandle;
 use std::os::windows::process::CommandExt;
 use std::process::{Command, ExitStatus};
 
+use super::Patient;
+
+pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
 };
@@ -35,6 +38,12 @@ pub fn harden() {}
 #[must_use]
 pub fn user() -> String {
     String::new()
+}
+
+/// None: whose a pipe is can't be told here.
+#[must_use]
+pub fn other_owners_of_streams() -> Vec<String> {
+    Vec::new()
 }
 
 /// Detaches a process that is about to start from this one's console and its Ctrl-C. It gets a console that nobody sees: without one, what
@@ -87,6 +96,28 @@ pub fn stderr() -> io::Result<File> {
 /// Always true.
 pub(super) fn has_null_device() -> bool {
     true
+}
+
+/// Always false: who reads a pipe can't be told here.
+#[must_use]
+pub fn is_read_by_starter(_stream: &File, _variable: &str, _value: &str, _has_handler: bool) -> bool {
+    false
+}
+
+impl<T: Write> Write for Patient<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<T: Read> Read for Patient<T> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into)
+    }
 }
 
 /// Does nothing: pipes keep their size here.

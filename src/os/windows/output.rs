@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use stdio_override::{StderrOverride, StdoutOverride};
 use winsafe::{HSTD, co};
 
-use super::super::{Outputs, Ready};
+use super::super::{Outputs, Patient, Ready};
 
 /// How much is read at once.
 const PIECE: usize = 64 << 10;
@@ -154,7 +154,7 @@ impl Outputs {
             ending.0.push(stream.clone());
             let reading = stream.clone();
             std::thread::spawn(move || reading.read(from));
-            streams.push((Source::Program(stream), own));
+            streams.push((Source::Program(stream), Patient(own)));
             Ok(end.into())
         };
         let ends = [end_for(super::stdout())?, end_for(super::stderr())?];
