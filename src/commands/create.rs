@@ -73,7 +73,7 @@ fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
     let session = remembered(cx)?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(session.as_ref()), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format=none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }

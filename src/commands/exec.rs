@@ -57,7 +57,7 @@ fn exec(cx: &Context) -> Result<i32> {
     let program = Program::find(cx)?;
     cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(Some(&session)), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
     }

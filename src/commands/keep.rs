@@ -49,7 +49,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let session = cx.session_of_job()?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(Some(&session)), Some(session.home()), cx.ci.as_ref())?;
     // A keeper that can't renew is useless: better to fail now than when the token expires.
     if renewal.foreground || !session.has_keeper() {
         TokenSource::new(cx, session.clone()).check_means()?;

@@ -158,9 +158,18 @@ pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token:
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }
 
-/// Whether every reader of such files takes it as it is.
+/// What to say of variables that `NAME=VALUE` lines leave out, because their values would need quotes.
+#[must_use]
+pub fn left_out(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Option<String> {
+    let lines = lines(token, platform, refresh_token, |name, value| if plain(value) { String::new() } else { format!("{name}\n") });
+    let names: Vec<_> = lines.lines().collect();
+    (!names.is_empty()).then(|| format!("{} would need quotes, and is left out of the NAME=VALUE lines", names.join(", ")))
+}
+
+/// Whether every reader of such files takes it as it is. zsh reads `=ls`, at the start or behind a colon, as the path of `ls`.
 pub(super) fn plain(value: &str) -> bool {
-    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
+    let is_path = value.starts_with('=') || value.contains(":=");
+    !is_path && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
 }
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {

@@ -136,6 +136,17 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     read(&mut File::open(path)?, most)
 }
 
+/// Reads all of a file that nobody named as an option: a variable or a folder leads to it. A pipe or a device there would never end.
+///
+/// # Errors
+/// As `read`. Also fails if it is not a regular file.
+pub fn read_regular_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    read_file(path, most)
+}
+
 /// The text in these bytes, without its byte order mark: UTF-8, or UTF-16 if it begins with a mark, as the `>` of Windows PowerShell writes
 /// it. `None` if it is neither, or holds a NUL.
 #[must_use]

@@ -254,9 +254,11 @@ impl Context {
         credential::files(&self.options.credential, &self.environment).collect()
     }
 
-    /// What of the credential is at hand that must not get lost; nothing if it is wrong, which others tell.
-    pub fn secrets_of_credential(&self) -> Vec<&Secret> {
-        self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default()
+    /// What of the credential is at hand and remembered nowhere here: it must not get lost. Nothing if it is wrong, which others tell.
+    pub fn only_here(&self, session: Option<&Session>) -> Vec<&Secret> {
+        let secrets = self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default();
+        let Some(state) = session.and_then(|session| session.read().ok()) else { return secrets };
+        secrets.into_iter().filter(|secret| !state.secrets().any(|ours| ours == *secret)).collect()
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.

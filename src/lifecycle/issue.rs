@@ -113,6 +113,9 @@ pub async fn issue<'t>(
     };
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, new.credential.at_hand()).await?;
     warn_of_its_life(cx, &rollback.stored);
+    if let Some(text) = targets.left_out(&rollback.stored) {
+        cx.console.say(&text);
+    }
     match answer.stopped {
         None => Ok(rollback),
         Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was being issued", "")).await),
@@ -251,6 +254,8 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// Fails if there is no room for it.
     pub fn begin(cx: &'t Context, session: Option<&'t mut SessionGuard>) -> Result<Self> {
+        // What is said of the token must not have to wait for a file.
+        let _ = clock::zone(&cx.environment);
         let mut begun = Self { cx, session, draft: None };
         match begun.session.as_ref().map(|session| session.draft()).transpose() {
             Ok(draft) => begun.draft = draft,

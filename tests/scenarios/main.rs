@@ -51,6 +51,7 @@ mod release;
 mod renewing;
 mod server_texts;
 mod sessions;
+mod shells;
 mod signals;
 mod slips;
 mod ssh;
