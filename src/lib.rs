@@ -165,6 +165,10 @@ pub fn main() -> i32 {
     if let Some(answered) = credential::answer_ssh(&args, &environment, &mut os::Patient(std::io::stdout())) {
         return i32::from(!answered);
     }
+    let command = command_line::command_of(&args, &commands::syntaxes());
+    if let Some(code) = command.filter(|syntax| syntax.operands == Operands::Program).and_then(|_| os::lead(&args)) {
+        return code;
+    }
     run(World {
         args,
         environment,

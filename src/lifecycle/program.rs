@@ -64,6 +64,7 @@ pub struct Ended {
     status: io::Result<ExitStatus>,
     passing: Vec<thread::JoinHandle<io::Result<()>>>,
     redactor: Arc<SharedRedactor>,
+    signals: os::Signals,
     /// The process that started this one has ended: nobody waits for the output.
     abandoned: bool,
 }
@@ -104,6 +105,7 @@ impl<'p> Program<'p> {
         cx.masking.stop();
         let redactor = Arc::new(SharedRedactor::new(Watch::new(start.session.clone(), start.secrets.clone()), cx.masks()));
         let mut process = self.process(cx, &start);
+        let mut signals = start.signals;
         let outputs = os::Outputs::new().map_err(fail)?;
         let mut passing = Vec::new();
         for (from, own) in outputs.streams {
@@ -116,7 +118,7 @@ impl<'p> Program<'p> {
         let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
         let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
         // Boxed: it holds a whole renewal.
-        let attended = Box::pin(attended.run(process, start.signals, outputs.screens));
+        let attended = Box::pin(attended.run(process, &mut signals, outputs.screens));
         let (status, session, abandoned) = cx.block_on(async { Ok(attended.await) })?;
         let status = match status {
             Ok(status) => status,
@@ -127,8 +129,10 @@ impl<'p> Program<'p> {
                 return Err(not_started(self.words, &error));
             }
         };
+        // The token has ended: a signal need not wait until somebody reads the output.
+        signals.be_as_usual();
         drop(outputs.ending);
-        Ok(Ended { session, status, passing, redactor, abandoned })
+        Ok(Ended { session, status, passing, redactor, signals, abandoned })
     }
 
     /// The program by its full path, so that the system doesn't look for it again: the process would then be forked, which copies all our
@@ -170,7 +174,7 @@ impl Attended<'_> {
     async fn run(
         mut self,
         process: Command,
-        signals: os::Signals,
+        signals: &mut os::Signals,
         screens: os::Screens,
     ) -> (io::Result<io::Result<ExitStatus>>, Result<Done>, bool) {
         let mut child = match tokio::process::Command::from(process).spawn() {
@@ -244,7 +248,7 @@ async fn end_program(mut child: Child) -> io::Result<ExitStatus> {
 }
 
 /// Passes signals and terminal settings on, and waits for the end of the program or of the parent.
-async fn attend(child: &mut Child, mut signals: os::Signals, mut screens: os::Screens, parent: Option<&os::Parent>) -> End {
+async fn attend(child: &mut Child, signals: &mut os::Signals, mut screens: os::Screens, parent: Option<&os::Parent>) -> End {
     let mut looks = tokio::time::interval(LOOK_AT_SCREENS);
     let ended = loop {
         tokio::select! {
@@ -258,6 +262,8 @@ async fn attend(child: &mut Child, mut signals: os::Signals, mut screens: os::Sc
             }
         }
     };
+    // Those were for the program.
+    signals.forget();
     screens.follow();
     End::Program(ended)
 }
@@ -324,6 +330,7 @@ impl Ended {
     /// # Errors
     /// Fails if the exit code is unknown, or if it is 0 but some output could not be passed on.
     pub fn exit_code(self, cx: &Context) -> Result<i32> {
+        self.signals.obey_last();
         let passing = self.passing.into_iter().filter(|passing| !self.abandoned || passing.is_finished());
         let passed = passing.filter_map(|passing| passing.join().ok());
         // If nobody reads any more, nothing is missed.

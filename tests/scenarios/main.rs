@@ -56,6 +56,7 @@ mod signals;
 mod slips;
 mod ssh;
 mod state_file;
+mod streams;
 mod transport;
 mod unreadable;
 mod values;

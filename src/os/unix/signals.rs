@@ -1,10 +1,14 @@
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, WaitOptions, wait};
+use signal_hook::flag;
+use signal_hook::low_level::emulate_default_handler;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Screens;
@@ -23,7 +27,13 @@ pub fn stop_request() -> impl Future<Output = u8> {
 }
 
 /// The signals that are passed on to a program.
-pub struct Signals(Vec<(Signal, tokio::signal::unix::Signal)>);
+pub struct Signals {
+    heard: Vec<(Signal, tokio::signal::unix::Signal)>,
+    /// The number of the last one.
+    last: Arc<AtomicUsize>,
+    /// Whether they have their usual effect.
+    as_usual: Arc<AtomicBool>,
+}
 
 impl Signals {
     /// Listens from now on. Must be called within a runtime.
@@ -31,19 +41,42 @@ impl Signals {
     pub fn new() -> Self {
         // If our parent made us ignore SIGCHLD, the kernel would discard the exit status of our children. Listening to it prevents that.
         let _ = signal(SignalKind::child());
-        Self::of(&PASSED_ON)
+        let signals = Self::of(&PASSED_ON);
+        for number in signals.heard.iter().filter(|(signal, _)| *signal != Signal::WINCH).map(|(signal, _)| signal.as_raw()) {
+            let _ = flag::register_usize(number, signals.last.clone(), number.cast_unsigned() as usize);
+            let _ = flag::register_conditional_default(number, signals.as_usual.clone());
+        }
+        signals
+    }
+
+    /// Forgets those that came until now.
+    pub fn forget(&self) {
+        self.last.store(0, Ordering::SeqCst);
+    }
+
+    /// From now on they have their usual effect again.
+    pub fn be_as_usual(&self) {
+        self.as_usual.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends this process as the last one would have done that was not forgotten.
+    pub fn obey_last(&self) {
+        if let Ok(number @ 1..) = self.last.load(Ordering::SeqCst).try_into() {
+            let _ = emulate_default_handler(number);
+        }
     }
 
     fn of(signals: &[Signal]) -> Self {
         let ignored = ignored().unwrap_or_default();
         let heard = signals.iter().filter(|signal| ignored & bit(**signal) == 0);
-        Self(heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect())
+        let heard = heard.filter_map(|number| Some((*number, signal(SignalKind::from_raw(number.as_raw())).ok()?))).collect();
+        Self { heard, last: Arc::default(), as_usual: Arc::default() }
     }
 
     /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         std::future::poll_fn(|context| {
-            let came = self.0.iter_mut().find_map(|(number, listener)| listener.poll_recv(context).is_ready().then_some(*number));
+            let came = self.heard.iter_mut().find_map(|(number, listener)| listener.poll_recv(context).is_ready().then_some(*number));
             came.map_or(Poll::Pending, Poll::Ready)
         })
         .await
@@ -88,10 +121,44 @@ pub fn pass_on(signal: Signal, program: Option<u32>, screens: &Screens) {
     if signal == Signal::WINCH && !screens.is_empty() {
         return screens.fit();
     }
+    if let Some(pid) = program.and_then(pid) {
+        send(pid, signal);
+    }
+}
+
+fn send(pid: Pid, signal: Signal) {
     let from_the_terminal = matches!(signal, Signal::INT | Signal::QUIT) && is_in_the_foreground();
-    if let Some(pid) = program.and_then(pid).filter(|_| !from_the_terminal) {
+    if !from_the_terminal {
         let _ = rustix::process::kill_process(pid, signal);
     }
+}
+
+/// The first process of a container must also wait for every process whose parent has ended. So that it takes the end of none that somebody
+/// else waits for, it does nothing but that: another process, with these arguments, does its work. Returns its exit code; `None` if this is
+/// no first process.
+#[must_use]
+pub fn lead(arguments: &[OsString]) -> Option<i32> {
+    if !rustix::process::getpid().is_init() {
+        return None;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().ok()?;
+    runtime.block_on(async {
+        let (mut ends, mut signals) = (signal(SignalKind::child()).ok()?, Signals::of(&PASSED_ON));
+        let (name, rest) = arguments.split_first()?;
+        let worker = super::program(&super::super::own_program().ok()?, name).args(rest).spawn().ok()?;
+        let worker = Pid::from_child(&worker);
+        loop {
+            while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {
+                if ended == worker {
+                    return Some(status.exit_status().or_else(|| Some(128 + status.terminating_signal()?)).unwrap_or(1));
+                }
+            }
+            tokio::select! {
+                _ = ends.recv() => {}
+                signal = signals.next() => send(worker, signal),
+            }
+        }
+    })
 }
 
 fn is_in_the_foreground() -> bool {

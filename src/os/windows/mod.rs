@@ -23,7 +23,7 @@ pub use offer::{Offer, accept};
 pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ask_to_end, is_alive, job_process, name_of};
-pub use signals::{Signals, pass_on, stop_request};
+pub use signals::{Signals, lead, pass_on, stop_request};
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "USERPROFILE";

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::task::Poll;
 
 use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlLogoff, CtrlShutdown};
@@ -21,6 +22,18 @@ impl Signals {
         let (c, pause, close) = (ctrl_c().ok(), ctrl_break().ok(), ctrl_close().ok());
         Self { c, pause, close, logoff: ctrl_logoff().ok(), shutdown: ctrl_shutdown().ok() }
     }
+
+    /// Does nothing: those that came are not remembered here.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
+    pub fn forget(&self) {}
+
+    /// Does nothing: here they stay without effect.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
+    pub fn be_as_usual(&self) {}
+
+    /// Does nothing.
+    #[expect(clippy::unused_self, reason = "as on other systems")]
+    pub fn obey_last(&self) {}
 
     /// Waits for the next one. Returns the number of the signal that C programs take it for: SIGINT, SIGBREAK, SIGHUP, SIGTERM.
     pub async fn next(&mut self) -> u8 {
@@ -47,6 +60,12 @@ impl Signals {
 pub fn stop_request() -> impl Future<Output = u8> {
     let mut signals = Signals::new();
     async move { signals.next().await }
+}
+
+/// Always `None`: no process here has to wait for others' children.
+#[must_use]
+pub fn lead(_arguments: &[OsString]) -> Option<i32> {
+    None
 }
 
 /// Does nothing: the system sends them to the program itself.
