@@ -8,6 +8,7 @@ use super::claims::{claims, seconds, user};
 use super::is_id;
 use super::request::{ACCESS_TOKEN, ApiResponse, REFERENCE_TOKEN, REFRESH_TOKEN, TOKEN_ID, Way};
 use crate::io::clock::{self, Timestamp};
+use crate::io::printable;
 
 /// A token from the platform: the answer to `POST /access/api/v1/tokens`, and when it was asked for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -59,8 +60,8 @@ impl IssuedToken {
         let mut claims = claims.map(Value::Object).unwrap_or_default();
         way.clean_all(&mut claims, "jti");
         let claims = claims.as_object().cloned().unwrap_or_default();
-        let cleaned_user = user(&claims).map(str::to_owned).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
-        let text = |name| answer.field(name).to_owned();
+        let cleaned_user = user(&claims).map(printable).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
+        let text = |name| printable(answer.field(name));
         let field = |name| answer.json.as_ref()?.get(name);
         let life = || Some(seconds(&claims, "exp")?.saturating_sub(seconds(&claims, "iat")?));
         let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();

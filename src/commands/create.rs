@@ -8,7 +8,7 @@ use crate::ci::{Action, Export, SavedToken};
 use crate::credential::Issuing;
 use crate::deliver::{Destination, Targets, for_people, for_the_step};
 use crate::error::{Error, Kind, Result};
-use crate::io::clock;
+use crate::io::{clock, harmless_json};
 use crate::lifecycle::issue::Rollback;
 use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
 use crate::options::table::{ACCESS_TOKEN, HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
@@ -59,7 +59,7 @@ fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
         Some(credential) => credential.issuing(request),
         None => Issuing::Mint(request),
     };
-    cx.console.data(&(issuing.bodies().join("\n") + "\n"))?;
+    cx.console.data(&(harmless_json(&issuing.bodies().join("\n")) + "\n"))?;
     let whom = match (platform, &cx.options.connection.url) {
         (Some(platform), _) => platform.as_str().to_owned(),
         (None, Some(url)) => format!("the platform that {} leads to", url.source),

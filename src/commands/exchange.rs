@@ -8,6 +8,7 @@ use crate::api::TokenRequest;
 use crate::credential::Issuing;
 use crate::deliver::Targets;
 use crate::error::Error;
+use crate::io::harmless_json;
 use crate::lifecycle::{Context, LOCK, NewToken, issue};
 use crate::options::table::{OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
 use crate::options::{Group, Operands, Syntax};
@@ -66,5 +67,6 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
 fn printed(stored: &StoredToken) -> Zeroizing<String> {
     let username = stored.token.username().unwrap_or_default();
     let printed = Printed { access_token: stored.token.access_token.expose(), username };
-    Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
+    let printed = Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default());
+    Zeroizing::new(harmless_json(&printed) + "\n")
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::api::{IssuedToken, PlatformUrl};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
-use crate::io::without_commands;
+use crate::io::{harmless_json, without_commands};
 use crate::options::Format;
 
 /// The text for standard output.
@@ -80,14 +80,14 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
         username: token.username(),
         expires_at: token.expires_at().and_then(Timestamp::rfc3339),
     };
-    Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default() + "\n")
+    let printed = Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default());
+    Zeroizing::new(harmless_json(&printed) + "\n")
 }
 
 /// JSON of what others have said, such as the name of a branch: nothing in it is a command to a CI.
 #[must_use]
 pub fn pretty(value: &Value) -> String {
-    // `#` is in strings only.
-    serde_json::to_string_pretty(value).unwrap_or_default().replace("##", r"#\u0023") + "\n"
+    harmless_json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
 /// An object with these fields. `json!` takes more of the program, and so does what sorts them first.
@@ -173,7 +173,17 @@ pub(super) fn plain(value: &str) -> bool {
 }
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
-    lines(token, platform, refresh_token, |name, value| format!("export {name}='{}'\n", value.replace('\'', r"'\''")))
+    lines(token, platform, refresh_token, |name, value| format!("export {name}='{}'\n", in_shell(value)))
+}
+
+/// What is between single quotes. A runner would take `##[…]` for a command anywhere in a line, and `::` where one begins.
+fn in_shell(value: &str) -> String {
+    value.chars().fold(String::new(), |text, c| match c {
+        '\'' => text + r"'\''",
+        '#' if text.ends_with('#') => text + "''#",
+        '\n' => text + "\n''",
+        c => text + c.encode_utf8(&mut [0; 4]),
+    })
 }
 
 fn powershell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {
@@ -187,6 +197,7 @@ fn in_powershell(value: &str) -> String {
     for unit in value.encode_utf16() {
         match u8::try_from(unit) {
             Ok(b'\'') => text.push_str("''"),
+            Ok(b'#') if text.ends_with('#') => text.push_str("'+'#"),
             Ok(byte @ b' '..=b'~') => text.push(byte.into()),
             _ => {
                 let _ = write!(text, "'+[char]{unit}+'");

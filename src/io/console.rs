@@ -2,6 +2,7 @@
 //! well.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -44,13 +45,33 @@ pub fn without_commands(text: &str) -> Cow<'_, str> {
     if rest.is_empty() { text.into() } else { (first.to_owned() + &rest.concat().concat()).into() }
 }
 
-/// The text, changed so that no line begins like a command of GitHub's, and without control characters.
+/// JSON that means the same, and in which no text is a command to a CI, or of use to a terminal.
+#[must_use]
+pub fn harmless_json(json: &str) -> String {
+    let mut harmless = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            // Such characters are in strings only: of those that lay out JSON, none is among them.
+            '#' if harmless.ends_with('#') => harmless.push_str(r"\u0023"),
+            '\u{7f}'..='\u{9f}' => {
+                let _ = write!(harmless, "\\u{:04x}", u32::from(c));
+            }
+            c => harmless.push(c),
+        }
+    }
+    harmless
+}
+
+/// The text, changed so that no line begins like a command of GitHub's.
 fn harmless(text: &str) -> String {
-    let line = |line: &str| {
-        let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        if line.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line }
-    };
+    let line = |line: &str| if line.trim_start().starts_with("::") { line.replacen("::", ": :", 1) } else { line.to_owned() };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Without control characters, but for line breaks.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
 /// What everything that is printed goes through.
@@ -109,8 +130,17 @@ impl Console {
     /// Prints a line of text to standard error. If that can't be written, nothing is lost, so errors are ignored.
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
-        let text = talk.style.escape(text).into_owned();
-        let _ = talk.to.write_all(format!("{text}\n").as_bytes()).and_then(|()| talk.to.flush());
+        let text = printable(&talk.style.escape(text));
+        let _ = talk
+            .to
+            .write_all(
+                format!(
+                    "{text}
+"
+                )
+                .as_bytes(),
+            )
+            .and_then(|()| talk.to.flush());
     }
 
     /// Prints a message that says which program it comes from.

@@ -437,6 +437,20 @@ impl Context {
         self.mask(self.transport()?.secrets_of_key(), Extent::Whole)
     }
 
+    /// What to say where every process of this user, such as the program of `exec`, can read the credential in the environment of a process above
+    /// this one, which is not ours to change. Only on Linux.
+    #[must_use]
+    pub fn exposure(&self) -> Option<String> {
+        let secrets = self.credential().ok().flatten()?.secrets();
+        let process = secrets.into_iter().find_map(|secret| os::ancestor_with(secret.expose().as_bytes()))?;
+        let name = os::name_of(process).unwrap_or_default();
+        Some(format!(
+            "the credential is in the environment of process {process} ({}), where any program of this user can read it: give it by a file, \
+             or replace that process: exec jf-token exec …",
+            shown(&name)
+        ))
+    }
+
     /// Whether the log hides what this process issued.
     #[must_use]
     pub fn has_masked(&self) -> bool {

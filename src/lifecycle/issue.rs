@@ -64,6 +64,9 @@ impl<'c> NewToken<'c> {
             cx.asking(cx.limits()).route(&platform)?.check_shown()?;
         }
         cx.mask_credential(credential)?;
+        if let Some(exposure) = cx.options.diagnostics.verbose.then(|| cx.exposure()).flatten() {
+            cx.console.say(&exposure);
+        }
         let renew_by = renewal.by.unwrap_or_default();
         let owner = if cx.action.is_some() { Owner::Action } else { Owner::Job };
         Ok(Self { platform, issuing: credential.issuing(request), credential, at_end, renew_by, max_life, owner })

@@ -708,3 +708,25 @@ fn an_end_that_leaves_a_file_is_no_session_that_vanished() {
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
     all_is_over(&scene, &[]);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn verbose_says_where_a_program_could_read_the_credential_in_the_environment_of_a_process_above() {
+    let mut scene = scene();
+    let said = |scene: &Scene, script: &str| {
+        let ran = scene.shell(script);
+        assert!(ran.status.success());
+        String::from_utf8(ran.stderr)
+            .unwrap()
+            .lines()
+            .find(|line| line.contains("the credential is in the environment of process"))
+            .map(str::to_owned)
+    };
+    let line = said(&scene, "\"$JF\" exec --verbose -- true; true").unwrap();
+    assert!(line.contains(" (sh)") && line.contains("exec jf-token exec"), "{line}");
+    assert_eq!(said(&scene, "\"$JF\" exec -- true; true"), None);
+    assert_eq!(said(&scene, "exec \"$JF\" exec --verbose -- true"), None);
+    let token = scene.variable("JF_ACCESS_TOKEN");
+    scene.unset("JF_ACCESS_TOKEN").asks_for("work/admin").write("work/admin", &token);
+    assert_eq!(said(&scene, "\"$JF\" exec --verbose --access-token-file admin -- true; true"), None);
+}

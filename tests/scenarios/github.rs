@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::Fault;
 
-use crate::support::{Scene, leaks};
+use crate::support::{Ran, Scene, leaks};
 use crate::tells;
 
 #[test]
@@ -294,4 +294,62 @@ fn a_server_can_not_speak_to_the_runner_through_a_message() {
     scene.sandbox.fault_for("POST", Fault::Status { status: 503, retry_after: None, body: Some(body) }, 100);
     let ran = scene.run(&["create", "--retry-for", "1"]);
     assert!(!ran.stderr.contains("##[") && !ran.stderr.contains("\n::error::y"), "{}", ran.stderr);
+}
+
+/// Fails if a runner or a terminal would take something in it for a command.
+#[track_caller]
+fn is_harmless(ran: &Ran) {
+    for text in [&ran.stdout, &ran.stderr] {
+        let is_control = |c: char| c.is_control() && c != '\n';
+        assert!(!text.contains("##[") && !text.contains("##vso[") && !text.contains(is_control), "{text:?}");
+        let ours = ["::add-mask::", "::debug::jf-token masks", "::warning title=jf-token", "::error title=jf-token"];
+        let is_command = |line: &str| line.trim_start().starts_with("::") && !ours.iter().any(|ours| line.starts_with(ours));
+        assert!(!text.lines().any(is_command), "{text:?}");
+    }
+}
+
+const COMMANDS: &str = "##[add-matcher]x ###[b] \u{9b}31m\u{7f} ##vso[c]d";
+
+#[test]
+fn data_that_is_printed_into_the_log_holds_no_command_and_means_the_same_to_a_program() {
+    let mut scene = Scene::github();
+    let token =
+        scene.sandbox.token_with(serde_json::json!({"sub": format!("jfac@x/users/{COMMANDS}"), "scp": COMMANDS, "exp": 9_999_999_999_u64}));
+    let text = format!("{COMMANDS}\n::error::pwned\r\n::warning::x");
+    let mut answer = serde_json::json!({"access_token": token, "expires_in": 3600});
+    for field in ["scope", "token_type", "username", "audience", "grant_type", "description"] {
+        answer[field] = text.clone().into();
+    }
+    for format in ["json", "env", "shell", "powershell", "table", "none"] {
+        scene.sandbox.fault(Fault::Body(answer.to_string()));
+        let ran = scene.run(&["create", "--session", "s", "--format", format, "--verbose"]);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        is_harmless(&ran);
+        let ran = scene.run(&["get", "--session", "s", "--format", if matches!(format, "table" | "none") { "json" } else { format }]);
+        is_harmless(&ran);
+        for format in ["json", "table"] {
+            is_harmless(&scene.run(&["status", "--session", "s", "--format", format]));
+            scene.sandbox.fault_for("GET", Fault::Body(serde_json::json!({"description": text, (COMMANDS): COMMANDS}).to_string()), 1);
+            let ran = scene.run(&["inspect", "--session", "s", "--online", "--format", format, "--verbose"]);
+            assert_eq!(ran.code, 0, "{}", ran.stderr);
+            is_harmless(&ran);
+            if format == "json" {
+                let printed: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+                assert_eq!((&printed["platform"]["description"], &printed["claims"]["scp"]), (&text.clone().into(), &COMMANDS.into()));
+            }
+        }
+        scene.run(&["revoke", "--session", "s"]);
+    }
+    let ran = scene.run(&["create", "--dry-run", "--description", "##[add-matcher]x"]);
+    is_harmless(&ran);
+    let printed: serde_json::Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(printed["description"], "##[add-matcher]x");
+    // A shell reads the same.
+    scene.set("JF_TOKEN_FORMAT", "shell");
+    answer["username"] = "a##[b]'c".into();
+    scene.sandbox.fault(Fault::Body(answer.to_string()));
+    if cfg!(unix) {
+        let ran = scene.shell("eval \"$(\"$JF\" create --session t)\"; printf %s \"$JF_USER\"");
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), "a##[b]'c");
+    }
 }

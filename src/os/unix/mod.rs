@@ -24,7 +24,7 @@ use std::process::{Command, ExitStatus};
 use rustix::fs::OFlags;
 
 pub use offer::{Offer, accept};
-pub use process::{Group, Parent, Watched, ask_to_end, detach, is_alive, job_process, name_of};
+pub use process::{Group, Parent, Watched, ancestor_with, ask_to_end, detach, is_alive, job_process, name_of};
 #[cfg(target_os = "linux")]
 pub use reader::is_read_by_starter;
 pub use signals::{Signals, lead, pass_on, stop_request};

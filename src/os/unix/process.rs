@@ -47,6 +47,21 @@ pub fn name_of(number: u32) -> Option<String> {
     Some([program.trim_start_matches('-')].into_iter().chain(script.map(String::as_str)).collect::<Vec<_>>().join(" "))
 }
 
+/// The nearest process above this one in whose environment a process of this user can read this text. `None` too where there is no `/proc`.
+#[must_use]
+pub fn ancestor_with(text: &[u8]) -> Option<u32> {
+    let holds = |process: &str| {
+        let environment = zeroize::Zeroizing::new(fs::read(format!("/proc/{process}/environ")).unwrap_or_default());
+        environment.windows(text.len().max(1)).any(|window| window == text)
+    };
+    let above = |process: &String| field_of(process, PARENT).filter(|parent| *parent > 0).map(|parent| parent.to_string());
+    let ancestors = std::iter::successors(above(&std::process::id().to_string()), above).take(MOST_ANCESTORS);
+    ancestors.into_iter().find(|process| holds(process))?.parse().ok()
+}
+
+/// Processes come and go while they are looked at.
+const MOST_ANCESTORS: usize = 100;
+
 /// The words of a process's command line. Only where there is a `/proc`.
 fn words_of(process: &str) -> Option<Vec<String>> {
     let line = fs::read(format!("/proc/{process}/cmdline")).ok().filter(|line| !line.is_empty())?;

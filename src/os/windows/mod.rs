@@ -22,7 +22,7 @@ pub use names::{check_arguments, check_name, is_program, program, variable_key};
 pub use offer::{Offer, accept};
 pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
-pub use processes::{Group, Parent, Tree, Watched, ask_to_end, is_alive, job_process, name_of};
+pub use processes::{Group, Parent, Tree, Watched, ancestor_with, ask_to_end, is_alive, job_process, name_of};
 pub use signals::{Signals, lead, pass_on, stop_request};
 
 /// The variable that names the user's own folder.

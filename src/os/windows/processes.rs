@@ -44,6 +44,12 @@ pub fn name_of(number: u32) -> Option<String> {
     processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(|process| process.szExeFile())
 }
 
+/// `None`: who may read the environment of another process is not looked at here.
+#[must_use]
+pub fn ancestor_with(_text: &[u8]) -> Option<u32> {
+    None
+}
+
 /// The number of a process's parent, if that is still the process that has it.
 fn parent_of(number: u32) -> Option<u32> {
     let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
