@@ -147,7 +147,7 @@ fn a_process_that_may_open_no_more_files_leaves_nothing_behind() {
             } else {
                 failed += 1;
             }
-            assert!(output.status.code().is_some() && !said.contains("panicked") && !said.contains("~"), "{files} {command}: {said}");
+            assert!(output.status.code().is_some() && !said.contains("panicked") && !said.contains('~'), "{files} {command}: {said}");
             // What the shell can't do with so few is not told by us.
             let ours: Vec<_> = said.lines().filter(|line| line.starts_with("jf-token: ")).collect();
             assert!(output.status.success() || said.contains("open files") || ours.is_empty(), "{files} {command}: {said}");
