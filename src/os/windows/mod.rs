@@ -16,7 +16,6 @@ use super::Patient;
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
 };
-pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub(super) use names::places;
 pub use names::{check_arguments, check_name, is_program, program, variable_key};
 pub use offer::{Offer, accept};

@@ -41,7 +41,7 @@ pub fn job_process(action: bool) -> Option<u32> {
 #[must_use]
 pub fn name_of(number: u32) -> Option<String> {
     let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
-    processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(|process| process.szExeFile())
+    processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(winsafe::PROCESSENTRY32::szExeFile)
 }
 
 /// The number of a process's parent, if that is still the process that has it.
