@@ -571,8 +571,8 @@ fn the_certificates_are_read_once_for_the_ci_and_the_platform() {
     scene.in_github().vouched_for(&issuer, json!({"username": "deployer"}));
     scene.write("tmp/ca.pem", &format!("{}\n{}", scene.sandbox.ca_pem(), issuer.ca_pem()));
     let pipe = scene.path("tmp/pipe").display().to_string();
-    scene.set("SSL_CERT_FILE", &pipe);
-    let mut writer = scene.spawn_shell("mkfifo $SSL_CERT_FILE && cat ../tmp/ca.pem >$SSL_CERT_FILE");
+    scene.unset("SSL_CERT_FILE").set("JF_TOKEN_CA_FILE", &pipe);
+    let mut writer = scene.spawn_shell("mkfifo $JF_TOKEN_CA_FILE && cat ../tmp/ca.pem >$JF_TOKEN_CA_FILE");
     crate::support::wait_until("the pipe is there", || scene.path("tmp/pipe").exists());
     let ran = scene.run(&["create", "--oidc-provider", "github"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
