@@ -116,7 +116,7 @@ fn start(job: &HashMap<&str, OsString>, words: &[&str], now: fn() -> SystemTime)
     let args = ["jf-token"].iter().chain(words).map(Into::into).collect();
     let (stdin, out, err) = (Box::new(std::io::empty()), Box::new(stdout.clone()), Box::new(stderr.clone()));
     let folder = std::env::current_dir().unwrap();
-    let code = run(World { args, environment, folder, stdin, stdout: out, stderr: err, is_terminal: false, now });
+    let code = run(World { args, environment, folder, stdin, stdout: out, stderr: err, terminal: None, now });
     (code, stdout.text(), stderr.text())
 }
 

@@ -1,7 +1,10 @@
 //! What can go wrong, whether trying again can help, and what the user should do next.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::time::Duration;
+
+use serde::Serialize;
 
 /// The result of what can fail in this crate.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -29,18 +32,43 @@ pub enum Kind {
     Interrupted(u8),
 }
 
+/// The exit code of `exec` if jf-token itself fails, as of `env` and others that run a program.
+const OWN_FAILURE: i32 = 125;
+/// The exit codes of a shell whose program can't be run, or does not exist.
+const NOT_EXECUTABLE: i32 = 126;
+const NOT_FOUND: i32 = 127;
+
 impl Kind {
-    /// The exit code, as `--help` and `docs/options.md` document it. `exec` has others for a program that can't be run.
+    /// The exit code, as `--help` and `docs/options.md` document it, of a command that ends with its program's exit code or of another.
     #[must_use]
-    pub fn exit_code(self) -> i32 {
+    pub fn exit_code(self, runs_program: bool) -> i32 {
         match self {
+            Kind::NotFound if runs_program => NOT_FOUND,
+            Kind::NotExecutable if runs_program => NOT_EXECUTABLE,
+            Kind::Interrupted(signal) => 128 + i32::from(signal),
+            _ if runs_program => OWN_FAILURE,
             Kind::Local | Kind::NotFound | Kind::NotExecutable => 1,
             Kind::Input => 2,
             Kind::NoCredential => 3,
             Kind::Refused => 4,
             Kind::Unreachable => 5,
             Kind::Unusable => 6,
-            Kind::Interrupted(signal) => 128 + i32::from(signal),
+        }
+    }
+
+    /// The word for it in messages for programs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Kind::Local => "local",
+            Kind::NotFound => "not_found",
+            Kind::NotExecutable => "not_executable",
+            Kind::Input => "input",
+            Kind::NoCredential => "no_credential",
+            Kind::Refused => "refused",
+            Kind::Unreachable => "unreachable",
+            Kind::Unusable => "unusable",
+            Kind::Interrupted(_) => "interrupted",
         }
     }
 
@@ -109,14 +137,66 @@ pub struct Error {
     outcome: Outcome,
     status: Option<u16>,
     refusal: Option<Refusal>,
+    option: Option<&'static str>,
     what: String,
     help: String,
+}
+
+/// A failure as it is reported. Its fields are those of a line of `--log-format json`, none of which is ever left out.
+#[derive(Serialize)]
+pub struct Report<'e> {
+    /// Tells it from a warning or a note.
+    pub level: &'static str,
+    /// `Kind::word`.
+    pub kind: &'static str,
+    /// The exit code of jf-token; none where another decides that, such as a program's own.
+    pub exit_code: Option<i32>,
+    /// What happened to what.
+    pub message: Cow<'e, str>,
+    /// What to do next.
+    pub help: Option<Cow<'e, str>>,
+    /// Whether the same may succeed if it is tried again, with nothing changed.
+    pub retryable: bool,
+    /// The HTTP status of the answer, if one came.
+    pub http_status: Option<u16>,
+    /// The option whose value is wrong or missing, without dashes, whether a flag, a variable or an input gave it.
+    pub option: Option<&'static str>,
+    /// The title of an annotation in the CI's log.
+    #[serde(skip)]
+    pub title: &'static str,
+}
+
+impl<'e> Report<'e> {
+    /// Reports a failure, which may be one of `Error` with something before it.
+    #[must_use]
+    pub fn new(failure: &'e anyhow::Error, exit_code: Option<i32>) -> Self {
+        let error = failure.downcast_ref::<Error>();
+        let kind = error.map_or(Kind::Local, Error::kind);
+        let help = error.map(Error::help).filter(|help| !help.is_empty());
+        Self {
+            level: "error",
+            kind: kind.word(),
+            exit_code,
+            message: failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ").into(),
+            help: help.map(Cow::from),
+            retryable: error.is_some_and(Error::is_worth_another_try),
+            http_status: error.and_then(|error| error.status),
+            option: error.and_then(|error| error.option),
+            title: kind.title(),
+        }
+    }
+
+    /// What happened, and on a line of its own what to do next.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.help.iter().fold(self.message.to_string(), |text, help| format!("{text}\n{help}"))
+    }
 }
 
 impl Error {
     /// A failure that another try can't help.
     pub fn new(kind: Kind, what: impl Into<String>, help: impl Into<String>) -> Self {
-        Self { kind, outcome: Outcome::Final, status: None, refusal: None, what: what.into(), help: help.into() }
+        Self { kind, outcome: Outcome::Final, status: None, refusal: None, option: None, what: what.into(), help: help.into() }
     }
 
     /// A wrong input: what is wrong with it, and what would be right.
@@ -147,6 +227,13 @@ impl Error {
     pub fn answered(mut self, status: u16, refusal: Option<Refusal>) -> Self {
         self.status = Some(status);
         self.refusal = refusal;
+        self
+    }
+
+    /// The same failure, which is about the value of this option, or that it has none.
+    #[must_use]
+    pub fn of_option(mut self, option: Option<&'static str>) -> Self {
+        self.option = option;
         self
     }
 
@@ -219,6 +306,12 @@ impl Error {
     pub fn may_pass(&self) -> bool {
         let from_elsewhere = self.status.is_some() && self.refusal.is_none();
         self.outcome != Outcome::Final || from_elsewhere || matches!(self.kind, Kind::Unreachable | Kind::Unusable | Kind::Local)
+    }
+
+    /// Whether another try, with nothing changed, is worth it for who waits: not what may pass only because somebody changes something here.
+    #[must_use]
+    pub fn is_worth_another_try(&self) -> bool {
+        self.outcome != Outcome::Final || (self.status.is_some() && self.refusal.is_none())
     }
 
     /// What the user should do next; may be empty.

@@ -14,16 +14,17 @@ mod os;
 mod session;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use ci::{Action, Ci};
-use error::Error;
+use error::{Error, Kind};
 use io::{Console, FirstLine};
-use lifecycle::{Context, OWN_FAILURE, Outside};
+use lifecycle::{Context, Outside};
 use options::command_line::{self, Parsed};
+use options::help::{self, Layout};
 use options::{Format, Inputs, Names, Operands, Options, Syntax};
 
 pub use io::Environment;
@@ -42,18 +43,18 @@ pub struct World {
     pub stdout: Box<dyn Write + Send>,
     /// Standard error, for messages.
     pub stderr: Box<dyn Write + Send>,
-    /// Whether standard output is a terminal.
-    pub is_terminal: bool,
+    /// How many columns the terminal has that standard output goes to, if it does; 0 if it does not say.
+    pub terminal: Option<usize>,
     /// The clock.
     pub now: fn() -> SystemTime,
 }
 
 /// Runs the program. Returns its exit code.
 pub fn run(world: World) -> i32 {
-    let World { mut args, environment, folder, stdin, stdout, stderr, is_terminal, now } = world;
+    let World { mut args, environment, folder, stdin, stdout, stderr, terminal, now } = world;
     let ci: Arc<dyn Ci> = Arc::from(ci::detect(&environment));
-    let console = Console::new(stdout, stderr, ci.clone());
-    if args.len() < 2 && is_terminal && !ci.is_ci() {
+    let console = Console::new(stdout, stderr, ci.clone(), command_line::log_format_of(&args, &environment));
+    if args.len() < 2 && terminal.is_some() && !ci.is_ci() {
         // Someone who types just the name wants to know what it is. A token would be shown on the screen.
         args.push("--help".into());
     }
@@ -64,31 +65,40 @@ pub fn run(world: World) -> i32 {
     let commands = commands::syntaxes();
     let command = command_line::command_of(&args, &commands);
     let format = command_line::format_of(&args, command, &environment);
-    let failure_code = command.filter(|syntax| syntax.operands == Operands::Program);
-    let failure_code = failure_code.map(|_| OWN_FAILURE);
-    let parsed = parse(args, &commands, &environment, action.is_some(), &console);
+    let runs_program = command.is_some_and(|syntax| syntax.operands == Operands::Program);
+    let fail = |failure: &anyhow::Error, console: &Console| fail(failure, runs_program, ci.as_ref(), console, format);
+    let parsed = parse(args, &commands, &environment, action.is_some(), &console, terminal);
     let (syntax, options) = match parsed {
         Ok(Some(parsed)) => parsed,
         Ok(None) => return 0,
-        Err(error) => {
-            let code = fail(&error.into(), ci.as_ref(), &console, format);
-            return failure_code.unwrap_or(code);
-        }
+        Err(error) => return fail(&error.into(), &console),
     };
     // A program that is started must find its input unread, except for the line that may hold the credential.
-    let stdin = if syntax.operands == Operands::Program { Box::new(FirstLine::new(os::stdin().ok().map(os::Patient))) } else { stdin };
-    let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci, action);
+    let stdin = if runs_program { Box::new(FirstLine::new(os::stdin().ok().map(os::Patient))) } else { stdin };
+    if options.diagnostics.quiet {
+        console.be_quiet();
+    }
+    let cx = Context::new(options, Outside { environment, folder, now, stdin }, console, ci.clone(), action);
     let command = commands::ALL.into_iter().find(|command| command.syntax.name == syntax.name).unwrap_or(commands::ALL[0]);
-    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, cx.ci.as_ref(), &cx.console, format))
+    (command.run)(&cx).unwrap_or_else(|failure| fail(&failure, &cx.console))
 }
 
 /// Prints a failure, also for a shell that runs the output. Returns the exit code.
-fn fail(failure: &anyhow::Error, ci: &dyn Ci, console: &Console, format: Option<Format>) -> i32 {
+fn fail(failure: &anyhow::Error, runs_program: bool, ci: &dyn Ci, console: &Console, format: Option<Format>) -> i32 {
     if let Some(script) = format.and_then(deliver::script_of_a_failure) {
         // The failure itself is the one to report.
         let _ = console.data(script);
     }
-    ci::report(failure, ci, console)
+    let code = failure.downcast_ref::<Error>().map_or(Kind::Local, Error::kind).exit_code(runs_program);
+    ci::report(failure, Some(code), ci, console);
+    code
+}
+
+fn show_help(command: Option<&Syntax>, commands: &[&'static Syntax], layout: Layout, console: &Console) -> error::Result<()> {
+    if layout.colour {
+        os::allow_colours();
+    }
+    console.data(&command.map_or_else(|| help::of_all(commands, layout), |command| help::of_command(command, layout)))
 }
 
 /// What to do. `None` if a text was asked for, which is then printed.
@@ -98,10 +108,12 @@ fn parse(
     environment: &Environment,
     in_action: bool,
     console: &Console,
+    terminal: Option<usize>,
 ) -> error::Result<Option<(&'static Syntax, Options)>> {
     let says_env_file = command_line::says_env_file(&args);
     let asked = match command_line::parse(args, commands)? {
-        Parsed::Help(text) => return console.data(&text).map(|()| None),
+        Parsed::Help(command) => return show_help(command, commands, Layout::new(environment, terminal), console).map(|()| None),
+        Parsed::Version => return console.data(concat!("jf-token ", env!("CARGO_PKG_VERSION"), "\n")).map(|()| None),
         Parsed::Run(asked) => asked,
     };
     let syntax = asked.command.unwrap_or(commands[0]);
@@ -172,7 +184,7 @@ pub fn main() -> i32 {
         stdin: Box::new(os::Patient(std::io::stdin())),
         stdout: Box::new(os::Patient(std::io::stdout())),
         stderr: Box::new(os::Patient(std::io::stderr())),
-        is_terminal: std::io::stdout().is_terminal(),
+        terminal: os::terminal_columns(),
         now: SystemTime::now,
     })
 }

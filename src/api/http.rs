@@ -126,7 +126,7 @@ impl Http {
     /// Sends the request and reads the whole answer. Follows redirects that keep the scheme, the host and the port. `timeout` limits all
     /// hops together; `trace` gets a copy of each, without secrets.
     pub(super) async fn send(&self, asked: &ApiRequest<'_>, timeout: Duration, trace: Option<&Console>) -> Result<ApiResponse> {
-        let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.line(&line()));
+        let trace = |line: &dyn Fn() -> String| trace.into_iter().for_each(|console| console.trace(&line()));
         let mut url = Url::parse(&asked.url).map_err(|_| failure::moved(asked, "something that is not a URL"))?;
         let mut shown_url = url.to_string();
         asked.expect_secrets();

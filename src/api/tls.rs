@@ -105,7 +105,15 @@ fn none() -> Error {
 /// What `SSL_CERT_FILE` and `SSL_CERT_DIR` name, as for OpenSSL; `None` if both are unset. The platform verifier reads them on Linux only.
 fn in_place_of_the_systems(environment: &Environment) -> Result<Option<Vec<CertificateDer<'static>>>> {
     let given = |name: &str, text: String| InputValue { text, source: Source::Variable(name.into()) };
-    let file = environment.get("SSL_CERT_FILE")?.map(|path| Pem::bundle(&given("SSL_CERT_FILE", path.to_owned()))).transpose()?;
+    let file = |path: &str| {
+        let file = given("SSL_CERT_FILE", path.to_owned());
+        // A pipe or a device may never end.
+        if Path::new(path).metadata().is_ok_and(|found| !found.is_file()) {
+            return Err(file.wrong("is not a regular file", "Name a PEM file, or unset it."));
+        }
+        Pem::bundle(&file)
+    };
+    let file = environment.get("SSL_CERT_FILE")?.map(file).transpose()?;
     let Some(folders) = environment.get("SSL_CERT_DIR")? else { return Ok(file) };
     let mut found = file.unwrap_or_default();
     for folder in std::env::split_paths(folders) {

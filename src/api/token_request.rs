@@ -52,7 +52,7 @@ impl TokenRequest {
     pub fn new(options: &TokenOptions, own_life: Option<Duration>) -> Result<Self> {
         if let Some((source, option)) = &options.missing {
             let help = format!("Give it by --{0}, the action's input {0} or {1}.", option.name, option.variable);
-            return Err(Error::input(format!("{source}: {} is required, and is not given", option.name), help));
+            return Err(Error::input(format!("{source}: {} is required, and is not given", option.name), help).of_option(Some(option.name)));
         }
         let own_life = own_life.filter(|_| options.expiry.is_none());
         Ok(Self {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::facts::{context, text};
 use super::{Ci, Export, IdToken, IdTokenRequest, JobContext, JobHome, Recognise, Support};
 use crate::error::{Error, Kind, Result};
-use crate::io::{Environment, Level, LogStyle, MaskCommand, random};
+use crate::io::{Environment, Level, LogStyle, MaskCommand, random, read_regular_file};
 
 /// Where a job may ask for an identity token, and by which right.
 const VARIABLES: [&str; 2] = ["ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"];
@@ -139,13 +139,10 @@ impl Ci for GitHub {
     fn prepare(&self, exports: &[Export]) -> Result<()> {
         let files = self.files()?;
         exports.iter().try_for_each(|export| match export {
-            Export::Variable { name, .. } => {
-                check_name(name)?;
-                match &files.env {
-                    Some(path) => check(path),
-                    None => Err(Error::input("GITHUB_ENV is not set", "Run jf-token in a step of a job.")),
-                }
-            }
+            Export::Variable { .. } => match &files.env {
+                Some(path) => check(path),
+                None => Err(Error::input("GITHUB_ENV is not set", "Run jf-token in a step of a job.")),
+            },
             Export::Outputs(_) => files.output.iter().try_for_each(|path| check(path)),
             Export::State { .. } => files.state.iter().try_for_each(|path| check(path)),
             Export::Path(_) => files.path.iter().try_for_each(|path| check(path)),
@@ -210,6 +207,16 @@ impl Ci for GitHub {
         ]
     }
 
+    fn why_empty(&self) -> &'static str {
+        if is_for_a_fork(&self.environment) {
+            "Secrets are not given to workflows from forks: run this step only where github.event.pull_request.head.repo.full_name == github.repository."
+        } else if is_by_dependabot(&self.environment) {
+            "Dependabot started this run, and the secrets of Actions are not given to such runs: add this one to Dependabot's secrets, or skip the step where github.actor is dependabot[bot]."
+        } else {
+            "A secret is empty where none of that name is set for this repository, organization or the job's environment; secrets are not given to workflows from forks, nor to reusable workflows without secrets: inherit."
+        }
+    }
+
     /// As JFrog's own action has it (setup-jfrog-cli, `src/utils.ts`): its job is the workflow.
     fn job_context(&self) -> JobContext {
         let context =
@@ -219,12 +226,16 @@ impl Ci for GitHub {
     }
 }
 
+/// By Dependabot, whose runs get as little as those of a fork.
+fn is_by_dependabot(environment: &Environment) -> bool {
+    environment.says("GITHUB_ACTOR", |actor| actor == "dependabot[bot]")
+}
+
 fn why_missing(environment: &Environment) -> String {
-    let says = |name, value| environment.says(name, |text| text == value);
     let why = if is_for_a_fork(environment) {
         "This run is for a pull request from a fork, and gets none, whatever its permissions: run this step only where \
          github.event.pull_request.head.repo.full_name == github.repository"
-    } else if says("GITHUB_ACTOR", "dependabot[bot]") {
+    } else if is_by_dependabot(environment) {
         // Reports differ on whether `permissions` helps; a run that a person starts again has one.
         "Dependabot started this run, and as for a pull request from a fork it gets none: run this step only where github.actor is another"
     } else {
@@ -239,8 +250,8 @@ fn is_for_a_fork(environment: &Environment) -> bool {
     let event = || -> Option<Value> {
         let is_pull_request = |event: &str| event.starts_with("pull_request") && event != "pull_request_target";
         text(environment, "GITHUB_EVENT_NAME").filter(|event| is_pull_request(event))?;
-        let file = File::open(text(environment, "GITHUB_EVENT_PATH")?).ok()?;
-        serde_json::from_str(&io::read_to_string(file.take(LONGEST_EVENT)).ok()?).ok()
+        let path = text(environment, "GITHUB_EVENT_PATH")?;
+        serde_json::from_slice(&read_regular_file(path.as_ref(), LONGEST_EVENT).ok()?).ok()
     };
     event().is_some_and(|event| {
         // A fork that was deleted is null.
@@ -261,15 +272,6 @@ fn percent_encoded(text: &str) -> String {
         }
     }
     encoded
-}
-
-/// Checks that GitHub lets a step set this variable.
-fn check_name(name: &str) -> Result<()> {
-    let reserved = name == "CI" || name == "NODE_OPTIONS" || name.starts_with("GITHUB_") || name.starts_with("RUNNER_");
-    if reserved {
-        return Err(Error::input(format!("GitHub does not let a step set {name}"), "Use another name, such as JF_ACCESS_TOKEN."));
-    }
-    Ok(())
 }
 
 /// Escapes the data of a workflow command.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::facts::{context, one_variable, text};
 use super::{Ci, IdToken, JobContext, JobHome, Recognise};
-use crate::io::{Environment, LogStyle, read_file};
+use crate::io::{Environment, LogStyle, read_regular_file};
 use crate::options::shown;
 use crate::options::table::OIDC_TOKEN_ID;
 
@@ -29,6 +29,10 @@ impl Ci for GitLab {
         "GitLab CI"
     }
 
+    fn why_empty(&self) -> &'static str {
+        "A protected variable is given only to jobs of protected branches and tags, one of an environment only to its jobs, and none to a fork's pipeline: run this job only where it has it."
+    }
+
     /// `after_script` may run in a new container, which shares only the builds volume with the job. `$CI_PROJECT_DIR.tmp` is the runner's
     /// own temporary folder on that volume, outside the working tree and therefore outside every artifact. Only a real runner creates it.
     fn job(&self) -> JobHome {
@@ -43,7 +47,7 @@ impl Ci for GitLab {
     fn is_report(&self, path: &Path) -> bool {
         let Some(project) = text(&self.0, "CI_PROJECT_DIR").map(Path::new) else { return false };
         let configuration = project.join(text(&self.0, "CI_CONFIG_PATH").unwrap_or(".gitlab-ci.yml"));
-        let bytes = read_file(&configuration, LONGEST_CONFIGURATION).unwrap_or_default();
+        let bytes = read_regular_file(&configuration, LONGEST_CONFIGURATION).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes);
         let is_it = |report: PathBuf| {
             let folder = report.parent().and_then(|folder| dunce::canonicalize(folder).ok());

@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use redact::Secret;
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Report, Result};
 use crate::io::{Console, Environment, LogStyle, MaskCommand};
 
 pub use action::{Action, SavedToken};
@@ -204,6 +204,11 @@ pub trait Ci: LogStyle + Send + Sync {
         Ok(Support::Unsupported)
     }
 
+    /// Why a secret may be empty in this job, and what to do about it: a sentence.
+    fn why_empty(&self) -> &'static str {
+        "A secret that this job does not get is empty: is it set under that name, and given to jobs of this branch, and of forks?"
+    }
+
     /// The line by which any program makes the job's log hide a value, if there is one.
     fn mask_command(&self) -> Option<&'static MaskCommand> {
         None
@@ -261,17 +266,12 @@ pub trait Ci: LogStyle + Send + Sync {
     }
 }
 
-/// Prints a failure, also with the job's result. Returns the exit code.
-pub fn report(failure: &anyhow::Error, ci: &dyn Ci, console: &Console) -> i32 {
-    let error = failure.downcast_ref::<Error>();
-    let kind = error.map_or(Kind::Local, Error::kind);
-    let what = failure.chain().map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    let help = error.map(Error::help).unwrap_or_default();
-    let text = if help.is_empty() { what } else { format!("{what}\n{help}") };
-    console.error(kind.title(), &text);
+/// Prints a failure, also with the job's result. The exit code is the one that it leads to, if it decides that.
+pub fn report(failure: &anyhow::Error, exit_code: Option<i32>, ci: &dyn Ci, console: &Console) {
+    let report = Report::new(failure, exit_code);
+    console.error(&report);
     // A summary that can't be written must not hide the failure itself.
-    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", kind.title(), console.worded(&text))));
-    kind.exit_code()
+    let _ = ci.export(Export::Summary(&format!("### {}\n\n```text\n{}\n```\n", report.title, console.worded(&report.text()))));
 }
 
 #[cfg(test)]

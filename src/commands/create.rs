@@ -5,12 +5,11 @@ use std::time::Duration;
 use super::{CommandSpec, print};
 use crate::api::TokenRequest;
 use crate::ci::{Action, Export, SavedToken};
-use crate::credential::Issuing;
 use crate::deliver::{Destination, Targets, for_people, for_the_step};
 use crate::error::{Error, Kind, Result};
-use crate::io::{clock, harmless_json};
+use crate::io::clock;
 use crate::lifecycle::issue::Rollback;
-use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue};
+use crate::lifecycle::{Context, LOCK, Launch, NewToken, issue, rehearse};
 use crate::options::table::{ACCESS_TOKEN, HOME, KEEP_FRESH, RENEW_BY, REVOKE, SESSION, UNTIL_PID};
 use crate::options::{Format, Group, Operands, Syntax};
 use crate::os;
@@ -22,6 +21,10 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &["atc", "access-token-create"],
         usage: "jf-token create [OPTIONS] [USERNAME]",
         about: "Mint an access token, hide it from the log, hand it over, remember it",
+        examples: &[
+            "jf-token create --groups deployers --expiry 1h --token-file token.txt",
+            "eval \"$(jf-token create --scope applied-permissions/user --format shell)\"",
+        ],
         operands: Operands::Username,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::HandOver],
         options: &[&RENEW_BY, &KEEP_FRESH, &UNTIL_PID, &SESSION, &REVOKE, &crate::options::table::DRY_RUN, &crate::options::table::VERBOSE],
@@ -46,34 +49,15 @@ const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
 fn run(cx: &Context) -> anyhow::Result<i32> {
     let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
     if cx.options.diagnostics.dry_run {
-        return Ok(rehearse(cx, request).map(|()| 0)?);
+        return Ok(rehearse(cx, Some(request)).map(|()| 0)?);
     }
     Ok(create(cx, request).map(|()| 0)?)
-}
-
-/// Says what would be asked, by which credential and why, and prints the bodies of the requests.
-fn rehearse(cx: &Context, request: TokenRequest) -> Result<()> {
-    let platform = cx.platform()?;
-    let credential = cx.credential()?;
-    let issuing = match credential {
-        Some(credential) => credential.issuing(request),
-        None => Issuing::Mint(request),
-    };
-    cx.console.data(&(harmless_json(&issuing.bodies().join("\n")) + "\n"))?;
-    let whom = match (platform, &cx.options.connection.url) {
-        (Some(platform), _) => platform.as_str().to_owned(),
-        (None, Some(url)) => format!("the platform that {} leads to", url.source),
-        (None, None) => "no platform, for no URL is given".into(),
-    };
-    let by = credential.map_or_else(|| "no credential, for none is given".into(), |credential| credential.because(&cx.options.credential));
-    cx.console.say(&format!("would ask {whom}, by {by}"));
-    Ok(())
 }
 
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
     let session = remembered(cx)?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), session.as_ref().map(Session::home), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(session.as_ref()), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format=none: nothing would get the token", "Give --token-file, --output-file or --session too."));
     }

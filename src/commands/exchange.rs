@@ -5,12 +5,11 @@ use zeroize::Zeroizing;
 
 use super::CommandSpec;
 use crate::api::TokenRequest;
-use crate::credential::Issuing;
 use crate::deliver::Targets;
 use crate::error::Error;
 use crate::io::harmless_json;
-use crate::lifecycle::{Context, LOCK, NewToken, issue};
-use crate::options::table::{OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
+use crate::lifecycle::{Context, LOCK, NewToken, issue, rehearse};
+use crate::options::table::{DRY_RUN, OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
 use crate::options::{Group, Operands, Syntax};
 use crate::session::StoredToken;
 
@@ -20,9 +19,10 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &["eot"],
         usage: "jf-token exchange-oidc-token [OPTIONS] PROVIDER [TOKEN]",
         about: "Exchange an identity token for an access token, and print it with its user as jf does",
+        examples: &["jf-token exchange-oidc-token github"],
         operands: Operands::Exchange,
         groups: &[Group::Connection, Group::Credential],
-        options: &[&PROJECT, &SESSION, &REVOKE, &VERBOSE],
+        options: &[&PROJECT, &SESSION, &REVOKE, &DRY_RUN, &VERBOSE],
         formats: &[],
     },
     run,
@@ -41,15 +41,14 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         let help = "Name the platform's OIDC provider: jf-token exchange-oidc-token PROVIDER [TOKEN].";
         return Err(Error::input("there is no provider", help).into());
     }
+    if cx.options.diagnostics.dry_run {
+        return Ok(rehearse(cx, None).map(|()| 0)?);
+    }
     let mut targets = Targets::default();
     // In a CI the job's end ends it too, if it still lives then.
     let session = if cx.ci.is_ci() || cx.options.session.name.is_some() { Some(cx.session_for_new_token()?) } else { None };
     let mut new = NewToken::new(cx, TokenRequest::default())?;
-    // What the environment says of a token to mint is for other commands.
-    new.issuing = match new.issuing {
-        Issuing::ExchangeAndMint { exchange, .. } => Issuing::Exchange(exchange),
-        other => other,
-    };
+    new.issuing = new.issuing.exchange_alone();
     let mut guard = session.as_ref().map(|session| session.lock(LOCK)).transpose()?;
     cx.block_on(async {
         let rollback = issue(cx, guard.as_mut(), &new, &mut targets).await?;

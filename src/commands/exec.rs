@@ -8,9 +8,9 @@ use crate::api::max_life;
 use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, LOCK, NewToken, OWN_FAILURE, Program, Start, TokenSource, add_files, issue};
+use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue, rehearse};
 use crate::options::table::{
-    ACCESS_TOKEN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
+    ACCESS_TOKEN, DRY_RUN, ENV_VAR, MERGE, OUTPUT_FILE, OUTPUT_REFRESH_TOKEN, OVERWRITE, RENEW_BY, REVOKE, SESSION, TOKEN_FILE, VERBOSE,
 };
 use crate::options::{Group, Operands, Revoke, Syntax, table};
 use crate::os;
@@ -22,9 +22,22 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token exec [OPTIONS] -- PROGRAM [ARGUMENTS]",
         about: "Run a program with a fresh token in its environment, every secret hidden in what it prints, and revoke the token at its end",
+        examples: &["jf-token exec --groups deployers -- ./publish.sh"],
         operands: Operands::Program,
         groups: &[Group::Connection, Group::Credential, Group::Token, Group::Program],
-        options: &[&OUTPUT_FILE, &TOKEN_FILE, &OVERWRITE, &MERGE, &ENV_VAR, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &REVOKE, &VERBOSE],
+        options: &[
+            &OUTPUT_FILE,
+            &TOKEN_FILE,
+            &OVERWRITE,
+            &MERGE,
+            &ENV_VAR,
+            &OUTPUT_REFRESH_TOKEN,
+            &RENEW_BY,
+            &SESSION,
+            &REVOKE,
+            &DRY_RUN,
+            &VERBOSE,
+        ],
         formats: &[],
     },
     run,
@@ -33,22 +46,8 @@ pub const COMMAND: CommandSpec = CommandSpec {
 /// How long a token lives if no life was asked for: as long as a job on GitHub's own machines may take.
 const LIFE: Duration = Duration::from_secs(6 * 3600);
 
-/// The exit codes that a shell uses.
-const NOT_FOUND: i32 = 127;
-const NOT_EXECUTABLE: i32 = 126;
-
-#[expect(clippy::unnecessary_wraps, reason = "as every command")]
 fn run(cx: &Context) -> anyhow::Result<i32> {
-    Ok(exec(cx).unwrap_or_else(|error| {
-        let code = match error.kind() {
-            Kind::NotFound => NOT_FOUND,
-            Kind::NotExecutable => NOT_EXECUTABLE,
-            Kind::Interrupted(_) => error.kind().exit_code(),
-            _ => OWN_FAILURE,
-        };
-        cx.report(&error);
-        code
-    }))
+    Ok(exec(cx)?)
 }
 
 fn exec(cx: &Context) -> Result<i32> {
@@ -57,9 +56,12 @@ fn exec(cx: &Context) -> Result<i32> {
     let program = Program::find(cx)?;
     cx.transport()?;
     let mut session = cx.session()?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(Some(&session)), Some(session.home()), cx.ci.as_ref())?;
     if cx.options.session.name.is_none() {
         session = session.of_its_own(OF_EXEC);
+    }
+    if cx.options.diagnostics.dry_run {
+        return dry_run(cx, &session).map(|()| 0);
     }
     // Before there is a token: of a program whose secrets aren't all known nothing could be passed on.
     session.check_all()?;
@@ -95,7 +97,20 @@ fn exec(cx: &Context) -> Result<i32> {
     if let Some(line) = last_line {
         cx.console.say(&line);
     }
-    Ok(if failed && code == 0 { OWN_FAILURE } else { code })
+    Ok(if failed && code == 0 { Kind::Local.exit_code(true) } else { code })
+}
+
+/// Says what would be asked for, unless the session has a token that would be used.
+fn dry_run(cx: &Context, session: &Session) -> Result<()> {
+    let request = cx.token_request(Some(LIFE))?;
+    match &session.read()?.current {
+        Some(stored) => {
+            let (token, name) = (stored.token.name(), session.name());
+            cx.console.say(&format!("would use the token of the session '{name}', {token}, which {}", cx.end_of(stored)));
+            Ok(())
+        }
+        None => rehearse(cx, Some(request)),
+    }
 }
 
 /// The token of a session that already has one, and the file that counts this process as its user.
@@ -103,7 +118,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     if session.read()?.is_empty() {
         return Ok(None);
     }
-    let user = session.enter()?;
+    let Some(user) = session.enter()? else { return Ok(None) };
     let state = session.read()?;
     let Some(current) = &state.current else { return Ok(None) };
     let of_a_request = |name: &str| table::ALL.iter().any(|option| option.name == name && option.group == Group::Token);
@@ -121,7 +136,11 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
             format!("Leave it out, or leave --session out, or end that session first: jf-token revoke --session {}.", session.name());
         return Err(Error::input(what, help));
     }
-    let stored = TokenSource::new(cx, session.clone()).token(None)?;
+    let stored = match TokenSource::new(cx, session.clone()).token(None) {
+        // It was ended at this moment: a token of its own is as good.
+        Err(_) if session.read().is_ok_and(|state| state.current.is_none()) => return Ok(None),
+        stored => stored?,
+    };
     add_files(targets, session)?;
     if !stored.masked {
         cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
@@ -139,7 +158,7 @@ fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(Store
         return join(cx, session, &targets)?.ok_or_else(|| session.is_held());
     }
     // From now on nobody takes the session for forgotten.
-    let user = session.enter()?;
+    let user = session.enter()?.ok_or_else(|| session.is_held())?;
     let stored = cx.block_on(async {
         let mut rollback = issue(cx, Some(&mut guard), &new, &mut targets).await?;
         match targets.write_files(&rollback.stored, &mut rollback.written) {

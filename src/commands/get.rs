@@ -14,6 +14,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token get [OPTIONS]",
         about: "Print the session's token, renewed first if it must be",
+        examples: &["jf-token get --format header | curl -H @- \"$JF_URL/access/api/v1/tokens/me\""],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &MIN_TTL, &SESSION, &VERBOSE],

@@ -25,6 +25,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token identity [OPTIONS]",
         about: "Show who this job is to the platform, and which identity mapping fits or would",
+        examples: &["jf-token identity --oidc-provider github", "jf-token identity --mapping deploy --groups deployers --format terraform"],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&MAPPING, &USERNAME, &GROUPS, &SCOPE, &EXPIRY, &DESCRIPTION, &AUDIENCE, &PROJECT, &FORMAT, &VERBOSE],

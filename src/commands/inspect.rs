@@ -20,6 +20,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token inspect [OPTIONS]",
         about: "Show what a token is: its claims and the platform's view, never the token",
+        examples: &["jf-token inspect --online"],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &SESSION, &ONLINE, &VERBOSE],

@@ -18,6 +18,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token keep [OPTIONS]",
         about: "Renew the session's token in the background until the process that started jf-token ends, and rewrite its files",
+        examples: &["jf-token keep --until-pid $$ --token-file token.txt"],
         operands: Operands::None,
         groups: &[Group::Credential],
         // A keeper tries again by itself, so it has no --retry-for.
@@ -49,7 +50,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let launch = Launch::new(cx)?;
     let targets = Targets::files_only(&cx.options.hand_over)?;
     let session = cx.session_of_job()?;
-    targets.check_apart(&cx.files_of_credential(), &cx.secrets_of_credential(), Some(session.home()), cx.ci.as_ref())?;
+    targets.check_apart(&cx.files_of_credential(), &cx.only_here(Some(&session)), Some(session.home()), cx.ci.as_ref())?;
     // A keeper that can't renew is useless: better to fail now than when the token expires.
     if renewal.foreground || !session.has_keeper() {
         TokenSource::new(cx, session.clone()).check_means()?;
@@ -64,6 +65,6 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         return Ok(0);
     };
     talk_to_log(cx, PathBuf::from(&log.text));
-    let kept = keep(cx, &session, &targets, &launch, Role::LoggedKeeper);
-    Ok(kept.map_or_else(|error| cx.report(&error), |()| 0))
+    keep(cx, &session, &targets, &launch, Role::LoggedKeeper)?;
+    Ok(0)
 }

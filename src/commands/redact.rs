@@ -19,6 +19,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "PROGRAM 2>&1 | jf-token redact [OPTIONS]",
         about: "Pass standard input on with every secret of the job's sessions hidden",
+        examples: &["./publish.sh 2>&1 | jf-token redact"],
         operands: Operands::Output,
         groups: &[],
         options: &[&ACCESS_TOKEN, &ACCESS_TOKEN_FILE, &PASS_IF_UNREADABLE],

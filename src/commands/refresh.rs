@@ -15,6 +15,7 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token refresh [OPTIONS]",
         about: "Renew the session's token now",
+        examples: &["jf-token refresh --format none"],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential],
         options: &[&FORMAT, &OUTPUT_REFRESH_TOKEN, &RENEW_BY, &SESSION, &VERBOSE],

@@ -4,9 +4,9 @@ use super::CommandSpec;
 use crate::api::Revoked;
 use crate::ci::{Action, SavedToken};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, EndHow, end_forgotten, end_session, how_to_end, release};
-use crate::options::table::VERBOSE;
-use crate::options::{Group, InputValue, Operands, Revoke, Syntax};
+use crate::lifecycle::{Context, EndHow, both, end_others, end_session, how_to_end, rehearse_end, release};
+use crate::options::table::{DRY_RUN, VERBOSE};
+use crate::options::{Group, InputValue, Operands, Revoke, SessionOptions, Syntax};
 
 pub const COMMAND: CommandSpec = CommandSpec {
     syntax: Syntax {
@@ -14,9 +14,10 @@ pub const COMMAND: CommandSpec = CommandSpec {
         aliases: &[],
         usage: "jf-token revoke [OPTIONS]",
         about: "End every token of the session and remove what was written for it",
+        examples: &["jf-token revoke", "jf-token revoke --all"],
         operands: Operands::None,
         groups: &[Group::Connection, Group::Credential, Group::Session],
-        options: &[&VERBOSE],
+        options: &[&DRY_RUN, &VERBOSE],
         formats: &[],
     },
     run,
@@ -24,12 +25,18 @@ pub const COMMAND: CommandSpec = CommandSpec {
 
 fn run(cx: &Context) -> anyhow::Result<i32> {
     let options = &cx.options.session;
-    if let Some(action) = &cx.action {
-        if action.saved_session().is_none() && options.name.is_none() {
-            // The main step failed early and said why. It left nothing to revoke.
-            return Ok(0);
-        }
-    } else if let Some(id) = &options.token_id {
+    if cx.action.as_ref().is_some_and(|action| action.saved_session().is_none()) && options.name.is_none() {
+        // The main step failed early and said why. It left nothing to revoke.
+        return Ok(0);
+    }
+    let all = cx.action.is_none() && means_all(options)?;
+    if cx.options.diagnostics.dry_run {
+        return Ok(rehearse_end(cx, all).map(|()| 0)?);
+    }
+    if all {
+        return Ok(cx.block_on(end_all(cx)).map(|()| 0)?);
+    }
+    if let Some(id) = options.token_id.as_ref().filter(|_| cx.action.is_none()) {
         one(cx, id)?;
         return Ok(0);
     }
@@ -40,6 +47,37 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         }
         done => Ok(done.map(|()| 0)?),
     }
+}
+
+/// Whether every session of the place is meant. What names less wins if it was said more closely.
+fn means_all(options: &SessionOptions) -> Result<bool> {
+    let Some(all) = &options.all else { return Ok(false) };
+    for less in [&options.name, &options.token_id].into_iter().flatten() {
+        if less.source.rank() < all.source.rank() {
+            return Ok(false);
+        }
+        if less.source.rank() == all.source.rank() {
+            return Err(less.wrong(format!("{} means more than this", all.source), "Give one of them."));
+        }
+    }
+    Ok(true)
+}
+
+/// Ends every session of the place.
+async fn end_all(cx: &Context) -> Result<()> {
+    let (session, how) = (cx.session()?, EndHow::new(cx.options.session.revoke, false));
+    let mut own = Ok(0);
+    if session.was_begun() {
+        cx.console.say(&format!("the session '{}':", session.name()));
+        own = end_session(cx, &session, how).await.map(|()| 1);
+    }
+    let ended = both(cx, own, end_others(cx, &session, how, true).await)?;
+    cx.console.say(&match ended {
+        0 => format!("nothing to revoke: there is no session in {}", session.home().display()),
+        1 => "ended 1 session".to_owned(),
+        _ => format!("ended {ended} sessions"),
+    });
+    Ok(())
 }
 
 /// Ends the session that is meant, and those that nobody else will end.
@@ -63,7 +101,7 @@ async fn end(cx: &Context) -> Result<()> {
         }
         _ => end_session(cx, &session, how).await,
     };
-    end_forgotten(cx, &session, how).await.and(ended)
+    both(cx, ended.map(|()| 1), end_others(cx, &session, how, false).await).map(drop)
 }
 
 /// The session is out of reach: the token that the main step saved is ended by the credential, or named.

@@ -1,8 +1,10 @@
-//! `status`: shows what the session remembers: its token, how it was issued and is renewed, and what holds it. Asks nobody.
+//! `status`: shows what the job's sessions remember: their tokens, how they were issued and are renewed, and what holds them. Asks nobody.
+
+use serde_json::Value;
 
 use super::CommandSpec;
 use crate::credential::Issuing;
-use crate::deliver;
+use crate::deliver::{object, pretty, table};
 use crate::error::{Error, Kind};
 use crate::io::clock::{self, Timestamp};
 use crate::lifecycle::{Context, MINT_FIRST};
@@ -15,7 +17,8 @@ pub const COMMAND: CommandSpec = CommandSpec {
         name: "status",
         aliases: &[],
         usage: "jf-token status [OPTIONS]",
-        about: "Show what the session remembers of its token: whose it is, until when, how it is renewed, which files hold it; never the token itself",
+        about: "Show this job's sessions: whose their tokens are, until when, how they are renewed, what holds them; never a token",
+        examples: &["jf-token status", "jf-token status --format json"],
         operands: Operands::None,
         groups: &[],
         options: &[&FORMAT, &SESSION],
@@ -24,69 +27,118 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
+/// A fact: its name in the table and, with underscores, in JSON; what the table says, if anything; what JSON says.
+type Row = (&'static str, Option<String>, Value);
+
 fn run(cx: &Context) -> anyhow::Result<i32> {
-    let session = cx.session_of_job()?;
-    let state = session.read()?;
-    let Some(stored) = &state.current else {
-        let what = format!("the session '{}' holds no token", session.name());
-        return Err(Error::new(Kind::NoCredential, what, MINT_FIRST).into());
-    };
-    let rows = rows(cx, &session, &state, stored);
+    let meant = cx.session()?;
+    let sessions = if cx.options.session.name.is_some() { vec![meant.clone()] } else { meant.all()?.collect() };
+    let read: Vec<_> = sessions.iter().map(|session| (session, session.read())).filter(|(session, _)| session.exists()).collect();
+    let shown: Vec<_> = read.iter().map(|(session, state)| Shown::new(cx, session, state.as_ref())).collect();
     cx.console.data(&if cx.options.hand_over.format == Some(Format::Json) {
-        let fields = rows.into_iter().filter_map(|(name, value)| Some((name.replace(' ', "_"), value?.into())));
-        deliver::pretty(&deliver::object(fields))
+        let sessions = shown.into_iter().map(Shown::json).collect::<Vec<_>>();
+        pretty(&object([("folder", Value::from(meant.home().display().to_string())), ("sessions", sessions.into())]))
     } else {
-        deliver::table(rows)
+        shown.into_iter().map(Shown::table).collect::<Vec<_>>().join("\n")
     })?;
-    Ok(0)
+    let holds_a_token = read.iter().any(|(_, state)| state.as_ref().is_ok_and(|state| state.current.is_some()));
+    if let Some(unreadable) = read.into_iter().find_map(|(_, state)| state.err()) {
+        return Err(unreadable.into());
+    }
+    if holds_a_token {
+        return Ok(0);
+    }
+    let what = match &cx.options.session.name {
+        Some(_) => format!("the session '{}' holds no token", meant.name()),
+        None => format!("no session in {} holds a token", meant.home().display()),
+    };
+    Err(Error::new(Kind::NoCredential, what, MINT_FIRST).into())
 }
 
-fn rows(cx: &Context, session: &Session, state: &State, stored: &StoredToken) -> Vec<(String, Option<String>)> {
-    let (now, zone, token) = (cx.now(), clock::zone(&cx.environment), &stored.token);
-    let time = |at: Timestamp| clock::local_and_relative(at, now, &zone);
-    let files: Vec<_> = stored.files.iter().map(|file| file.path.display().to_string()).collect();
-    let others = state.tokens().count() - 1;
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let keeper = if session.has_keeper() { "running".into() } else { state.why_not_kept().unwrap_or_else(|| "none".into()) };
-    [
-        ("session", text(session.name())),
-        ("platform", text(stored.platform.as_str())),
-        ("token id", text(&token.token_id)),
-        ("user", token.username()),
-        ("scope", text(&token.scope)),
-        ("issued", Some(time(token.issued_at))),
-        ("ends", Some(token.expires_at().map_or_else(|| "never".into(), time))),
-        ("issued by", Some(issued_by(&stored.issuing))),
-        (
-            "renewed by",
-            text(if token.refresh_token.is_some() && stored.renew_by.allows_refresh() {
-                "its refresh token"
-            } else {
-                again(&stored.issuing)
-            }),
-        ),
-        ("files", text(&files.join(", "))),
-        ("variable", stored.variable.clone()),
-        ("keeper", text(&keeper)),
-        ("earlier tokens", (others > 0).then(|| others.to_string())),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+/// What is shown of a session.
+struct Shown {
+    name: Row,
+    token: Vec<Row>,
+    rest: Vec<Row>,
 }
 
-fn again(issuing: &Issuing) -> &'static str {
-    match (issuing.exchange(), issuing.request()) {
-        (Some(_), Some(_)) => "another exchange and mint",
-        (Some(_), None) => "another exchange",
-        (None, _) => "another mint",
+impl Shown {
+    fn new(cx: &Context, session: &Session, state: Result<&State, &Error>) -> Self {
+        let token = state.ok().and_then(|state| Some(of_token(cx, state, state.current.as_ref()?)));
+        let problem = state.err().map(ToString::to_string);
+        let rest = of_session(session, state.unwrap_or(&State::default())).into_iter().chain([text("problem", problem.as_deref())]);
+        Self { name: text("session", Some(session.name())), token: token.into_iter().flatten().collect(), rest: rest.collect() }
+    }
+
+    fn json(self) -> Value {
+        let fields = |rows: Vec<Row>| rows.into_iter().map(|(name, _, value)| (name.replace(' ', "_"), value));
+        let token = if self.token.is_empty() { Value::Null } else { object(fields(self.token)) };
+        object(fields(self.rest).chain([(self.name.0.to_owned(), self.name.2), ("token".to_owned(), token)]))
+    }
+
+    fn table(self) -> String {
+        let rows = [self.name].into_iter().chain(self.token).chain(self.rest);
+        table(rows.map(|(name, text, _)| (name.to_owned(), text)).collect())
     }
 }
 
-fn issued_by(issuing: &Issuing) -> String {
-    let exchange = issuing.exchange().map(|exchange| format!("an exchange at the OIDC provider '{}'", shown(&exchange.provider_name)));
-    match (exchange, issuing.request().is_some()) {
-        (Some(exchange), true) => format!("a mint with the token of {exchange}"),
-        (Some(exchange), false) => exchange,
-        (None, _) => "a mint".into(),
+fn of_token(cx: &Context, state: &State, stored: &StoredToken) -> [Row; 12] {
+    let (now, zone, token) = (cx.now(), clock::zone(&cx.environment), &stored.token);
+    let local = |at: Timestamp| clock::local_and_relative(at, now, &zone);
+    let time = |name, at: Option<Timestamp>, none: Option<&str>| -> Row {
+        (name, at.map(local).or(none.map(str::to_owned)), at.and_then(Timestamp::rfc3339).into())
+    };
+    let provider = stored.issuing.exchange().map(|exchange| shown(&exchange.provider_name));
+    let by_refresh = token.refresh_token.is_some() && stored.renew_by.allows_refresh();
+    let renewed_by = if by_refresh { "refresh" } else { way(&stored.issuing) };
+    [
+        text("platform", Some(stored.platform.as_str())),
+        text("token id", Some(&token.token_id)),
+        text("username", token.username().as_deref()),
+        text("scope", Some(&token.scope)),
+        time("issued at", Some(token.issued_at), None),
+        time("expires at", token.expires_at(), Some("never")),
+        ("seconds left", None, token.expires_at().map(|end| end.since(now).as_secs()).into()),
+        text("issued by", Some(way(&stored.issuing))),
+        text("oidc provider", provider.as_deref()),
+        text("renewed by", Some(renewed_by)),
+        time("last renewal", Some(token.issued_at).filter(|_| state.renewed > 0), None),
+        text("variable", stored.variable.as_deref()),
+    ]
+}
+
+fn of_session(session: &Session, state: &State) -> Vec<Row> {
+    let files = state.tokens().flat_map(|stored| &stored.files).chain(&state.left_files);
+    let files: Vec<_> = files.map(|file| file.path.display().to_string()).collect();
+    let (keeps, process, why) = (session.has_keeper(), session.keeper_process(), state.why_not_kept());
+    let keeper = match (&why, process) {
+        (_, Some(process)) => format!("process {process}"),
+        _ if keeps => "running".into(),
+        (Some(why), None) => format!("none: {why}"),
+        (None, None) => "none".into(),
+    };
+    let number = |name, number: usize| -> Row { (name, (number > 0).then(|| number.to_string()), number.into()) };
+    let keeper_fields = [("running", keeps.into()), ("process", process.into()), ("failure", why.into())];
+    vec![
+        ("files", Some(files.join(", ")).filter(|files| !files.is_empty()), files.into()),
+        ("keeper", Some(keeper), object(keeper_fields)),
+        ("in use", session.is_in_use().then(|| "by a program".into()), session.is_in_use().into()),
+        number("renewals", state.renewed as usize),
+        number("earlier tokens", state.tokens().count() - state.current.iter().count()),
+        number("lost tokens", state.lost.len()),
+    ]
+}
+
+fn text(name: &'static str, value: Option<&str>) -> Row {
+    let value = value.filter(|value| !value.is_empty()).map(str::to_owned);
+    (name, value.clone(), value.into())
+}
+
+/// How a token is issued, in a word.
+fn way(issuing: &Issuing) -> &'static str {
+    match (issuing.exchange(), issuing.request()) {
+        (Some(_), Some(_)) => "exchange and mint",
+        (Some(_), None) => "exchange",
+        (None, _) => "mint",
     }
 }

@@ -32,6 +32,15 @@ impl Issuing {
         }
     }
 
+    /// The same without a mint after the exchange: what the environment says of a token to mint is for other commands.
+    #[must_use]
+    pub fn exchange_alone(self) -> Self {
+        match self {
+            Issuing::ExchangeAndMint { exchange, .. } => Issuing::Exchange(exchange),
+            other => other,
+        }
+    }
+
     /// The bodies of the requests, in their order, without secrets.
     #[must_use]
     pub fn bodies(&self) -> Vec<String> {

@@ -243,13 +243,10 @@ fn read_file(environment: &Environment, home: &Path, by: &str) -> Result<Option<
 
 /// A file's content; `None` if there is none.
 fn read(file: &Path) -> std::result::Result<Option<Zeroizing<Vec<u8>>>, String> {
-    match file.metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // Nobody named it: a pipe there would be waited for.
-        Ok(found) if !found.is_file() => return Err("it is not a file".into()),
-        _ => {}
+    match crate::io::read_regular_file(file, LONGEST) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some).map_err(|error| error.to_string()),
     }
-    crate::io::read_file(file, LONGEST).map(Some).map_err(|error| error.to_string())
 }
 
 fn shown_path(path: &Path) -> String {

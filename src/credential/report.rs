@@ -12,19 +12,35 @@ use crate::options::{CredentialOptions, Group, Source, set_instead};
 pub fn none(place: &CredentialPlace) -> Error {
     let options = &place.options.credential;
     let instead = set_instead(place.environment, &ACCESS_TOKEN);
-    let what = match options.password.as_ref().or(options.user.as_ref()) {
-        Some(given) => format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source),
-        None => "there is no credential".into(),
+    let given = options.password.as_ref().or(options.user.as_ref());
+    let (what, why) = match (given, empty(place)) {
+        (Some(given), _) => {
+            (format!("{}: authenticating with access token is currently mandatory for creating access tokens", given.source), "")
+        }
+        (None, None) => ("there is no credential".into(), ""),
+        (None, Some(name)) => (format!("there is no credential: {name} is empty"), if place.in_job { place.ci.why_empty() } else { "" }),
     };
-    Error::new(Kind::NoCredential, what, format!("{instead}{}\nEasiest here: {}", looked_for(place), easiest(place)))
+    let why = if why.is_empty() { String::new() } else { format!("{why}\n") };
+    Error::new(Kind::NoCredential, what, format!("{why}{instead}{}\nEasiest here: {}", looked_for(place), easiest(place)))
+}
+
+/// The variable or input for a credential that was given, but is empty, as a secret that the job does not get. An input that was left out is
+/// empty too, so only the one that is meant for a secret is told of.
+fn empty(place: &CredentialPlace) -> Option<String> {
+    let is_empty = |name: &str| place.environment.has(name) && place.environment.is_blank(name);
+    let variable = named().map(|option| option.variable).find(|name| is_empty(name)).map(str::to_owned);
+    variable.or_else(|| (place.in_action && is_empty(&ACCESS_TOKEN.input_variable())).then(|| format!("the input {}", ACCESS_TOKEN.name)))
+}
+
+/// The options that name a credential. (The URL does so only if it is that of an SSH server.)
+fn named() -> impl Iterator<Item = &'static Opt> {
+    KINDS.into_iter().flat_map(|kind| kind.named_by).copied().filter(|option| option.group == Group::Credential)
 }
 
 /// Each place in its order, with what was found there.
 pub fn looked_for(place: &CredentialPlace) -> String {
     let options = &place.options.credential;
-    // The URL names one only if it is that of an SSH server.
-    let names = || KINDS.into_iter().flat_map(|kind| kind.named_by).copied().filter(|option| option.group == Group::Credential);
-    let list = |name: &dyn Fn(&Opt) -> Option<String>| names().filter_map(name).collect::<Vec<_>>().join(", ");
+    let list = |name: &dyn Fn(&Opt) -> Option<String>| named().filter_map(name).collect::<Vec<_>>().join(", ");
     let flags = list(&|option| Some(marked(format!("--{}", option.name), options, option, |source| matches!(source, Source::Flag(_)))));
     let inputs =
         list(&|option| option.in_action.then(|| marked(option.name.into(), options, option, |source| matches!(source, Source::Input(_)))));

@@ -202,7 +202,7 @@ impl Ssh {
         };
         if asking.verbose {
             let words = command.get_args().map(|word| word.display().to_string()).collect::<Vec<_>>().join(" ");
-            asking.console.line(&format!("> ssh {words}"));
+            asking.console.trace(&format!("> ssh {words}"));
         }
         let given = Cell::new(false);
         let giving = async {
@@ -303,7 +303,7 @@ impl Ssh {
             .map_err(|error| unusable(&format!("can't be used: {error}")).with_help(error.help()))?;
         if asking.verbose {
             let names: Vec<_> = headers.iter().map(|header| header.name().as_str()).collect();
-            asking.console.line(&format!("< href {}, headers {}", platform.as_str(), names.join(" ")));
+            asking.console.trace(&format!("< href {}, headers {}", platform.as_str(), names.join(" ")));
         }
         asking.mask(headers.iter().flat_map(SecretHeader::secrets))?;
         Ok(Login { platform, headers, at })
@@ -477,7 +477,7 @@ mod tests {
     use super::*;
     use crate::api::{Clients, Limits, RetryBudget, Transport};
     use crate::ci::{self, Ci};
-    use crate::io::Console;
+    use crate::io::{Console, LogFormat};
 
     thread_local!(static NOW: Cell<u64> = const { Cell::new(0) });
 
@@ -490,7 +490,7 @@ mod tests {
         NOW.set(now);
         let environment: Environment = [("PATH", "/nowhere")].into_iter().collect();
         let ci = Arc::<dyn Ci>::from(ci::detect(&environment));
-        let console = Console::new(Box::new(sink()), Box::new(sink()), ci.clone());
+        let console = Console::new(Box::new(sink()), Box::new(sink()), ci.clone(), LogFormat::Text);
         let asking = Asking {
             environment: &environment,
             console: &console,

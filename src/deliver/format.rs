@@ -131,9 +131,12 @@ fn rows(token: &IssuedToken) -> Vec<(String, Option<String>)> {
 /// The variable that holds the access token.
 pub(super) const TOKEN: &str = "JF_ACCESS_TOKEN";
 
+/// The variable that holds its id.
+pub const TOKEN_ID: &str = "JF_ACCESS_TOKEN_ID";
+
 /// The variables of `NAME=VALUE` lines, in their order.
 pub(super) const NAMES: [&str; 7] =
-    ["JF_URL", "JF_USER", TOKEN, "JF_ACCESS_TOKEN_ID", "JF_ACCESS_TOKEN_EXPIRES_AT", "JF_REFERENCE_TOKEN", "JF_REFRESH_TOKEN"];
+    ["JF_URL", "JF_USER", TOKEN, TOKEN_ID, "JF_ACCESS_TOKEN_EXPIRES_AT", "JF_REFERENCE_TOKEN", "JF_REFRESH_TOKEN"];
 
 /// What to print for whatever runs the output if there is no token: it must not go on with another one under the same name.
 #[must_use]
@@ -158,9 +161,18 @@ pub(super) fn dotenv(token: &IssuedToken, platform: &PlatformUrl, refresh_token:
     Ok(lines(token, platform, refresh_token, |name, value| if plain(value) { format!("{name}={value}\n") } else { String::new() }))
 }
 
-/// Whether every reader of such files takes it as it is.
+/// What to say of variables that `NAME=VALUE` lines leave out, because their values would need quotes.
+#[must_use]
+pub fn left_out(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Option<String> {
+    let lines = lines(token, platform, refresh_token, |name, value| if plain(value) { String::new() } else { format!("{name}\n") });
+    let names: Vec<_> = lines.lines().collect();
+    (!names.is_empty()).then(|| format!("{} would need quotes, and is left out of the NAME=VALUE lines", names.join(", ")))
+}
+
+/// Whether every reader of such files takes it as it is. zsh reads `=ls`, at the start or behind a colon, as the path of `ls`.
 pub(super) fn plain(value: &str) -> bool {
-    value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
+    let is_path = value.starts_with('=') || value.contains(":=");
+    !is_path && value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@+=%,".contains(&b))
 }
 
 fn shell(token: &IssuedToken, platform: &PlatformUrl, refresh_token: bool) -> Zeroizing<String> {

@@ -4,6 +4,7 @@ mod files;
 mod format;
 mod merged;
 mod summary;
+mod variable;
 
 use std::path::{Path, PathBuf};
 
@@ -19,8 +20,9 @@ use crate::session::{Content, StoredToken, WrittenFile};
 use files::{Occupied, Planned, are_one};
 
 pub use files::{Rewrites, Rewritten, take_away, write};
-pub use format::{object, pretty, print, script_of_a_failure, table};
+pub use format::{TOKEN_ID, left_out, object, pretty, print, script_of_a_failure, table};
 pub use summary::{Destination, for_people, for_the_step};
+pub use variable::variable;
 
 /// Where the token goes; by default nowhere. All of it is checked, and the files are begun, before there is a token.
 #[derive(Default)]
@@ -184,6 +186,13 @@ impl Targets {
         Ok(())
     }
 
+    /// What to say of variables that the file of lines leaves out.
+    #[must_use]
+    pub fn left_out(&self, stored: &StoredToken) -> Option<String> {
+        self.output_file.as_ref()?;
+        left_out(&stored.token, &stored.platform, self.refresh_token)
+    }
+
     fn env_content(&self) -> Content {
         if self.refresh_token { Content::EnvAndRefreshToken } else { Content::Env }
     }
@@ -222,16 +231,4 @@ fn occupied(options: &HandOver) -> Result<Occupied> {
         (_, Some(_), _) => Ok(Occupied::Merge),
         _ => Ok(Occupied::Refuse),
     }
-}
-
-/// Checks the name of a variable.
-///
-/// # Errors
-/// Fails if no shell could read a variable of that name.
-pub fn variable(given: &InputValue) -> Result<&str> {
-    let name = given.text.as_str();
-    if name.starts_with(|c: char| c.is_ascii_digit()) || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(given.wrong("not a valid variable name", "Use letters, digits and underscores, no digit first."));
-    }
-    Ok(name)
 }

@@ -1,11 +1,12 @@
 //! Times, as people and files write them.
 
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
-use tz::{TimeZone, UtcDateTime};
+use tz::{TimeZone, TimeZoneSettings, UtcDateTime};
 
-use super::Environment;
+use super::{Environment, read_regular_file};
 
 /// A point in time, in whole milliseconds since the start of 1970 (UTC). Calculations saturate at both ends of the range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -134,11 +135,18 @@ pub mod millis {
     }
 }
 
-/// The time zone of `TZ`, else this machine's, else UTC.
+/// The longest description of a time zone that is read, in bytes; those of the systems have 4 KiB at most.
+const LONGEST_ZONE: u64 = 1 << 16;
+
+/// The time zone of `TZ`, else this machine's, else UTC. Its file is read once.
 #[must_use]
 pub fn zone(environment: &Environment) -> TimeZone {
-    let named = environment.get("TZ").ok().flatten().and_then(|name| TimeZone::from_posix_tz(name).ok());
-    named.or_else(|| TimeZone::local().ok()).unwrap_or_else(TimeZone::utc)
+    environment.zone(|| {
+        let read = |path: &str| Ok(read_regular_file(Path::new(path), LONGEST_ZONE)?.to_vec());
+        let settings = TimeZoneSettings::new(TimeZoneSettings::DEFAULT_DIRECTORIES, read);
+        let named = environment.get("TZ").ok().flatten().and_then(|name| settings.parse_posix_tz(name).ok());
+        named.or_else(|| settings.parse_local().ok()).unwrap_or_else(TimeZone::utc)
+    })
 }
 
 /// A point in local time, and its distance from now: `2026-11-22 04:04:05 +01:00 (in 60 minutes)`.

@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::error::{Error, Kind, Result};
+use serde::Serialize;
+
+use crate::error::{Error, Kind, Report, Result};
 
 /// How serious a message in the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,28 @@ pub enum Level {
     Warning,
     /// What was asked for did not happen.
     Error,
+}
+
+/// How messages are written: `--log-format`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people; failures and warnings as the CI wants them.
+    #[default]
+    Text,
+    /// For programs: a JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format with its name.
+    pub const WORDS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+/// A message of which there is nothing more to say than its text.
+#[derive(Serialize)]
+struct Message<'a> {
+    level: &'static str,
+    message: &'a str,
 }
 
 /// What a CI makes of the lines in its log.
@@ -74,6 +98,11 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
 }
 
+/// A message that says which program it comes from.
+fn signed(text: &str) -> String {
+    harmless(&format!("jf-token: {text}"))
+}
+
 /// What everything that is printed goes through.
 pub struct Console {
     stdout: Mutex<Box<dyn Write + Send>>,
@@ -87,18 +116,26 @@ type Wording = Box<dyn Fn(&str) -> String + Send + Sync>;
 struct Talk {
     to: Box<dyn Write + Send>,
     style: Arc<dyn LogStyle>,
+    format: LogFormat,
+    quiet: bool,
 }
 
 impl Console {
-    /// Prints to these streams, in the style of this log.
+    /// Prints to these streams, in the style of this log and in this format.
     #[must_use]
-    pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>) -> Self {
-        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style }), wording: OnceLock::new() }
+    pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>, format: LogFormat) -> Self {
+        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style, format, quiet: false }), wording: OnceLock::new() }
+    }
+
+    /// From now on, prints warnings and errors only.
+    pub fn be_quiet(&self) {
+        self.talk().quiet = true;
     }
 
     /// Sends messages to `to` from now on, which is not the log of a CI.
     pub fn redirect(&self, to: Box<dyn Write + Send>) {
-        *self.talk() = Talk { to, style: Arc::new(Plain) };
+        let mut talk = self.talk();
+        (talk.to, talk.style) = (to, Arc::new(Plain));
     }
 
     /// Words messages so from now on.
@@ -127,42 +164,59 @@ impl Console {
             .map_err(|error| Error::new(Kind::Local, format!("can't write to standard output: {error}"), ""))
     }
 
-    /// Prints a line of text to standard error. If that can't be written, nothing is lost, so errors are ignored.
+    /// Prints a line to standard error, whatever the format: a command of the CI's. If that can't be written, nothing is lost, so errors are
+    /// ignored.
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = printable(&talk.style.escape(text));
-        let _ = talk
-            .to
-            .write_all(
-                format!(
-                    "{text}
-"
-                )
-                .as_bytes(),
-            )
-            .and_then(|()| talk.to.flush());
+        let _ = talk.to.write_all(format!("{text}\n").as_bytes()).and_then(|()| talk.to.flush());
     }
 
-    /// Prints a message that says which program it comes from.
+    /// Prints what happens on the way, unless nobody wants to know.
     pub fn say(&self, text: &str) {
-        self.line(&harmless(&format!("jf-token: {}", self.worded(text))));
+        let (quiet, text) = (self.talk().quiet, self.worded(text));
+        if !quiet {
+            self.tell("info", &text, || signed(&text));
+        }
+    }
+
+    /// Prints what was asked of others and answered, for who looks for a fault.
+    pub fn trace(&self, text: &str) {
+        self.tell("debug", text, || text.to_owned());
     }
 
     /// Prints a warning, as an annotation if the CI has them.
     pub fn warn(&self, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Warning, "jf-token", &self.worded(text));
-        match annotation {
-            Some(annotation) => self.line(&annotation),
-            None => self.say(&format!("warning: {text}")),
+        let text = self.worded(text);
+        self.tell("warning", &text, || {
+            let annotation = self.talk().style.annotation(Level::Warning, "jf-token", &text);
+            annotation.unwrap_or_else(|| signed(&format!("warning: {text}")))
+        });
+    }
+
+    fn tell(&self, level: &'static str, text: &str, for_people: impl FnOnce() -> String) {
+        match self.format() {
+            LogFormat::Text => self.line(&for_people()),
+            LogFormat::Json => self.json(&Message { level, message: &harmless(text) }),
         }
     }
 
-    /// Prints what happened and what to do about it, as an annotation with this title if the CI has them.
-    pub fn error(&self, title: &str, text: &str) {
-        let annotation = self.talk().style.annotation(Level::Error, title, &self.worded(text));
-        match annotation {
-            Some(annotation) => self.line(&annotation),
-            None => self.say(&text.replace('\n', "\n  ")),
+    fn format(&self) -> LogFormat {
+        self.talk().format
+    }
+
+    fn json(&self, message: &impl Serialize) {
+        self.line(&serde_json::to_string(message).unwrap_or_default());
+    }
+
+    /// Prints what failed and what to do about it, as an annotation if the CI has them.
+    pub fn error(&self, report: &Report) {
+        if self.format() == LogFormat::Json {
+            let help = report.help.as_deref().map(|help| harmless(&self.worded(help)).into());
+            return self.json(&Report { message: harmless(&self.worded(&report.message)).into(), help, ..*report });
         }
+        let text = self.worded(&report.text());
+        let annotation = self.talk().style.annotation(Level::Error, report.title, &text);
+        self.line(&annotation.unwrap_or_else(|| signed(&text.replace('\n', "\n  "))));
     }
 }

@@ -1,9 +1,11 @@
 //! The environment variables of the process, passed in as a value.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use tz::TimeZone;
 
 use crate::error::{Error, Result};
 use crate::os;
@@ -20,7 +22,11 @@ pub fn trimmed(text: &str) -> &str {
 
 /// Environment variables. An empty one counts as unset, because GitHub sets every absent input to the empty string.
 #[derive(Clone, Default)]
-pub struct Environment(Vec<Variable>);
+pub struct Environment {
+    variables: Vec<Variable>,
+    /// The time zone, once it is read.
+    zone: OnceLock<TimeZone>,
+}
 
 #[derive(Clone)]
 struct Variable {
@@ -62,7 +68,7 @@ impl Environment {
 
     fn values(&self, name: &str) -> Vec<&OsString> {
         let key = os::variable_key(name.as_ref());
-        self.0.iter().filter(|variable| variable.key == *key).map(|variable| &variable.value).collect()
+        self.variables.iter().filter(|variable| variable.key == *key).map(|variable| &variable.value).collect()
     }
 
     /// The variable's value as it is, even if it is empty or not UTF-8.
@@ -83,6 +89,11 @@ impl Environment {
         self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
     }
 
+    /// The time zone, read once.
+    pub fn zone(&self, read: impl FnOnce() -> TimeZone) -> TimeZone {
+        self.zone.get_or_init(read).clone()
+    }
+
     /// jf's folder; `None` if the environment does not tell.
     #[must_use]
     pub fn folder_of_jf(&self) -> Option<PathBuf> {
@@ -93,13 +104,13 @@ impl Environment {
     /// The variables with their values, as they are, without those that are to be hidden. `is_hidden` gets a name as the system compares
     /// it, and the value.
     pub fn without(&self, is_hidden: impl Fn(&OsStr, &OsStr) -> bool) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        let passed = self.0.iter().filter(move |variable| !is_hidden(&variable.key, &variable.value));
+        let passed = self.variables.iter().filter(move |variable| !is_hidden(&variable.key, &variable.value));
         passed.map(|variable| (variable.name.as_os_str(), variable.value.as_os_str()))
     }
 
     /// The names of all variables that start with `prefix`.
     pub fn names<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter_map(|variable| variable.key.to_str()).filter(move |name| name.starts_with(prefix))
+        self.variables.iter().filter_map(|variable| variable.key.to_str()).filter(move |name| name.starts_with(prefix))
     }
 }
 
@@ -121,6 +132,6 @@ impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment 
             let name = name.into();
             Variable { key: os::variable_key(&name).into_owned(), name, value: value.into() }
         };
-        Self(variables.into_iter().map(of).collect())
+        Self { variables: variables.into_iter().map(of).collect(), zone: OnceLock::new() }
     }
 }

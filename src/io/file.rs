@@ -47,12 +47,18 @@ impl AtomicFile {
         Ok(Self { file, path })
     }
 
+    /// Writes to the start of the temporary file. Its own name, which tempfile adds to an error, says nothing to anybody.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file.as_file_mut();
+        file.write_all(bytes).and_then(|()| file.rewind())
+    }
+
     /// Takes up this many bytes of the disk now, so that a full disk shows while nothing can be lost.
     ///
     /// # Errors
     /// Fails if there is no room for them.
     pub fn reserve(mut self, bytes: usize) -> Result<Self> {
-        match self.file.write_all(&vec![b' '; bytes]).and_then(|()| self.file.rewind()) {
+        match self.write(&vec![b' '; bytes]) {
             Ok(()) => Ok(self),
             Err(error) => Err(Error::file("write", &self.path, &error)),
         }
@@ -63,7 +69,7 @@ impl AtomicFile {
     /// # Errors
     /// Fails if it can't be written.
     pub fn note(&mut self, text: &str) -> Result<()> {
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.rewind());
+        let written = self.write(text.as_bytes());
         self.file.disable_cleanup(true);
         written.map_err(|error| Error::file("write", &self.path, &error))
     }
@@ -134,6 +140,17 @@ pub fn read(from: &mut dyn Read, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
 /// As `read`.
 pub fn read_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     read(&mut File::open(path)?, most)
+}
+
+/// Reads all of a file that nobody named as an option: a variable or a folder leads to it. A pipe or a device there would never end.
+///
+/// # Errors
+/// As `read`. Also fails if it is not a regular file.
+pub fn read_regular_file(path: &Path, most: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    read_file(path, most)
 }
 
 /// The text in these bytes, without its byte order mark: UTF-8, or UTF-16 if it begins with a mark, as the `>` of Windows PowerShell writes

@@ -9,9 +9,9 @@ mod mask_lines;
 pub mod random;
 mod stream;
 
-pub use console::{Console, Level, LogStyle, harmless_json, printable, without_commands};
+pub use console::{Console, Level, LogFormat, LogStyle, harmless_json, printable, without_commands};
 pub use environment::{Environment, HOME_OF_JF, trimmed};
-pub use file::{AtomicFile, read, read_file, remove, remove_all, text_of};
+pub use file::{AtomicFile, read, read_file, read_regular_file, remove, remove_all, text_of};
 pub use first_line::FirstLine;
 pub use mask_lines::MaskCommand;
 pub use stream::{Masks, SecretSource, SharedRedactor, pass_on};

@@ -98,9 +98,9 @@ impl Context {
         self.clock
     }
 
-    /// Prints a failure. Returns the exit code.
-    pub fn report(&self, failure: &Error) -> i32 {
-        ci::report(&failure.clone().into(), self.ci.as_ref(), &self.console)
+    /// Prints a failure that does not decide the exit code, or not alone.
+    pub fn report(&self, failure: &Error) {
+        ci::report(&failure.clone().into(), None, self.ci.as_ref(), &self.console);
     }
 
     /// The platform's address: what the credential brings, else what was given. No other credential is read for it.
@@ -164,7 +164,7 @@ impl Context {
             credential::unusable(&mut self.place_of_credential(&mut std::io::empty())).unwrap_or_else(|| {
                 let instead = set_instead(&self.environment, &table::URL);
                 let help = "Set JF_URL or --url to it, such as https://acme.jfrog.io.";
-                Error::input("the platform's URL is missing", instead + help)
+                Error::input("the platform's URL is missing", instead + help).of_option(Some(table::URL.name))
             })
         })
     }
@@ -254,9 +254,11 @@ impl Context {
         credential::files(&self.options.credential, &self.environment).collect()
     }
 
-    /// What of the credential is at hand that must not get lost; nothing if it is wrong, which others tell.
-    pub fn secrets_of_credential(&self) -> Vec<&Secret> {
-        self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default()
+    /// What of the credential is at hand and remembered nowhere here: it must not get lost. Nothing if it is wrong, which others tell.
+    pub fn only_here(&self, session: Option<&Session>) -> Vec<&Secret> {
+        let secrets = self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default();
+        let Some(state) = session.and_then(|session| session.read().ok()) else { return secrets };
+        secrets.into_iter().filter(|secret| !state.secrets().any(|ours| ours == *secret)).collect()
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -376,9 +378,10 @@ impl Context {
     /// Fails if the system can't provide one.
     pub fn runtime(&self) -> Result<&Runtime> {
         if self.runtime.get().is_none() {
+            let fail = |error, help| Error::new(Kind::Local, format!("the network can't be set up: {error}"), help);
+            os::check_room().map_err(|error| fail(error, "Let this process open more files: ulimit -n."))?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let fail = |error| Error::new(Kind::Local, format!("the network can't be set up: {error}"), "");
-            let _ = self.runtime.set(runtime.map_err(fail)?);
+            let _ = self.runtime.set(runtime.map_err(|error| fail(error, ""))?);
         }
         self.runtime.get().ok_or_else(|| Error::new(Kind::Local, "the network can't be set up", ""))
     }

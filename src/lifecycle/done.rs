@@ -11,6 +11,8 @@ pub struct Done {
     pub earlier: usize,
     /// The files that were removed.
     pub removed: Vec<PathBuf>,
+    /// The files that hold something else, out of which the token was taken.
+    pub cleared: Vec<PathBuf>,
 }
 
 impl Done {
@@ -25,15 +27,15 @@ impl Done {
     pub fn line(&self) -> Option<String> {
         let earlier = (self.earlier > 0).then(|| counted(self.earlier, "earlier token"));
         let revoked: Vec<_> = self.revoked.iter().cloned().chain(earlier).collect();
-        let removed: Vec<_> = self.removed.iter().map(|path| path.display().to_string()).collect();
-        let parts = [
-            (self.renewed > 0).then(|| format!("renewed {}", counted(self.renewed as usize, "time"))),
-            (!revoked.is_empty()).then(|| format!("revoked {}", listed(&revoked))),
-            (!removed.is_empty()).then(|| format!("removed {}", listed(&removed))),
-        ];
+        let paths = |files: &[PathBuf]| files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+        let (removed, cleared) = (paths(&self.removed), paths(&self.cleared));
+        let tell = |what: &str, words: &[String]| (!words.is_empty()).then(|| format!("{what} {}", listed(words)));
+        let done = [tell("revoked", &revoked), tell("removed", &removed), tell("took the token out of", &cleared)];
         // That it was renewed is no news by itself.
-        let done = revoked.len() + removed.len() > 0;
-        done.then(|| parts.into_iter().flatten().collect::<Vec<_>>().join("; "))
+        let renewed =
+            (self.renewed > 0 && done.iter().any(Option::is_some)).then(|| format!("renewed {}", counted(self.renewed as usize, "time")));
+        let parts: Vec<_> = [renewed].into_iter().chain(done).flatten().collect();
+        Some(parts.join("; ")).filter(|line| !line.is_empty())
     }
 }
 

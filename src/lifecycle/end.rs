@@ -82,40 +82,76 @@ impl EndHow {
     }
 }
 
-/// Ends the sessions that nobody else will end. In our action's post step: the job's, but those of other uses of the action, whether a
-/// program uses them or not. Elsewhere: those that an `exec` began and no living process uses.
+/// Ends other sessions of the place than this one: those that nobody else will end, or `all`. In our action's post step nobody else ends the
+/// job's, but those of other uses of the action, whether a program uses them or not; elsewhere, those that an `exec` began and no living
+/// process uses. Returns how many.
 ///
 /// # Errors
-/// Fails if a token may still be valid, or a file still exists.
-pub async fn end_forgotten(cx: &Context, own: &Session, how: EndHow) -> Result<()> {
-    let mut result = Ok(());
+/// Fails if a token may still be valid, or a file still exists. All failures but the last have been reported then.
+pub async fn end_others(cx: &Context, own: &Session, how: EndHow, all: bool) -> Result<usize> {
+    let mut result = Ok(0);
     let is_post = cx.action.is_some() && own.is_of_one_job();
     for session in own.others_and_coming()? {
-        let Ok(mut state) = session.read() else { continue };
+        let mut state = match session.read() {
+            Ok(state) => state,
+            Err(_) if all => {
+                // The tokens that can be read in it are ended, and the error says so.
+                result = both(cx, result, end_session(cx, &session, how).await.map(|()| 1));
+                continue;
+            }
+            Err(_) => continue,
+        };
         if state.is_empty() && state.left_files.is_empty() {
             // A token may be on its way into it, and its process lets go of the lock when it is there; or that process was killed.
-            let guard =
-                if is_post { session.lock(Action::END.saturating_sub(how.started.elapsed())).map(Some) } else { session.try_lock() };
-            let Ok(Some(mut guard)) = guard else { continue };
+            let patience = if all { REQUEST } else { Action::END.saturating_sub(how.started.elapsed()) };
+            let guard = if is_post || all { session.lock(patience).map(Some) } else { session.try_lock() };
+            let mut guard = match guard {
+                Ok(Some(guard)) => guard,
+                Err(error) if all => {
+                    result = both(cx, result, Err(error));
+                    continue;
+                }
+                _ => continue,
+            };
             if guard.state.is_empty() {
                 warn_of_lost(cx, &mut guard);
-                result = guard.settle().and(result);
+                result = both(cx, result, guard.settle().map(|()| 0));
                 continue;
             }
             state = guard.state.clone();
         }
-        let forgotten = match state.owner {
-            Owner::Action => false,
-            Owner::Job => is_post,
-            Owner::Exec if is_post => true,
-            Owner::Exec => !session.is_in_use() && !session.has_keeper(),
-        };
-        if forgotten {
+        if all {
+            cx.console.say(&format!("the session '{}':", session.name()));
+            result = both(cx, result, end_session(cx, &session, how).await.map(|()| 1));
+        } else if is_forgotten(&session, state.owner, is_post) {
             cx.console.say(&format!("the session '{}' was left behind", session.name()));
-            result = end_session(cx, &session, EndHow { revoke: Revoke::AtEnd, ..how }).await.and(result);
+            let ended = end_session(cx, &session, EndHow { revoke: Revoke::AtEnd, ..how }).await;
+            result = both(cx, result, ended.map(|()| 1));
         }
     }
     result
+}
+
+/// Whether nobody else will end a session of this owner.
+pub fn is_forgotten(session: &Session, owner: Owner, is_post: bool) -> bool {
+    match owner {
+        Owner::Action => false,
+        Owner::Job => is_post,
+        Owner::Exec if is_post => true,
+        Owner::Exec => !session.is_in_use() && !session.has_keeper(),
+    }
+}
+
+/// The sum of two numbers of sessions that were ended. Of two failures the first is reported here.
+pub fn both(cx: &Context, first: Result<usize>, second: Result<usize>) -> Result<usize> {
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok(first + second),
+        (Err(first), Err(second)) => {
+            cx.report(&first);
+            Err(second)
+        }
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+    }
 }
 
 /// A token that ends this soon by itself counts as ended, even where a failure to end one is to fail the job.
@@ -286,10 +322,12 @@ impl Ending<'_> {
     }
 
     fn remove(&mut self, file: &WrittenFile, stored: Option<&StoredToken>) {
-        let was_there = file.path.symlink_metadata().is_ok();
+        let is_there = || file.path.symlink_metadata().is_ok();
+        let was_there = is_there();
         match take_away(file, stored) {
-            Ok(true) if was_there => self.done.removed.push(file.path.clone()),
-            Ok(true) => {}
+            Ok(true) if !was_there => {}
+            Ok(true) if is_there() => self.done.cleared.push(file.path.clone()),
+            Ok(true) => self.done.removed.push(file.path.clone()),
             Ok(false) => {
                 self.cx.console.warn(&format!("others have replaced what {} held: it stays as it is", file.path.display()));
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use redact::Secret;
 
+use super::advice::explained;
 use super::end::{end, end_itself, how_to_end, sentence};
 use super::{Context, Stop};
 use crate::api::{
@@ -116,6 +117,9 @@ pub async fn issue<'t>(
     };
     let rollback = transaction.remember(stored, Remember { masks: true, replaces: false }, new.credential.at_hand()).await?;
     warn_of_its_life(cx, &rollback.stored);
+    if let Some(text) = targets.left_out(&rollback.stored) {
+        cx.console.say(&text);
+    }
     match answer.stopped {
         None => Ok(rollback),
         Some(signal) => Err(rollback.undo(Error::new(Kind::Interrupted(signal), "stopped while the token was being issued", "")).await),
@@ -149,7 +153,7 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
                 "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
                 in_words(life)
             ))),
-        (Err(error), _) => Err(error),
+        (Err(error), _) => Err(explained(cx, new.credential, error)),
     }
 }
 
@@ -254,6 +258,8 @@ impl<'t> Transaction<'t> {
     /// # Errors
     /// Fails if there is no room for it.
     pub fn begin(cx: &'t Context, session: Option<&'t mut SessionGuard>) -> Result<Self> {
+        // What is said of the token must not have to wait for a file.
+        let _ = clock::zone(&cx.environment);
         let mut begun = Self { cx, session, draft: None };
         match begun.session.as_ref().map(|session| session.draft()).transpose() {
             Ok(draft) => begun.draft = draft,

@@ -24,9 +24,6 @@ use crate::options::{Revoke, shown};
 use crate::os;
 use crate::session::{Owner, Session, StoredToken, Watch};
 
-/// The exit code if jf-token itself failed, not the program.
-pub const OWN_FAILURE: i32 = 125;
-
 /// How often to check the settings of the program's terminals.
 const LOOK_AT_SCREENS: Duration = Duration::from_millis(50);
 
@@ -113,7 +110,7 @@ impl<'p> Program<'p> {
         let [stdout, stderr] = outputs.ends;
         process.stdout(stdout).stderr(stderr);
         let _tree = os::Tree::new();
-        let witness = Witness::new(cx, start.session.clone(), start.user, |session| session.enter().map(Some));
+        let witness = Witness::new(cx, start.session.clone(), start.user, Session::enter);
         let attended = Attended { cx, session: start.session, witness, redactor: redactor.clone(), parent: watched_parent(cx) };
         // Boxed: it holds a whole renewal.
         let attended = Box::pin(attended.run(process, start.signals, outputs.screens));
@@ -340,7 +337,7 @@ impl Ended {
             }
             None => {}
         }
-        Ok(if code == 0 && self.redactor.withheld().is_some() { OWN_FAILURE } else { code })
+        Ok(if code == 0 && self.redactor.withheld().is_some() { Kind::Local.exit_code(true) } else { code })
     }
 }
 

@@ -3,24 +3,16 @@
 use std::ffi::{OsStr, OsString};
 
 use clap::builder::OsStringValueParser;
-use clap::error::{ContextKind, ContextValue, ErrorKind, KindFormatter};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
+use super::help;
 use super::inputs::{Flags, OPERANDS};
-use super::table::{ALL, ENV_FILE, FORMAT, OUTPUT_FILE, Opt, Value};
+use super::table::{ALL, ENV_FILE, FORMAT, LOG_FORMAT, OUTPUT_FILE, Opt, Value};
 use super::value::{meant, near};
-use super::{Format, OPERAND, Operands, Syntax, shown};
+use super::{Format, OPERAND, Operands, Source, Syntax, shown};
 use crate::error::{Error, Result};
-use crate::io::Environment;
-
-const AFTER_HELP: &str = "\
-Every option is also an environment variable, named in the option's help. A flag overrides the GitHub Action's input, which
-overrides the variable. An empty variable or input counts as absent; an empty flag that would limit the token or
-name the credential is an error.
-
-Exit codes: 0 done; 1 a file, a folder or a pipe on this machine; 2 wrong input (nothing was sent); 3 no credential (nothing was sent);
-4 refused by the platform; 5 the platform can't be reached; 6 the platform gave no usable answer; 128+n ended by signal n.
-exec: the program's own; 127 no such program; 126 it can't be run; 125 jf-token itself failed.";
+use crate::io::{Environment, LogFormat};
 
 /// The word before the command when the GitHub Action's own scripts call jf-token.
 pub const ACTION: &str = "action";
@@ -41,8 +33,10 @@ pub struct Asked {
 pub enum Parsed {
     /// A command is to run.
     Run(Asked),
-    /// A text is to be printed to standard output.
-    Help(String),
+    /// The help of this command, or of the program as a whole, is to be printed to standard output.
+    Help(Option<&'static Syntax>),
+    /// The version is to be printed to standard output.
+    Version,
 }
 
 /// The whole tree of commands. Options are added to the `wanted` commands only, because that takes time.
@@ -50,12 +44,12 @@ pub enum Parsed {
 pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> Command {
     let mut root = Command::new("jf-token")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Gives a CI job a JFrog access token for exactly as long as the job needs it.\nWith no command: create, from the environment alone")
-        .after_help(AFTER_HELP)
-        .override_usage("jf-token [COMMAND]")
+        .about(help::ABOUT)
+        .arg(help_flag())
+        .disable_help_flag(true)
         .disable_help_subcommand(true);
     for syntax in commands {
-        let sub = Command::new(syntax.name).about(syntax.about).override_usage(syntax.usage).after_help(AFTER_HELP);
+        let sub = Command::new(syntax.name).about(syntax.about).override_usage(syntax.usage).disable_help_flag(true);
         let sub = sub.visible_aliases(syntax.aliases.iter().copied());
         root = root.subcommand(if wanted(syntax) { with_options(sub, syntax) } else { sub });
     }
@@ -63,12 +57,14 @@ pub fn tree(commands: &[&'static Syntax], wanted: impl Fn(&Syntax) -> bool) -> C
 }
 
 fn with_options(sub: Command, syntax: &Syntax) -> Command {
-    let sub = sub.args(syntax.known().map(arg));
+    let sub = sub.args(syntax.known().map(arg)).arg(help_flag());
     match syntax.operands {
         Operands::Program => sub.arg(program()),
-        Operands::Username => sub.arg(Arg::new(OPERAND).help("The same as --username").value_parser(OsStringValueParser::new())),
+        Operands::Username => {
+            sub.arg(Arg::new(OPERAND).help("The same as --username").value_hint(ValueHint::Other).value_parser(OsStringValueParser::new()))
+        }
         Operands::Exchange => {
-            let operand = |name: &'static str| Arg::new(name).value_parser(OsStringValueParser::new());
+            let operand = |name: &'static str| Arg::new(name).value_hint(ValueHint::Other).value_parser(OsStringValueParser::new());
             sub.arg(operand("PROVIDER").help("The same as --oidc-provider"))
                 .arg(operand("TOKEN").help("The identity token; without it the CI's own"))
         }
@@ -76,13 +72,28 @@ fn with_options(sub: Command, syntax: &Syntax) -> Command {
     }
 }
 
+/// clap has one only with the code that writes help.
+fn help_flag() -> Arg {
+    Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Show help")
+}
+
 fn arg(option: &'static Opt) -> Arg {
-    let arg = Arg::new(option.name).help(option.help_with_variable).value_parser(OsStringValueParser::new());
+    let arg =
+        Arg::new(option.name).help(option.help_with_variable).help_heading(option.group.title()).value_parser(OsStringValueParser::new());
     let arg = if option.name == OUTPUT_FILE.name { arg.alias(ENV_FILE) } else { arg };
-    let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name);
+    let arg = arg.long(option.name).action(ArgAction::Set).overrides_with(option.name).value_hint(hint(option.value));
     match option.value {
         Value::Text(name) | Value::Secret(name) => arg.value_name(name).allow_hyphen_values(true),
         Value::Switch => arg.value_name("BOOL").num_args(0..=1).require_equals(true).default_missing_value("true"),
+    }
+}
+
+/// What a shell completes a value to.
+fn hint(value: Value) -> ValueHint {
+    match value {
+        Value::Text("FILE") => ValueHint::FilePath,
+        Value::Text("COMMAND") => ValueHint::CommandString,
+        _ => ValueHint::Other,
     }
 }
 
@@ -93,6 +104,7 @@ fn program() -> Arg {
         .value_name("PROGRAM")
         .help("The program and its arguments")
         .value_parser(values)
+        .value_hint(ValueHint::CommandWithArguments)
         .num_args(1..)
         .last(true)
         .required(true)
@@ -127,9 +139,8 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
     let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
     let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
         Ok(matches) => matches,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return Ok(Parsed::Help(error.apply::<KindFormatter>().to_string()));
-        }
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Parsed::Help(command)),
+        Err(error) if error.kind() == ErrorKind::DisplayVersion => return Ok(Parsed::Version),
         Err(_) if starts_with_an_option => {
             return Err(Error::input("options come after a command", "Write jf-token create --option VALUE, or give all by variables."));
         }
@@ -153,20 +164,30 @@ pub fn says_env_file(args: &[OsString]) -> bool {
 /// The format that is meant, if the command has it. The arguments may be invalid otherwise.
 #[must_use]
 pub fn format_of(args: &[OsString], command: Option<&Syntax>, environment: &Environment) -> Option<Format> {
-    let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default());
+    let format = word_of(&FORMAT, &Format::WORDS, args, environment)?;
+    command.is_none_or(|syntax| syntax.formats.contains(&format)).then_some(format)
+}
+
+/// How messages are written, those too that say what is wrong with the arguments.
+#[must_use]
+pub fn log_format_of(args: &[OsString], environment: &Environment) -> LogFormat {
+    word_of(&LOG_FORMAT, &LogFormat::WORDS, args, environment).unwrap_or_default()
+}
+
+/// What is meant by an option that takes one of a few words, found before the arguments are read.
+fn word_of<T: Copy>(option: &Opt, words: &[(&str, T)], args: &[OsString], environment: &Environment) -> Option<T> {
+    let mut rest = args.iter().map(|argument| argument.to_str().unwrap_or_default()).take_while(|argument| *argument != "--");
     let mut word = "";
     while let Some(argument) = rest.next() {
-        match argument.split_once('=') {
-            Some(("--format" | "-format", value)) => word = value,
-            None if matches!(argument, "--format" | "-format") => word = rest.next().unwrap_or_default(),
-            _ => {}
+        let (name, value) = argument.split_once('=').map_or((argument, None), |(name, value)| (name, Some(value)));
+        if name.strip_prefix('-').is_some_and(|name| name.strip_prefix('-').unwrap_or(name) == option.name) {
+            word = value.or_else(|| rest.next()).unwrap_or_default();
         }
     }
     if word.is_empty() {
-        word = environment.get(FORMAT.variable).ok().flatten().unwrap_or_default();
+        word = environment.get(option.variable).ok().flatten().unwrap_or_default();
     }
-    let (_, format) = Format::WORDS.into_iter().find(|(name, _)| word.eq_ignore_ascii_case(name))?;
-    command.is_none_or(|syntax| syntax.formats.contains(&format)).then_some(format)
+    words.iter().find(|(name, _)| word.eq_ignore_ascii_case(name)).map(|(_, meaning)| *meaning)
 }
 
 /// The arguments with each value joined to its option by `=`, and with two dashes before each long option: jf takes one dash too.
@@ -189,10 +210,9 @@ fn joined(args: Vec<OsString>, command: Option<&Syntax>) -> Result<Vec<OsString>
         if command.is_some_and(|command| lacks_a_value(&option, command)) {
             let value = args.next().ok_or_else(|| no_value(&option))?;
             if let Some(follower) = value.to_str().and_then(known_option) {
-                return Err(Error::input(
-                    format!("{option} needs a value, but {follower} follows it"),
-                    format!("Write {option} VALUE, or {option}={follower} where that is the value."),
-                ));
+                let help = format!("Write {option} VALUE, or {option}={follower} where that is the value.");
+                let error = Error::input(format!("{option} needs a value, but {follower} follows it"), help);
+                return Err(error.of_option(Source::Flag(option).option()));
             }
             option.push('=');
             let mut option = OsString::from(option);
@@ -261,10 +281,11 @@ fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
 }
 
 fn no_value(option: &str) -> Error {
-    Error::input(
+    let error = Error::input(
         format!("{} needs a value", shown(option)),
         "Write --option VALUE or --option=VALUE; a switch takes --switch or --switch=false.",
-    )
+    );
+    error.of_option(Source::Flag(option.to_owned()).option())
 }
 
 /// Explains an error in our own words. clap's would show the values, and the code that writes them takes 30 KiB.

@@ -48,7 +48,7 @@ impl Inputs<'_> {
             let only_ends = self.syntax.groups.contains(&Group::Session);
             if option.limits() || option.names_the_credential() && !only_ends {
                 let help = "An empty value says nothing: set the variable that it comes from, or leave the option out.";
-                return Err(Error::input(format!("{source}: is empty"), help));
+                return Err(Error::input(format!("{source}: is empty"), help).of_option(Some(option.name)));
             }
         }
         // A blank may be a part of a passphrase.
@@ -66,8 +66,7 @@ impl Inputs<'_> {
     }
 
     fn flag(&self, option: &Opt) -> Option<&(&'static str, String)> {
-        let is_operand = |name: &str| OPERANDS.iter().any(|(operand, own)| *operand == name && own.name == option.name);
-        self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name))
+        self.flags.iter().find(|(name, _)| *name == option.name || is_operand(name, option))
     }
 
     /// The user that the token is for. As in jf, `--user` beside an access token is that user.
@@ -238,6 +237,11 @@ impl Inputs<'_> {
         let secrets = table::ALL.iter().copied().filter(|option| matches!(option.value, Value::Secret(_)));
         secrets.filter(|option| self.flag(option).is_some())
     }
+}
+
+/// Whether this argument without a flag is the option's value.
+pub fn is_operand(name: &str, option: &Opt) -> bool {
+    OPERANDS.iter().any(|(operand, own)| *operand == name && own.name == option.name)
 }
 
 /// For an option that is missing: the variable that was set in place of ours, as a sentence of advice; else nothing.

@@ -2,6 +2,7 @@
 
 mod choices;
 pub mod command_line;
+pub mod help;
 mod inputs;
 mod names;
 pub mod span;
@@ -14,6 +15,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::io::LogFormat;
 
 pub use choices::{Format, RenewBy, Revoke};
 pub use inputs::{Flags, Inputs, OPERAND, set_instead};
@@ -186,9 +188,12 @@ pub struct SessionOptions {
     pub revoke: Revoke,
     /// The id of the only token to revoke.
     pub token_id: Option<InputValue>,
+    /// Whether every session of the job is meant.
+    pub all: Option<InputValue>,
 }
 
 /// What else to show.
+#[expect(clippy::struct_excessive_bools, reason = "switches")]
 pub struct Diagnostics {
     /// Whether to show the requests.
     pub verbose: bool,
@@ -198,6 +203,8 @@ pub struct Diagnostics {
     pub dry_run: bool,
     /// The name of an identity mapping to write.
     pub mapping: Option<InputValue>,
+    /// Whether only warnings and errors are printed.
+    pub quiet: bool,
 }
 
 impl Options {
@@ -262,12 +269,18 @@ impl Options {
                 foreground: switch(&t::FOREGROUND),
                 log_file: text(&t::LOG_FILE),
             },
-            session: SessionOptions { name: text(&t::SESSION), revoke: noted(inputs.revoke(), &first), token_id: text(&t::TOKEN_ID) },
+            session: SessionOptions {
+                name: text(&t::SESSION),
+                revoke: noted(inputs.revoke(), &first),
+                token_id: text(&t::TOKEN_ID),
+                all: noted(inputs.switched_on(&t::ALL_SESSIONS), &first),
+            },
             diagnostics: Diagnostics {
                 verbose: switch(&t::VERBOSE),
                 online: switch(&t::ONLINE),
                 dry_run: switch(&t::DRY_RUN),
                 mapping: text(&t::MAPPING),
+                quiet: switch(&t::QUIET),
             },
             outlive_parent: switch(&t::OUTLIVE_PARENT),
             pass_if_unreadable: switch(&t::PASS_IF_UNREADABLE),
@@ -275,6 +288,8 @@ impl Options {
             flags: inputs.flags.clone(),
             as_jf,
         };
+        // It was read before anything could be printed; what is wrong with it is told here.
+        noted(inputs.word(&t::LOG_FORMAT, &LogFormat::WORDS), &first);
         first.into_inner().map_or(Ok(options), Err)
     }
 }

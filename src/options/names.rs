@@ -47,6 +47,8 @@ impl Names {
                     rest = &behind[1..];
                     continue;
                 }
+                // It tells of another way to give what a variable gives.
+                Some(Source::Variable(name)) if line.contains(name) => done.push_str(flag),
                 Some(name) => done.push_str(&at_the_start_of_a_sentence(&done, name.to_string())),
                 None => done.push_str(flag),
             }
@@ -90,6 +92,7 @@ mod tests {
             ),
             ("jf c edit with --url. Or --url", "jf c edit with --url. Or JF_URL"),
             ("Looked for:\n1. flags: --url\n--url ü--", "Looked for:\n1. flags: --url\nJF_URL ü--"),
+            ("Unset JF_URL, or give --url.", "Unset JF_URL, or give --url."),
             ("--url (input url, JF_URL) is", "--url (input url, JF_URL) is"),
         ] {
             assert_eq!(names.put_into(text), told);

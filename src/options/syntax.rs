@@ -1,5 +1,6 @@
-use super::choices::Format;
-use super::table::{Group, Opt};
+use super::choices::{Format, RenewBy, Revoke};
+use super::table::{FORMAT, Group, LOG_FORMAT, Opt, RENEW_BY, REVOKE, Value};
+use crate::io::LogFormat;
 
 /// How a command looks on the command line. Each command's file has its own as a constant.
 #[derive(Debug)]
@@ -12,6 +13,8 @@ pub struct Syntax {
     pub usage: &'static str,
     /// What it does, in one line.
     pub about: &'static str,
+    /// How it is called: each for a shell, in a job that has what it needs.
+    pub examples: &'static [&'static str],
     /// What it takes besides options.
     pub operands: Operands,
     /// The groups of which it knows every option.
@@ -41,12 +44,30 @@ impl Syntax {
     /// Whether the command knows this option.
     #[must_use]
     pub fn knows(&self, option: &Opt) -> bool {
-        self.groups.contains(&option.group) || self.options.iter().any(|known| known.name == option.name)
+        option.group == Group::Messages || self.groups.contains(&option.group) || self.options.iter().any(|known| known.name == option.name)
     }
 
     /// The options that the command knows, in the order of the table.
     pub fn known(&self) -> impl Iterator<Item = &'static Opt> {
         super::table::ALL.iter().copied().filter(|option| self.knows(option))
+    }
+
+    /// The words that the command takes as a value of this option; none if it takes other text. For what completes a command line.
+    #[must_use]
+    pub fn words(&self, option: &Opt) -> Vec<&'static str> {
+        fn names<T>(words: &[(&'static str, T)]) -> Vec<&'static str> {
+            words.iter().map(|(word, _)| *word).collect()
+        }
+        match option.name {
+            name if name == FORMAT.name => {
+                Format::WORDS.iter().filter(|(_, format)| self.formats.contains(format)).map(|(word, _)| *word).collect()
+            }
+            name if name == RENEW_BY.name => names(&RenewBy::WORDS),
+            name if name == REVOKE.name => names(&Revoke::WORDS),
+            name if name == LOG_FORMAT.name => names(&LogFormat::WORDS),
+            _ if option.value == Value::Switch => vec!["true", "false"],
+            _ => Vec::new(),
+        }
     }
 
     /// Whether this word is the command's name or another name for it.

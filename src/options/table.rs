@@ -32,6 +32,39 @@ pub enum Group {
     Session,
     /// What else to show.
     Diagnostics,
+    /// How messages are written. Every command knows these.
+    Messages,
+}
+
+impl Group {
+    /// Every group, in the order of help.
+    pub const ALL: [Group; 9] = [
+        Group::Token,
+        Group::HandOver,
+        Group::Renewal,
+        Group::Program,
+        Group::Session,
+        Group::Connection,
+        Group::Credential,
+        Group::Diagnostics,
+        Group::Messages,
+    ];
+
+    /// What help puts above its options.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Group::Token => "The token",
+            Group::HandOver => "Where the token goes",
+            Group::Renewal => "Renewal",
+            Group::Program => "The program",
+            Group::Session => "The session",
+            Group::Connection => "The platform",
+            Group::Credential => "The credential",
+            Group::Diagnostics => "What is shown",
+            Group::Messages => "Messages",
+        }
+    }
 }
 
 /// One option: a flag, an action input and a variable.
@@ -154,9 +187,10 @@ options! {
     SESSION "session" "JF_TOKEN_SESSION" Text("NAME"), Session, true, "Name under which the token is remembered";
     REVOKE "revoke" "JF_TOKEN_REVOKE" Text("WHEN"), Session, true, "Revoke when the job ends: true, false (only its files go), or strict (a failure to do so fails the job)";
     TOKEN_ID "token-id" "JF_TOKEN_TOKEN_ID" Text("ID"), Session, false, "Revoke this token only";
+    ALL_SESSIONS "all" "JF_TOKEN_ALL" Switch, Session, false, "Revoke the tokens of every session of this job, those that programs still use too";
     ONLINE "online" "JF_TOKEN_ONLINE" Switch, Diagnostics, false, "Also ask the platform what it knows of the token";
     MAPPING "mapping" "JF_TOKEN_MAPPING" Text("NAME"), Diagnostics, false, "Write an identity mapping of this name that only this job matches; what it gives: --username, --groups or --scope";
-    DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Print the request's body and send nothing";
+    DRY_RUN "dry-run" "JF_TOKEN_DRY_RUN" Switch, Diagnostics, false, "Send nothing: print the body of the request, and say who would be asked, for which user, life and rights; revoke: what would end";
     PASS_IF_UNREADABLE "pass-if-unreadable" "JF_TOKEN_PASS_IF_UNREADABLE" Switch, Diagnostics, false, "Pass the output on even if what is to be hidden can't be read";
     RETRY_FOR "retry-for" "JF_TOKEN_RETRY_FOR" Text("TIME"), Connection, true, "How long to go on starting new tries: seconds, or 2m; 0 is one try (default: 30)";
     CA_FILE "ca-file" "JF_TOKEN_CA_FILE" Text("FILE"), Connection, true, "Also trust the CA certificates in this PEM file";
@@ -164,6 +198,8 @@ options! {
     HEADER "header" "JF_TOKEN_HEADER" Secret("NAME=VALUE"), Connection, true, "Send this header to the platform too, for a gateway in front of it; several, one per line";
     INSECURE_HTTP "insecure-http" "JF_TOKEN_INSECURE_HTTP" Switch, Connection, true, "Allow plain http to another machine: anyone on the way can read the tokens";
     VERBOSE "verbose" "JF_TOKEN_VERBOSE" Switch, Diagnostics, true, "Show the requests on standard error, with secrets replaced";
+    QUIET "quiet" "JF_TOKEN_QUIET" Switch, Messages, true, "Print warnings and errors only, no notes";
+    LOG_FORMAT "log-format" "JF_TOKEN_LOG_FORMAT" Text("FORMAT"), Messages, false, "How messages are written to standard error: text, or json, one object a line for programs";
 }
 
 /// The prefix of variables that only jf-token reads.

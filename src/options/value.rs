@@ -2,7 +2,8 @@ use std::fmt;
 
 use redact::{HIDDEN, one_line, without_tokens};
 
-use super::table::SYNONYMS;
+use super::inputs::is_operand;
+use super::table::{ALL, Opt, SYNONYMS};
 use crate::error::Error;
 
 /// Where a value came from, with the name that the user knows it by.
@@ -23,6 +24,18 @@ pub enum Source {
 }
 
 impl Source {
+    /// The name of the option, if this is a source of one.
+    #[must_use]
+    pub fn option(&self) -> Option<&'static str> {
+        let is = |option: &Opt| match self {
+            Source::Flag(name) => name.strip_prefix("--") == Some(option.name) || is_operand(name, option),
+            Source::Input(name) => name == option.name,
+            Source::Variable(name) => name == option.variable,
+            Source::Export(_) | Source::Configuration | Source::Named(_) => false,
+        };
+        ALL.iter().find(|option| is(option)).map(|option| option.name)
+    }
+
     /// The precedence of this source: the lowest number wins.
     #[must_use]
     pub fn rank(&self) -> u8 {
@@ -67,7 +80,7 @@ impl InputValue {
     /// The error for this value being wrong, with the reason and what would be right.
     #[must_use]
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
-        Error::input(format!("{}: {why}", self.source), right)
+        Error::input(format!("{}: {why}", self.source), right).of_option(self.source.option())
     }
 }
 

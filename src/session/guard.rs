@@ -132,6 +132,14 @@ impl SessionGuard {
     }
 }
 
+impl Drop for SessionGuard {
+    fn drop(&mut self) {
+        if self.holds_the_lock() {
+            self.session.remove_vain_lock();
+        }
+    }
+}
+
 /// Drafts left by processes that were killed. While we have the lock, nobody else has any.
 pub(super) fn drafts(session: &Session) -> impl Iterator<Item = PathBuf> {
     let prefix = draft_prefix(session);

@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::api::PlatformUrl;
 use crate::ci::{Action, Ci};
-use crate::error::{Error, Kind, Result};
-use crate::io::{Environment, random, sorted};
+use crate::error::{Error, Kind, Outcome, Result};
+use crate::io::{Environment, random, remove, sorted};
 use crate::options::table::HOME;
 use crate::options::{InputValue, SessionOptions, Source};
 use crate::os;
@@ -318,17 +318,27 @@ impl Session {
             && let Some(lock) = try_lock(&path)?
             && os::is_at(&lock, &path)
         {
-            let state = self.read()?;
+            let state = self.read().inspect_err(|_| self.remove_vain_lock())?;
             return Ok(Some(SessionGuard::new(self.clone(), lock, state)));
         }
         Ok(None)
+    }
+
+    /// Removes the lock, which this process has, of a session that never came about.
+    fn remove_vain_lock(&self) {
+        if !self.was_begun() {
+            for extension in ["users", "lock"] {
+                let _ = remove(&self.path(extension));
+            }
+            self.tidy();
+        }
     }
 
     /// The error for a lock that another process does not release.
     #[must_use]
     pub fn is_held(&self) -> Error {
         let what = format!("another jf-token holds the session '{}'", self.name);
-        Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.")
+        Error::new(Kind::Local, what, "Wait for it to end, or give this one its own --session.").with_outcome(Outcome::NotSent)
     }
 
     /// Makes this process the session's keeper, as long as the returned file is open. `None` if there is one already. `stop_keeper` will
@@ -352,22 +362,20 @@ impl Session {
         Ok(None)
     }
 
-    /// Counts this process as a user of the session, as long as the returned file is open. Waits while another process ends the session.
+    /// Counts this process as a user of the session, as long as the returned file is open. Waits while another process ends the session;
+    /// `None`: it has, and its folder is gone.
     ///
     /// # Errors
     /// Fails if the file can't be written, or if the session is not released within about ten seconds.
-    pub fn enter(&self) -> Result<File> {
+    pub fn enter(&self) -> Result<Option<File>> {
         let path = self.path("users");
-        for round in 0.. {
-            let file = os::open_private(File::options().create(true).truncate(false).read(true).write(true), &path);
-            let file = file.map_err(|error| Error::file("write", &path, &error))?;
-            if file.try_lock_shared().is_ok() && os::is_at(&file, &path) {
-                return Ok(file);
+        for _ in 0..1000 {
+            match os::open_private(File::options().create(true).truncate(false).read(true).write(true), &path) {
+                Ok(file) if file.try_lock_shared().is_ok() && os::is_at(&file, &path) => return Ok(Some(file)),
+                Ok(_) => std::thread::sleep(Duration::from_millis(10)),
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(error) => return Err(Error::file("write", &path, &error)),
             }
-            if round > 1000 {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(10));
         }
         Err(self.is_held())
     }
@@ -386,15 +394,17 @@ impl Session {
         File::open(self.path("keeper")).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
     }
 
+    /// The number of the process that keeps this session fresh, if it left it: `exec` does not.
+    #[must_use]
+    pub fn keeper_process(&self) -> Option<u32> {
+        let mut pid = String::new();
+        File::open(self.path("keeper")).ok().filter(|_| self.has_keeper())?.take(20).read_to_string(&mut pid).ok()?;
+        pid.parse().ok()
+    }
+
     /// Asks the keeper to end, if there is one that has left its process number.
     pub fn stop_keeper(&self) {
-        let mut pid = String::new();
-        if self.has_keeper()
-            && File::open(self.path("keeper")).and_then(|file| file.take(20).read_to_string(&mut pid)).is_ok()
-            && let Ok(pid) = pid.parse()
-        {
-            os::ask_to_end(pid);
-        }
+        self.keeper_process().into_iter().for_each(os::ask_to_end);
     }
 
     /// Whether the program of some process uses this session.

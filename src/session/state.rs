@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,9 +13,12 @@ use crate::api::{IssuedToken, PlatformUrl};
 use crate::credential::Issuing;
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
+use crate::io::read;
 use crate::options::RenewBy;
 use crate::os;
 
+/// The longest state file that is read, in bytes: more than thousands of tokens take.
+const LONGEST: u64 = 64 << 20;
 /// How many replaced tokens that have expired are kept, for the redactor.
 const MOST_ENDED: usize = 16;
 
@@ -209,13 +212,11 @@ impl State {
     /// An absent file is an empty state. One of the version before is read too.
     pub(super) fn read(path: &Path, name: &str) -> Result<Self> {
         let empty = || Self { name: name.to_owned(), ..Self::default() };
-        let mut text = Zeroizing::new(Vec::new());
-        let read = os::open_private(File::options().read(true), path).and_then(|mut file| file.read_to_end(&mut text));
-        match read {
-            Ok(_) => {}
+        let text = match os::open_private(File::options().read(true), path).and_then(|mut file| read(&mut file, LONGEST)) {
+            Ok(text) => text,
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(empty()),
             Err(error) => return Err(Error::file("read", path, &error)),
-        }
+        };
         match Self::parse(&text, name) {
             Some(state) if state.name == name => Ok(state),
             Some(other) if other.name.eq_ignore_ascii_case(name) => Err(is_taken(name, &other.name, path)),

@@ -1,5 +1,5 @@
 //! Tests with real peers, which `.ci/run` installs: a runner for GitHub workflows, one for GitLab pipelines, an OIDC provider, GitHub's own
-//! client for identity tokens, a proxy, an SSH server and a terminal.
+//! client for identity tokens, a proxy, an SSH server, shells and a terminal.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::format_collect, reason = "a failed step ends the test")]
 
@@ -10,6 +10,7 @@ mod support;
 mod repository;
 
 mod act;
+mod completions;
 mod gitlab;
 mod identity;
 mod pages;

@@ -72,7 +72,7 @@ fn the_help_shows_every_option_of_the_table_and_no_other() {
         known.sort_unstable_by_key(|option| option.name);
         assert_eq!(shown, known.iter().map(|option| option.name).collect::<Vec<_>>());
         let mut scene = Scene::new();
-        let help = scene.set("JF_PASSWORD", "not-to-be-shown").run(&[command.get_name(), "--help"]).stdout;
+        let help = scene.set("JF_PASSWORD", "not-to-be-shown").set("COLUMNS", "1000").run(&[command.get_name(), "--help"]).stdout;
         for option in known {
             assert!(help.contains(option.help) && help.contains(option.variable), "{}: {help}", option.name);
         }
@@ -102,7 +102,9 @@ fn the_help_of_each_command_reads_well() {
         ("help_refresh", &["refresh", "--help"]),
         ("help_redact", &["redact", "--help"]),
         ("help_revoke", &["revoke", "--help"]),
+        ("help_status", &["status", "--help"]),
         ("help_inspect", &["inspect", "--help"]),
+        ("help_exchange", &["exchange-oidc-token", "--help"]),
         ("help_identity", &["identity", "--help"]),
     ] {
         tells!(name, scene.run(arguments));

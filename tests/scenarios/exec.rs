@@ -730,3 +730,19 @@ fn verbose_says_where_a_program_could_read_the_credential_in_the_environment_of_
     scene.unset("JF_ACCESS_TOKEN").asks_for("work/admin").write("work/admin", &token);
     assert_eq!(said(&scene, "\"$JF\" exec --verbose --access-token-file admin -- true; true"), None);
 }
+
+#[test]
+fn a_session_that_is_ended_as_a_program_joins_it_leaves_the_program_a_token_of_its_own() {
+    for round in 0..30 {
+        let scene = scene();
+        let ran = scene.run(&["create", "--session", "s", "--expiry", "1h", "--force-revocable", "--format", "none"]);
+        assert_eq!(ran.code, 0, "{}", ran.story);
+        let revoke = scene.spawn(&["revoke", "--session", "s"]);
+        std::thread::sleep(Duration::from_millis(round));
+        let program = scene.spawn(&["exec", "--session", "s", "--", "true"]);
+        let (program, revoke) = (program.wait_with_output().unwrap(), revoke.wait_with_output().unwrap());
+        assert!(program.status.success() && revoke.status.success(), "{round}: {program:?} {revoke:?}");
+        scene.run(&["revoke", "--session", "s"]);
+        all_is_over(&scene, &[]);
+    }
+}

@@ -375,3 +375,78 @@ fn a_proxy_elsewhere_never_gets_what_is_meant_for_this_machine() {
     scene.set("http_proxy", "socks5://127.0.0.1:1").set("NO_PROXY", "127.0.0.1");
     assert_eq!(scene.run(&["create"]).code, 0, "NO_PROXY must exclude the host even if the proxy is invalid");
 }
+
+#[test]
+fn a_secret_that_is_empty_is_told_with_why_this_job_may_not_have_it() {
+    let said = |scene: &mut Scene| {
+        let ran = scene.set("JF_ACCESS_TOKEN", "").run(&["create"]);
+        assert!(ran.code == 3 && scene.sandbox.requests().is_empty(), "{}", ran.story);
+        ran.stderr.replace("%0A", "\n")
+    };
+    let general = said(Scene::github().set("GITHUB_EVENT_NAME", "push"));
+    assert!(general.contains("there is no credential: JF_ACCESS_TOKEN is empty\n"), "{general}");
+    assert!(
+        general.contains("A secret is empty where none of that name is set") && general.contains("not given to workflows from forks"),
+        "{general}"
+    );
+    let mut scene = Scene::github();
+    let event = scene.write("event.json", r#"{"pull_request": {"base": {"repo": {"id": 1}}, "head": {"repo": {"id": 2}}}}"#);
+    let fork = said(scene.set("GITHUB_EVENT_NAME", "pull_request").set("GITHUB_EVENT_PATH", event.to_str().unwrap()));
+    assert!(
+        fork.contains("\nSecrets are not given to workflows from forks: run this step only where github.event.pull_request.head.repo"),
+        "{fork}"
+    );
+    let dependabot = said(Scene::github().set("GITHUB_ACTOR", "dependabot[bot]"));
+    assert!(dependabot.contains("add this one to Dependabot's secrets"), "{dependabot}");
+    assert!(said(&mut Scene::gitlab()).contains("A protected variable is given only to jobs of protected branches"));
+    let input = said(Scene::action(&[("url", "https://acme.example")]).unset("JF_ACCESS_TOKEN"));
+    assert!(input.contains("there is no credential: JF_ACCESS_TOKEN is empty"), "{input}");
+    // On one's own machine nobody gives secrets to forks.
+    assert!(!said(&mut Scene::new()).contains("fork"));
+}
+
+#[test]
+fn a_refusal_of_what_takes_an_admin_names_it_and_whose_the_credential_is() {
+    let mut scene = Scene::new();
+    let alice = scene.sandbox.user_token().to_owned();
+    scene.set("JF_ACCESS_TOKEN", &alice);
+    for (arguments, asked) in [
+        (&["--groups", "readers"][..], "--groups"),
+        (&["bob"], "USERNAME"),
+        (&["--grant-admin"], "grant-admin"),
+        (&["--scope", "applied-permissions/groups:readers", "bob"], "USERNAME and --scope"),
+    ] {
+        let ran = scene.run(&[&["create"], arguments].concat());
+        let help = format!(
+            "Only an admin's access token may ask for {asked}, and JF_ACCESS_TOKEN is one of 'alice', with the scope applied-permissions/user."
+        );
+        assert!(ran.code == 4 && ran.stderr.contains(&help), "{}", ran.stderr);
+    }
+    // What anyone may ask for has no such advice.
+    scene.sandbox.fault_for("POST", Fault::Shape('A', 403), 1);
+    let ran = scene.run(&["create"]);
+    assert!(ran.code == 4 && ran.stderr.contains("The credential may not do this"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_mint_with_the_token_that_jf_token_issued_itself_is_told_so() {
+    let mut scene = Scene::new();
+    scene.asks_for("work/jf.env");
+    let told = "JF_ACCESS_TOKEN is a token that jf-token itself has issued, as after `. ./jf.env`";
+    let ran = scene.run(&["create", "alice", "--output-file", "jf.env", "--format", "none"]);
+    assert_eq!(ran.code, 0, "{}", ran.story);
+    let output = scene.shell(". ./jf.env; export JF_ACCESS_TOKEN JF_ACCESS_TOKEN_ID; \"$JF\" create --groups readers");
+    assert!(output.status.code() == Some(4) && String::from_utf8_lossy(&output.stderr).contains(told), "{output:?}");
+    // Where nothing but the session knows it; and revoked by now.
+    for revoked in [false, true] {
+        scene = Scene::gitlab();
+        assert_eq!(scene.run(&["create", "alice", "--expiry", "1h", "--force-revocable"]).code, 0);
+        let issued = scene.sandbox.issued().remove(0);
+        if revoked {
+            scene.run(&["revoke", "--token-id", &issued.token_id]);
+        }
+        scene.set("JF_ACCESS_TOKEN", &issued.access_token);
+        let ran = scene.run(&["create", "--groups", "readers"]);
+        assert!(ran.code == 4 && ran.stderr.contains(told), "{}", ran.stderr);
+    }
+}

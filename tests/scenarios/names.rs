@@ -4,8 +4,10 @@ use jf_token::options::table::{ALL, Opt, Value};
 
 use crate::support::{Ran, Scene};
 
-/// A wrong value for an option, and what else must be given for it to count.
-const WRONG: &[(&str, &str, &[(&str, &str)])] = &[
+/// A wrong value for an option, and the variables that must be set for it to count.
+type Wrong = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const WRONG: &[Wrong] = &[
     ("url", "acme.jfrog.io", &[]),
     ("url", "https://acme.jfrog.io?x", &[]),
     ("url", "http://10.0.0.1", &[]),
@@ -102,7 +104,7 @@ fn each_wrong_value_is_told_by_the_name_that_gave_it() {
 
         if option.in_action {
             let mut scene = scene(option, more);
-            let token = (!option.names_the_credential()).then(|| scene.sandbox.admin_token().to_owned()).unwrap_or_default();
+            let token = if option.names_the_credential() { String::new() } else { scene.sandbox.admin_token().to_owned() };
             scene.in_github().be_action(&[(name, value)]).set("JF_ACCESS_TOKEN", &token);
             let ran = scene.run(&["create"]);
             let told = ran.stderr.contains(&format!("he input '{name}'"));

@@ -50,7 +50,7 @@ fn a_file_that_holds_something_else_is_neither_replaced_nor_removed() {
     {
         for option in ["--env-file", "--token-file"] {
             scene.write("work/theirs", text);
-            refused(&create(&scene, &[option, "theirs"]), &[option.replace("env", "output").as_str(), "theirs", "--overwrite", "--merge"]);
+            refused(&create(&scene, &[option, "theirs"]), &[option, "theirs", "--overwrite", "--merge"]);
             refused(&scene.run(&["exec", option, "theirs", "--", "true"]), &["theirs", "--overwrite", "--merge"]);
             assert_eq!(scene.read("work/theirs"), text);
         }
@@ -74,6 +74,18 @@ fn the_credential_in_a_file_is_not_lost_to_the_token() {
         refused(&create(&scene, &["--token-file", ".env"]), &["holds the credential"]);
         assert_eq!(scene.read("work/.env"), text);
     }
+}
+
+#[test]
+fn a_file_of_the_session_that_holds_the_token_in_use_is_its_own_all_the_same() {
+    let mut scene = scene();
+    done(&create(&scene, &["--env-file", ".env", "--username", "admin"]));
+    // As after `. ./.env`.
+    let token = token(&scene);
+    scene.set("JF_ACCESS_TOKEN", &token);
+    refused(&create(&scene, &["--env-file", ".env", "--session", "other"]), &["holds the credential"]);
+    scene.sandbox.fault_for("POST", Fault::Status { status: 403, retry_after: None, body: None }, 1);
+    assert_eq!(create(&scene, &["--env-file", ".env"]).code, 4, "it is asked for");
 }
 
 #[test]
@@ -201,7 +213,7 @@ fn merging_is_refused_where_lines_have_no_place() {
     refused(&create(&scene, &["--token-file", ".env", "--merge"]), &["--merge", "--token-file", "bare token"]);
     refused(&create(&scene, &["--env-file", ".env", "--merge", "--overwrite"]), &["--overwrite", "--merge"]);
     scene.write("work/.env", b"\xff\xfeA\0=\x001\0");
-    refused(&create(&scene, &["--env-file", ".env", "--merge"]), &["--output-file", "UTF-8"]);
+    refused(&create(&scene, &["--env-file", ".env", "--merge"]), &["--env-file", "UTF-8"]);
     let mut scene = Scene::gitlab();
     scene.asks_for("work/.env");
     scene.write("work/.env", THEIRS);

@@ -132,3 +132,28 @@ fn the_seeds_of_the_fuzz_target_are_files_that_are_read() {
     }
     assert_eq!(jf_token::fuzzing::rewritten(&seed("4")).as_deref(), None);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_may_open_no_more_files_leaves_nothing_behind() {
+    let mut failed = 0;
+    for files in (4..=44).step_by(2) {
+        for command in ["create --session s --expiry 1h --force-revocable --format none", "exec --expiry 1h --force-revocable -- true"] {
+            let scene = Scene::new();
+            let output = scene.shell(&format!("ulimit -n {files}; \"$JF\" {command}"));
+            let said = String::from_utf8(output.stderr).unwrap();
+            if output.status.success() {
+                scene.run(&["revoke", "--session", "s"]);
+            } else {
+                failed += 1;
+            }
+            assert!(output.status.code().is_some() && !said.contains("panicked") && !said.contains("~"), "{files} {command}: {said}");
+            // What the shell can't do with so few is not told by us.
+            let ours: Vec<_> = said.lines().filter(|line| line.starts_with("jf-token: ")).collect();
+            assert!(output.status.success() || said.contains("open files") || ours.is_empty(), "{files} {command}: {said}");
+            let left: Vec<_> = scene.files().into_iter().filter(|path| !path.ends_with("ca.pem")).collect();
+            assert!(left.is_empty() && scene.sandbox.issued().iter().all(|issued| !issued.live), "{files} {command}: {left:?} {said}");
+        }
+    }
+    assert!(failed > 4, "{failed}");
+}

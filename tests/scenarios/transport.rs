@@ -545,7 +545,7 @@ fn the_client_certificate_is_shown_to_the_platform_that_was_given_only() {
     scene.set("JF_URL", "https://localhost:1");
     let ran = with_certificate(&scene, &["revoke", "--session", "s", "--retry-for", "0"]);
     assert!(ran.code == 5 && ran.stderr.contains("the server wants a client certificate"), "{}", ran.story);
-    assert!(ran.stderr.contains("shown only to the platform that --url names"), "{}", ran.story);
+    assert!(ran.stderr.contains("shown only to the platform that JF_URL names"), "{}", ran.story);
     scene.set("JF_URL", &url);
     assert_eq!(with_certificate(&scene, &["revoke", "--session", "s"]).code, 0);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));

@@ -116,3 +116,83 @@ fn a_url_in_quotes_or_hidden_by_a_log_is_told_as_that() {
         refused(&scene.run(&["create"]), &["JF_URL: ", why]);
     }
 }
+
+#[test]
+fn a_variable_that_means_something_already_does_not_get_the_token() {
+    let scene = Scene::github();
+    for (name, reason) in [
+        ("PATH", "which code other programs run"),
+        ("path", "which code other programs run"),
+        ("LD_PRELOAD", "which code other programs run"),
+        ("DYLD_INSERT_LIBRARIES", "which code other programs run"),
+        ("NODE_OPTIONS", "which code other programs run"),
+        ("BASH_ENV", "which code other programs run"),
+        ("ENV", "which code other programs run"),
+        ("PYTHONSTARTUP", "which code other programs run"),
+        ("PYTHONPATH", "which code other programs run"),
+        ("PERL5OPT", "which code other programs run"),
+        ("RUBYOPT", "which code other programs run"),
+        ("JAVA_TOOL_OPTIONS", "which code other programs run"),
+        ("MAVEN_OPTS", "which code other programs run"),
+        ("GIT_SSH_COMMAND", "which code other programs run"),
+        ("PROMPT_COMMAND", "which code other programs run"),
+        ("IFS", "the shell's own"),
+        ("PS4", "the shell's own"),
+        ("HOME", "the shell's own"),
+        ("_", "the shell's own"),
+        ("https_proxy", "reach the network"),
+        ("SSL_CERT_FILE", "reach the network"),
+        ("CI", "is the CI's own"),
+        ("GITHUB_TOKEN", "is the CI's own"),
+        ("RUNNER_TEMP", "is the CI's own"),
+        ("JF_TOKEN_SCOPE", "is read by jf-token"),
+        ("JF_URL", "is read by jf-token"),
+        ("JF_ENV_X", "is read by jf-token"),
+    ] {
+        refused(&scene.run(&["create", "--env-var", name]), &["--env-var: ", name, reason]);
+        let ran = scene.run(&["exec", "--env-var", name, "--", "true"]);
+        assert!(ran.code == 125 && ran.stderr.contains(reason) && !ran.story.contains("--- request"), "{}", ran.story);
+    }
+    let mut action = Scene::action(&[("env-var", "PATH")]);
+    refused(&action.run(&["create"]), &["the input 'env-var': PATH says which code"]);
+    for name in [
+        "JF_ACCESS_TOKEN",
+        "TOKEN",
+        "TF_TOKEN_acme_jfrog_io",
+        "NPM_TOKEN",
+        "CARGO_REGISTRIES_X_TOKEN",
+        "JF_PASSWORD",
+        "ENVIRONMENT",
+        "_TOKEN",
+    ] {
+        action.inputs(&[("env-var", name)]);
+        assert_eq!(action.run(&["create"]).code, 0, "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_a_variable_names_is_regular_and_not_too_long_or_not_read() {
+    let mut scene = Scene::github();
+    assert!(std::process::Command::new("mkfifo").arg(scene.path("work/pipe")).status().unwrap().success());
+    let pipe = scene.path("work/pipe").display().to_string();
+    for zone in [":/dev/zero", "/dev/zero", "../../../dev/zero", &format!(":{pipe}"), &pipe] {
+        let started = std::time::Instant::now();
+        let ran = scene.set("TZ", zone).run(&["create", "--session", "s", "--format", "none"]);
+        assert!(ran.code == 0 && started.elapsed() < std::time::Duration::from_secs(20), "{zone}: {}", ran.story);
+        assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    }
+    scene.set("TZ", "UTC");
+    // An https address that nobody serves: what is asked first is with which CAs.
+    scene.set("JF_URL", "https://127.0.0.1:1").set("JF_TOKEN_RETRY_FOR", "0");
+    for file in ["/dev/zero", &pipe] {
+        let ran = scene.set("SSL_CERT_FILE", file).run(&["create"]);
+        assert!(ran.code == 2 && ran.stderr.contains("SSL_CERT_FILE: is not a regular file"), "{}", ran.story);
+    }
+    scene.unset("SSL_CERT_FILE").unset("JF_ACCESS_TOKEN").unset("GITHUB_ACTIONS").unset("CI");
+    let home = scene.path("work").join("jf");
+    std::fs::create_dir(&home).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(home.join("jfrog-cli.conf.v6")).status().unwrap().success());
+    let ran = scene.set("JFROG_CLI_HOME_DIR", home.to_str().unwrap()).run(&["create"]);
+    assert!(ran.code != 0 && ran.stderr.contains("it is not a file"), "{}", ran.story);
+}

@@ -316,7 +316,7 @@ impl Scene {
             stdin: Box::new(Cursor::new(self.stdin.clone())),
             stdout: Box::new(stdout.clone()),
             stderr: Box::new(stderr.clone()),
-            is_terminal: self.is_terminal,
+            terminal: self.is_terminal.then_some(80),
             now: moved_clock,
         });
         let (stdout, stderr) = (stdout.take(), stderr.take());
@@ -522,7 +522,7 @@ impl Scene {
             (r#"("?(?:iat|exp|nbf)"?: ?)\d{10}"#, "${1}<time>"),
             (r#"("(?:not_before|pause|since)": ?)\d+"#, "${1}<time>"),
             // A few seconds of an hour may have passed.
-            (r#"("expires_in": )359\d"#, "${1}3600"),
+            (r#"("(?:expires_in|seconds_left)": )359\d"#, "${1}3600"),
             (r"\(in \d+ seconds?\)", "(in <n> seconds)"),
             (r"\(\d+ seconds? ago\)", "(just now)"),
             (r"use-[0-9a-f]{8}", "use-<random>"),

@@ -12,8 +12,13 @@ use tempfile::TempDir;
 /// What is said of a release, and read by its users.
 const FILES: [&str; 6] = ["action.yml", "action/main.js", "action/post.js", "LICENSE", "README.md", ".github/release"];
 
-/// A package of which one binary is part.
-const CARGO: &str = "#!/bin/sh\n[ \"$1\" = tree ] && echo 'anyhow v1.0.105|MIT OR Apache-2.0'\nexit 0\n";
+/// Knows of one crate, and makes one man page.
+const CARGO: &str = r#"#!/bin/sh
+case $1 in
+  tree) echo 'anyhow v1.0.105|MIT OR Apache-2.0' ;;
+  run) for folder; do :; done; mkdir "$folder/man1" && echo .TH >"$folder/man1/jf-token.1" ;;
+esac
+"#;
 
 pub struct Repository {
     folder: TempDir,

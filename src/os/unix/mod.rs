@@ -14,7 +14,7 @@ mod terminal;
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -31,6 +31,16 @@ pub use signals::{Signals, pass_on, stop_request};
 pub use terminal::{Ending, Screens, Source};
 
 use super::Folder;
+
+/// How many columns the terminal has that standard output goes to; `None` if it goes elsewhere. Some have 0.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let stdout = io::stdout();
+    stdout.is_terminal().then(|| rustix::termios::tcgetwinsize(stdout).map_or(0, |size| size.ws_col.into()))
+}
+
+/// Does nothing: terminals understand control sequences.
+pub fn allow_colours() {}
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "HOME";
@@ -226,6 +236,16 @@ pub fn widen(pipe: &File) {
     let _ = rustix::pipe::fcntl_setpipe_size(pipe, 1 << 20);
     #[cfg(not(target_os = "linux"))]
     let _ = pipe;
+}
+
+/// Checks that this process can open as many more files as `exec` needs, which needs most: a token must not exist first. And tokio panics
+/// where it can open none to listen for signals.
+///
+/// # Errors
+/// When it can't.
+pub fn check_room() -> io::Result<()> {
+    let pipes: io::Result<Vec<_>> = (0..12).map(|_| io::pipe()).collect();
+    pipes.map(drop)
 }
 
 /// Whether what is written can be discarded by a device: an empty root has none.

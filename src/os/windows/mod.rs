@@ -6,16 +6,20 @@ mod processes;
 mod signals;
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::os::windows::io::AsHandle;
 use std::os::windows::process::CommandExt;
 use std::process::{Command, ExitStatus};
+
+use winapi_util::HandleRef;
+use winapi_util::console::{Console, screen_buffer_info};
 
 use super::Patient;
 
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
 };
+pub use files::{EXPOSED, close_file, close_folder, close_new_file, folder, is_at, open_private, private_folder, remove_file, replace};
 pub(super) use names::places;
 pub use names::{check_arguments, check_name, is_program, program, variable_key};
 pub use offer::{Offer, accept};
@@ -23,6 +27,22 @@ pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ancestor_with, ask_to_end, is_alive, job_process, name_of};
 pub use signals::{Signals, pass_on, stop_request};
+
+/// How many columns the terminal has that standard output goes to; `None` if it goes elsewhere. Some have 0.
+#[must_use]
+pub fn terminal_columns() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let columns = screen_buffer_info(HandleRef::stdout()).map(|found| found.window_rect());
+    Some(columns.map_or(0, |window| usize::try_from(window.right - window.left + 1).unwrap_or(0)))
+}
+
+/// Makes the terminal that standard output goes to understand control sequences. Git Bash's is none to the system, and does already.
+pub fn allow_colours() {
+    let _ = Console::stdout().and_then(|mut console| console.set_virtual_terminal_processing(true));
+}
 
 /// The variable that names the user's own folder.
 pub const HOME: &str = "USERPROFILE";
@@ -117,6 +137,15 @@ impl<T: Read> Read for Patient<T> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.0.read(into)
     }
+}
+
+/// Nothing to check: files are open without number here.
+///
+/// # Errors
+/// None.
+#[expect(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub fn check_room() -> io::Result<()> {
+    Ok(())
 }
 
 /// Does nothing: pipes keep their size here.

@@ -41,7 +41,7 @@ pub fn job_process(action: bool) -> Option<u32> {
 #[must_use]
 pub fn name_of(number: u32) -> Option<String> {
     let mut processes = HPROCESSLIST::CreateToolhelp32Snapshot(co::TH32CS::SNAPPROCESS, None).ok()?;
-    processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(|process| process.szExeFile())
+    processes.iter_processes().flatten().find(|process| process.th32ProcessID == number).map(winsafe::PROCESSENTRY32::szExeFile)
 }
 
 /// `None`: who may read the environment of another process is not looked at here.
