@@ -41,6 +41,9 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     } else {
         shown.into_iter().map(Shown::table).collect::<Vec<_>>().join("\n")
     })?;
+    if let Some(exposure) = cx.exposure() {
+        cx.console.say(&exposure);
+    }
     let holds_a_token = read.iter().any(|(_, state)| state.as_ref().is_ok_and(|state| state.current.is_some()));
     if let Some(unreadable) = read.into_iter().find_map(|(_, state)| state.err()) {
         return Err(unreadable.into());

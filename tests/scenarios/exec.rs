@@ -727,7 +727,7 @@ fn a_session_that_is_ended_as_a_program_joins_it_leaves_the_program_a_token_of_i
 
 #[cfg(target_os = "linux")]
 #[test]
-fn verbose_says_where_a_program_could_read_the_credential_in_the_environment_of_a_process_above() {
+fn verbose_and_status_say_where_a_program_could_read_the_credential_in_the_environment_of_a_process_above() {
     let mut scene = scene();
     let said = |scene: &Scene, script: &str| {
         let ran = scene.shell(script);
@@ -741,6 +741,7 @@ fn verbose_says_where_a_program_could_read_the_credential_in_the_environment_of_
     let line = said(&scene, "\"$JF\" exec --verbose -- true; true").unwrap();
     assert!(line.contains(" (sh)") && line.contains("exec jf-token exec"), "{line}");
     assert_eq!(said(&scene, "\"$JF\" exec -- true; true"), None);
+    assert_eq!(said(&scene, "\"$JF\" status; true").map(|_| ()), Some(()));
     assert_eq!(said(&scene, "exec \"$JF\" exec --verbose -- true"), None);
     let token = scene.variable("JF_ACCESS_TOKEN");
     scene.unset("JF_ACCESS_TOKEN").asks_for("work/admin").write("work/admin", &token);

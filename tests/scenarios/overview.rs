@@ -148,6 +148,6 @@ fn a_dry_run_says_address_user_life_and_rights_beside_the_body() {
     scene.set("JF_TOKEN_DRY_RUN", "true");
     tells!("dry_run_of_exec", scene.run(&["exec", "--", crate::support::BINARY, "no-such-command"]));
     assert!(scene.sandbox.issued().is_empty());
-    tells!("dry_run_of_an_exchange", scene.run(&["exchange-oidc-token", "github", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.x"]));
+    tells!("dry_run_of_exchange_oidc_token", scene.run(&["exchange-oidc-token", "github", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.x"]));
     tells!("dry_run_of_one_revocation", scene.run(&["revoke", "--token-id", "abc"]));
 }

@@ -12,7 +12,7 @@ use regex::Regex;
 use crate::support::documents::{Block, blocks, documents, files_below, prose, root};
 
 /// Blocks of shell that are not run against the sandbox by `every_shell_block_runs`: the document, what the block contains, and why.
-const NOT_RUN_HERE: [(&str, &str, &str); 14] = [
+const NOT_RUN_HERE: [(&str, &str, &str); 15] = [
     ("docs/benchmarks.md", "benches/run", "measures for minutes: run by hand, on a quiet machine"),
     ("docs/benchmarks.md", "cargo bench", "the same"),
     ("docs/credentials.md", "--client-cert-path", "needs a platform that asks for a certificate: tests/scenarios/transport.rs has one"),
@@ -21,6 +21,7 @@ const NOT_RUN_HERE: [(&str, &str, &str); 14] = [
     ("docs/install.md", "cargo install", "builds for minutes"),
     ("docs/install.md", "rustup target add x86_64-unknown-linux-musl", "needs a compiler's target and root: a step of .ci/run"),
     ("docs/install.md", "cargo zigbuild", "the same"),
+    ("docs/install.md", "cargo run --example completions", "builds: tests/e2e/completions.rs runs what it makes"),
     ("docs/releasing.md", ".github/release build", "builds for minutes, and pushes: tests/scenarios/release.rs runs the script"),
     ("docs/releasing.md", "sha256sum -c", "needs a release: the same"),
     ("docs/try-it.md", "node -p", "needs Node: tests/e2e/pages.rs runs the whole page"),
@@ -397,7 +398,7 @@ mod messages {
         let message = Regex::new(r"^(?:jf-token: |::error title=[^:]*::)(?:(?:GET|POST|PUT|DELETE) \S+: )?(.*?)(?:%0A.*)?$").unwrap();
         // Not a failure, or an input, which the message begins with and says what is wrong with.
         let other = Regex::new(
-            r"^(?:warning|an access|an? (?:access|identity) token|a token for|revoked|removed|renewed|would ask|hidden|the token is neither|--|-|[A-Z][A-Z_]+: |the input |https?_proxy|the url of server|options |unknown command|redact does not|not a token id|event_name|expires_in|environment is|identity mapping)",
+            r"^(?:warning|an access|an? (?:access|identity) token|a token for|revoked|removed|renewed|would (?:ask|end)|ended \d|the session '\w+':$|hidden|the token is neither|--|-|[A-Z][A-Z_]+: |the input |https?_proxy|the url of server|options |unknown command|redact does not|not a token id|event_name|expires_in|environment is|identity mapping)",
         )
         .unwrap();
         let found = lines.iter().filter_map(|line| Some(message.captures(line)?[1].to_owned()));

@@ -477,7 +477,7 @@ impl Scene {
     /// The paths in the scene's folder without it, and as they are written on most systems.
     fn tidy_paths(&self, story: &str) -> String {
         let folder = self.folder.path().to_str().unwrap();
-        let story = story.replace(folder, "<folder>");
+        let story = story.replace(BINARY, "<program>").replace(folder, "<folder>");
         if !cfg!(windows) {
             return story;
         }
