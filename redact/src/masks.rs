@@ -64,14 +64,14 @@ fn base64_of(piece: &str, shift: usize) -> String {
 }
 
 /// The same if the data ends with `piece`.
-pub(super) fn base64_to_end(piece: &[u8], shift: usize) -> String {
+fn base64_to_end(piece: &[u8], shift: usize) -> String {
     let data = Zeroizing::new([&[0; 2][..shift], piece].concat());
     let mut encoded = STANDARD.encode(&data);
     encoded.drain(..(shift * 8).div_ceil(6));
     encoded
 }
 
-pub(super) fn hex(piece: &str) -> String {
+fn hex(piece: &str) -> String {
     let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value & 15)]);
     let mut digits = String::with_capacity(piece.len() * 2);
     digits.extend(piece.bytes().flat_map(|byte| [digit(byte >> 4), digit(byte)]));
