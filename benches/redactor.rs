@@ -1,7 +1,7 @@
 //! The redactor's speed with an ordinary log and with the worst cases.
 //!
 //! `cargo bench --bench redactor`; all input is generated from fixed seeds.
-#![allow(clippy::unwrap_used, clippy::format_collect, reason = "a failed step ends the bench")]
+#![allow(clippy::unwrap_used, clippy::format_collect, clippy::print_stdout, reason = "a failed step ends the bench")]
 
 use std::hint::black_box;
 use std::io;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput};
 use redact::{Patterns, Redactor, Secret};
 
 const LENGTH: usize = 8 << 20;
@@ -127,6 +127,50 @@ fn inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
+/// Those of what is read in another way: lists, dumps, and what no terminal shows.
+fn other_inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
+    let mut dice = Dice(4);
+    let jwt = session[0].as_str();
+    let twice = STANDARD.encode(STANDARD.encode(jwt));
+    let random: Vec<u8> = (0..1 << 16).map(|_| dice.text("\0\u{1}\t AZaz09~", 1).as_bytes()[0]).collect();
+    let (dumped, others) = (dump(jwt.as_bytes()), dump(&random));
+    let between = |what: &str| jwt.chars().map(|c| format!("{c}{what}")).collect::<String>();
+    let fifteen = |dice: &mut Dice, text: &str| {
+        let start = dice.below(text.len() - 15);
+        text[start..start + 15].to_owned()
+    };
+    vec![
+        ("an ordinary log with dates and blanks", filled(|| dice.log_line().replace(['T', 'Z'], " ") + "\n")),
+        ("an ordinary log in colour", filled(|| format!("\x1b[32m{}\x1b[0m\n", dice.log_line()))),
+        ("an ordinary log of Windows", filled(|| dice.log_line() + "\r\n")),
+        ("checksums", filled(|| dice.text("0123456789abcdef", 64) + "  target/release/file\n")),
+        ("tables of numbers", filled(|| format!("{} {} {}\n", dice.below(1000), dice.below(100), dice.below(65536)))),
+        ("a dump of the token", filled(|| dumped.clone())),
+        ("a dump of other things", filled(|| others.clone())),
+        ("nothing but NULs", vec![0; LENGTH]),
+        ("base64 in base64", filled(|| twice.clone())),
+        ("15 bytes of base64 in base64 and another", filled(|| fifteen(&mut dice, &twice) + "!")),
+        ("15 bytes in hex with blanks and another", filled(|| dump(fifteen(&mut dice, jwt).as_bytes()))),
+        ("the token in colours", filled(|| between("\x1b[31m"))),
+        ("the token with blanks", filled(|| between(" "))),
+        ("the token with soft hyphens", filled(|| between("\u{ad}"))),
+        ("the token in bold", filled(|| jwt.chars().map(|c| format!("{c}\x08{c}")).collect())),
+        ("titles with 15 bytes of the token", filled(|| format!("\x1b]0;{}\x07", fifteen(&mut dice, jwt)))),
+        ("sequences without an end", filled(|| "\x1b[".to_owned() + &"1;".repeat(200))),
+        ("nothing but backspaces", vec![8; LENGTH]),
+    ]
+}
+
+/// As `hexdump -C` prints it.
+fn dump(bytes: &[u8]) -> String {
+    let line = |(index, line): (usize, &[u8])| {
+        let hex: String = line.iter().map(|byte| format!(" {byte:02x}")).collect();
+        let text: String = line.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
+        format!("{:08x} {hex:48}  |{text}|\n", index * 16)
+    };
+    bytes.chunks(16).enumerate().map(line).collect()
+}
+
 /// The redactor's time, without reading the input.
 fn redact(patterns: &Arc<Patterns>, text: &[u8], size: usize) -> Duration {
     let mut redactor = Redactor::new(patterns.clone());
@@ -146,7 +190,7 @@ fn throughput(criterion: &mut Criterion) {
     let patterns = Arc::new(Patterns::new(secrets(&session).iter()));
     let mut group = criterion.benchmark_group("redact");
     group.sample_size(20);
-    for (name, text) in inputs(&session) {
+    for (name, text) in inputs(&session).into_iter().chain(other_inputs(&session)) {
         group.throughput(Throughput::Bytes(text.len() as u64));
         group.bench_function(name, |bencher| bencher.iter_custom(|times| (0..times).map(|_| redact(&patterns, &text, ROOM)).sum()));
     }
@@ -158,14 +202,50 @@ fn throughput(criterion: &mut Criterion) {
     }
 }
 
-fn patterns(criterion: &mut Criterion) {
+/// The secrets of a job that renewed its token so many times.
+fn renewed(times: usize) -> Vec<Secret> {
     let mut dice = Dice(1);
-    let few = secrets(&dice.session());
-    let many: Vec<_> = few.iter().cloned().chain(secrets(&(0..20).map(|_| dice.jwt()).collect::<Vec<_>>())).collect();
-    for (name, secrets) in [("patterns of a session", few), ("patterns of a session and 20 tokens", many)] {
-        criterion.bench_function(name, |bencher| bencher.iter(|| Patterns::new(secrets.iter())));
+    let mut texts = dice.session();
+    texts.extend((0..times).map(|_| dice.jwt()));
+    secrets(&texts)
+}
+
+fn patterns(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("patterns");
+    group.sample_size(10);
+    for times in [0, 20, 60, 1000] {
+        let secrets = renewed(times);
+        group.bench_function(format!("of a session and {times} tokens"), |bencher| bencher.iter(|| Patterns::new(secrets.iter())));
     }
 }
 
-criterion_group!(benches, throughput, patterns);
-criterion_main!(benches);
+/// The most memory that this process ever had, in KiB.
+fn peak() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+/// Prints what the patterns take, in a process of its own for each number of secrets.
+fn memory() {
+    for times in ["0", "60", "1000"] {
+        let child = std::process::Command::new(std::env::current_exe().unwrap()).env(PEAK, times).output().unwrap();
+        println!("memory of the patterns of a session and {times} tokens: {} KiB", String::from_utf8_lossy(&child.stdout).trim());
+    }
+}
+
+const PEAK: &str = "REDACTOR_PEAK";
+
+fn main() {
+    if let Some(times) = std::env::var(PEAK).ok().and_then(|times| times.parse().ok()) {
+        let (secrets, before) = (renewed(times), peak());
+        black_box(Patterns::new(secrets.iter()));
+        println!("{}", peak() - before);
+        return;
+    }
+    memory();
+    let mut criterion = Criterion::default().configure_from_args();
+    throughput(&mut criterion);
+    patterns(&mut criterion);
+    criterion.final_summary();
+}

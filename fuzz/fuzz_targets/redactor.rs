@@ -51,21 +51,22 @@ fuzz_target!(|input: &[u8]| {
 
 fn check(known: &Known, first: u8, second: u8, script: &[u8]) {
     let text = text_of(script, &known.forms);
-    let mut rest = text.as_slice();
     let mut redactor = Redactor::new(known.patterns.clone());
-    let mut model = known.model.text();
-    let mut shown = Vec::new();
-    for size in [first, second].into_iter().cycle() {
-        let (piece, others) = rest.split_at(rest.len().min(1 + usize::from(size)));
-        rest = others;
+    let (mut shown, mut written) = (Vec::new(), 0);
+    for (index, size) in [first, second].into_iter().cycle().enumerate() {
+        let piece = &text[written..text.len().min(written + 1 + usize::from(size))];
+        written += piece.len();
         redactor.room()[..piece.len()].copy_from_slice(piece);
         redactor.pass(piece.len(), &mut shown).unwrap();
-        model.push(piece);
-        assert!(shown == model.shown_so_far(), "{}\nis {}", text.escape_ascii(), shown.escape_ascii());
-        if rest.is_empty() {
+        // The model is slow.
+        if index % 16 == 0 {
+            let least = known.model.least_shown(&text[..written]);
+            assert!(shown.len() >= least, "{}\nis {}", text[..written].escape_ascii(), shown.escape_ascii());
+        }
+        if written == text.len() {
             break;
         }
     }
     redactor.finish(&mut shown).unwrap();
-    assert!(shown == model.shown(), "{}\nis {}", text.escape_ascii(), shown.escape_ascii());
+    assert!(known.model.explains(&text, &shown), "{}\nis {}", text.escape_ascii(), shown.escape_ascii());
 }

@@ -1,38 +1,177 @@
+//! The forms in which tools write a secret. Those of fixed width are computed where they are needed, and never stored.
+
 use zeroize::Zeroizing;
 
-use super::masks::{base64_to_end, hex};
+/// One step from a secret to what is printed.
+#[derive(Clone, Copy)]
+pub enum Layer {
+    /// The last character first, as `rev` prints it.
+    Reversed,
+    /// UTF-16, low byte first, as `powershell -EncodedCommand` takes it. High byte first, nearly all of it is the same, one byte further on.
+    Utf16,
+    /// Two digits a byte.
+    Hex(&'static [u8; 16]),
+    /// Behind this many bytes of other data in the first group of three, up to the end of the data.
+    Base64(usize, &'static [u8; 64]),
+}
+
+/// The layers of a form, the innermost first.
+pub type Form = &'static [Layer];
+
+use Layer::{Base64, Hex, Reversed, Utf16};
+
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+const LOWER: &[u8; 16] = b"0123456789abcdef";
+const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+const SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Every form but the spellings.
+const FORMS: [Form; 34] = [
+    &[],
+    &[Reversed],
+    &[Hex(LOWER)],
+    &[Hex(UPPER)],
+    &[Base64(0, STANDARD)],
+    &[Base64(1, STANDARD)],
+    &[Base64(2, STANDARD)],
+    &[Base64(0, SAFE)],
+    &[Base64(1, SAFE)],
+    &[Base64(2, SAFE)],
+    &[Utf16, Base64(0, STANDARD)],
+    &[Utf16, Base64(1, STANDARD)],
+    &[Utf16, Base64(2, STANDARD)],
+    &[Utf16, Base64(0, SAFE)],
+    &[Utf16, Base64(1, SAFE)],
+    &[Utf16, Base64(2, SAFE)],
+    &[Base64(0, STANDARD), Base64(0, STANDARD)],
+    &[Base64(0, STANDARD), Base64(1, STANDARD)],
+    &[Base64(0, STANDARD), Base64(2, STANDARD)],
+    &[Base64(1, STANDARD), Base64(0, STANDARD)],
+    &[Base64(1, STANDARD), Base64(1, STANDARD)],
+    &[Base64(1, STANDARD), Base64(2, STANDARD)],
+    &[Base64(2, STANDARD), Base64(0, STANDARD)],
+    &[Base64(2, STANDARD), Base64(1, STANDARD)],
+    &[Base64(2, STANDARD), Base64(2, STANDARD)],
+    &[Base64(0, SAFE), Base64(0, STANDARD)],
+    &[Base64(0, SAFE), Base64(1, STANDARD)],
+    &[Base64(0, SAFE), Base64(2, STANDARD)],
+    &[Base64(1, SAFE), Base64(0, STANDARD)],
+    &[Base64(1, SAFE), Base64(1, STANDARD)],
+    &[Base64(1, SAFE), Base64(2, STANDARD)],
+    &[Base64(2, SAFE), Base64(0, STANDARD)],
+    &[Base64(2, SAFE), Base64(1, STANDARD)],
+    &[Base64(2, SAFE), Base64(2, STANDARD)],
+];
+
+/// The forms of this secret, but for its spellings. In base64 only three of the characters that a secret can have lead to a `+` or `/`, and
+/// none that base64 itself has: without them its two alphabets are one.
+pub fn forms(secret: &str) -> impl Iterator<Item = Form> {
+    let both = secret.contains(['>', '?', '~']);
+    FORMS.into_iter().filter(move |form| both || !form.iter().any(|layer| matches!(layer, Base64(_, SAFE))))
+}
+
+/// The most that [`fill`] computes at once.
+pub const CHUNK: usize = 64;
+
+/// The length of a form of a secret of this length.
+pub fn length(form: Form, secret: usize) -> usize {
+    form.iter().fold(secret, |length, layer| match *layer {
+        Reversed => length,
+        Utf16 | Hex(_) => 2 * length,
+        Base64(shift, _) => (shift + length).div_ceil(3) * 4 - skipped(shift),
+    })
+}
+
+/// The first characters of base64 depend on the data before the secret.
+fn skipped(shift: usize) -> usize {
+    (shift * 8).div_ceil(6)
+}
+
+/// Computes the bytes of a form from `from` on, at most [`CHUNK`]. All of them must exist.
+pub fn fill(form: Form, secret: &[u8], from: usize, out: &mut [u8]) {
+    if out.is_empty() {
+        return;
+    }
+    let Some((layer, inner)) = form.split_last() else {
+        out.copy_from_slice(&secret[from..from + out.len()]);
+        return;
+    };
+    let count = length(inner, secret.len());
+    let mut bytes = [0; CHUNK];
+    // What the layer below has from `first` on: enough for what is asked for.
+    let mut below = |first: usize, needed: usize| fill(inner, secret, first, &mut bytes[..needed.min(count.saturating_sub(first))]);
+    match *layer {
+        Reversed => {
+            below(count - from - out.len(), out.len());
+            out.copy_from_slice(&bytes[..out.len()]);
+            out.reverse();
+        }
+        Utf16 => {
+            below(from / 2, out.len() / 2 + 1);
+            (from..).zip(out).for_each(|(at, to)| *to = if at % 2 == 0 { bytes[at / 2 - from / 2] } else { 0 });
+        }
+        Hex(digits) => {
+            below(from / 2, out.len() / 2 + 1);
+            for (at, to) in (from..).zip(out) {
+                let byte = bytes[at / 2 - from / 2];
+                *to = digits[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 15 })];
+            }
+        }
+        Base64(shift, alphabet) => {
+            let (group, within) = ((from + skipped(shift)) / 4, (from + skipped(shift)) % 4);
+            // Where the group begins in the data, which has `shift` bytes before the secret.
+            let start = 3 * group;
+            below(start.saturating_sub(shift), (within + out.len()).div_ceil(4) * 3);
+            bytes.rotate_right(shift.saturating_sub(start));
+            let mut encoded = [0; CHUNK + 8];
+            for (three, four) in bytes.as_chunks().0.iter().zip(encoded.as_chunks_mut().0).take((within + out.len()).div_ceil(4)) {
+                let [one, two, three] = three.map(u32::from);
+                let bits = one << 16 | two << 8 | three;
+                *four = [18, 12, 6, 0].map(|at| alphabet[(bits >> at & 63) as usize]);
+            }
+            out.copy_from_slice(&encoded[within..within + out.len()]);
+            let padding = ((shift + count) * 8).div_ceil(6) - skipped(shift);
+            if from + out.len() > padding {
+                out[padding.saturating_sub(from)..].fill(b'=');
+            }
+        }
+    }
+}
 
 /// Writes one character of a secret as some tool encodes it.
 type Spelling = fn(char, &mut String);
 
 /// The most bytes that a spelling writes for one character.
-const LONGEST: usize = 6;
-
-const UPPER: &[u8; 16] = b"0123456789ABCDEF";
-const LOWER: &[u8; 16] = b"0123456789abcdef";
+const LONGEST: usize = 8;
 
 /// What percent-encoding keeps besides letters and digits: RFC 3986's unreserved characters, these and `/` in a path, and encodeURI's.
 const UNRESERVED: &str = "-._~";
 const IN_A_PATH: &str = "-._~/";
 const IN_A_URI: &str = "-._~;/?:@&=+$,!*'()#";
 
-const SPELLINGS: [Spelling; 19] = [
-    |c, to| to.push(c),
-    // Percent-encoding.
-    |c, to| percent(c, c.is_ascii_alphanumeric() || UNRESERVED.contains(c), UPPER, to),
-    |c, to| percent(c, c.is_ascii_alphanumeric() || UNRESERVED.contains(c), LOWER, to),
-    |c, to| percent(c, c.is_ascii_alphanumeric() || IN_A_PATH.contains(c), UPPER, to),
-    |c, to| percent(c, c.is_ascii_alphanumeric() || IN_A_PATH.contains(c), LOWER, to),
-    |c, to| percent(c, c.is_ascii_alphanumeric() || IN_A_URI.contains(c), UPPER, to),
-    |c, to| percent(c, c.is_ascii_alphanumeric() || IN_A_URI.contains(c), LOWER, to),
-    |c, to| percent(c, false, UPPER, to),
-    |c, to| percent(c, false, LOWER, to),
+const SPELLINGS: [Spelling; 24] = [
+    // Percent-encoding, and that of it.
+    |c, to| percent("%", c, UNRESERVED, UPPER, to),
+    |c, to| percent("%", c, UNRESERVED, LOWER, to),
+    |c, to| percent("%", c, IN_A_PATH, UPPER, to),
+    |c, to| percent("%", c, IN_A_PATH, LOWER, to),
+    |c, to| percent("%", c, IN_A_URI, UPPER, to),
+    |c, to| percent("%", c, IN_A_URI, LOWER, to),
+    |c, to| percent("%25", c, UNRESERVED, UPPER, to),
+    |c, to| percent("%25", c, UNRESERVED, LOWER, to),
+    |c, to| percent("%25", c, IN_A_PATH, UPPER, to),
     // JSON as the standard, PHP, Go, Gson and .NET escape it.
     |c, to| backslash(c, matches!(c, '"' | '\\'), to),
     |c, to| backslash(c, matches!(c, '"' | '\\' | '/'), to),
     |c, to| unicode(c, matches!(c, '<' | '>' | '&'), LOWER, to),
     |c, to| unicode(c, matches!(c, '<' | '>' | '&' | '=' | '\''), LOWER, to),
     |c, to| unicode(c, matches!(c, '"' | '&' | '\'' | '+' | '<' | '>' | '`'), UPPER, to),
+    // XML, HTML as Python and PHP escape it, as Go does, and as Handlebars does.
+    |c, to| entity(c, &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;")], to),
+    |c, to| entity(c, &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;")], to),
+    |c, to| entity(c, &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#39;")], to),
+    |c, to| entity(c, &[('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&#34;"), ('\'', "&#39;"), ('+', "&#43;")], to),
+    |c, to| entity(c, &HANDLEBARS, to),
     // Quoted-printable.
     |c, to| to.push_str(if c == '=' { "=3D" } else { return to.push(c) }),
     // Shell quoting: single quotes in two ways, double quotes, and backslashes as in `printf %q`.
@@ -42,38 +181,38 @@ const SPELLINGS: [Spelling; 19] = [
     |c, to| backslash(c, !c.is_ascii_alphanumeric() && !"_./:@%+,-=".contains(c), to),
 ];
 
-/// Every form in which this secret may appear in a log.
-pub fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
-    let spelled = SPELLINGS.into_iter().map(move |spell| {
-        let mut form = Zeroizing::new(String::with_capacity(secret.len() * LONGEST));
-        secret.chars().for_each(|c| spell(c, &mut form));
-        form
-    });
-    let base64 = [Zeroizing::new(secret.as_bytes().to_vec()), utf16(secret)].into_iter().flat_map(|bytes| {
-        (0..3).flat_map(move |shift| {
-            let standard = Zeroizing::new(base64_to_end(&bytes, shift));
-            let mut safe = standard.clone();
-            replace(&mut safe, '+', "-");
-            replace(&mut safe, '/', "_");
-            [standard, safe]
+const HANDLEBARS: [(char, &str); 7] =
+    [('&', "&amp;"), ('<', "&lt;"), ('>', "&gt;"), ('"', "&quot;"), ('\'', "&#x27;"), ('`', "&#x60;"), ('=', "&#x3D;")];
+
+/// The spellings of a secret, without those that change nothing.
+pub fn spellings(secret: &str) -> Vec<Zeroizing<String>> {
+    let mut all: Vec<_> = SPELLINGS
+        .into_iter()
+        .map(|spell| {
+            let mut spelling = Zeroizing::new(String::with_capacity(secret.len() * LONGEST));
+            secret.chars().for_each(|c| spell(c, &mut spelling));
+            spelling
         })
-    });
-    let hex = [false, true].into_iter().map(move |upper| {
-        let mut form = Zeroizing::new(hex(secret));
-        if upper {
-            form.make_ascii_uppercase();
-        }
-        form
-    });
-    spelled.chain(base64).chain(hex)
+        .filter(|spelling| spelling.as_str() != secret)
+        .collect();
+    all.sort_unstable_by(|a, b| a.as_str().cmp(b));
+    all.dedup();
+    all
 }
 
-fn percent(c: char, kept: bool, digits: &[u8; 16], to: &mut String) {
-    if kept {
+fn percent(sign: &str, c: char, kept: &str, digits: &[u8; 16], to: &mut String) {
+    if c.is_ascii_alphanumeric() || kept.contains(c) {
         to.push(c);
     } else {
-        to.push('%');
+        to.push_str(sign);
         push_code(c, digits, to);
+    }
+}
+
+fn entity(c: char, entities: &[(char, &str)], to: &mut String) {
+    match entities.iter().find(|(escaped, _)| *escaped == c) {
+        Some((_, entity)) => to.push_str(entity),
+        None => to.push(c),
     }
 }
 
@@ -96,18 +235,4 @@ fn unicode(c: char, escaped: bool, digits: &[u8; 16], to: &mut String) {
 fn push_code(c: char, digits: &[u8; 16], to: &mut String) {
     let code = c as usize;
     to.extend([code >> 4, code].map(|digit| char::from(digits[digit & 15])));
-}
-
-/// In UTF-16, low byte first, as in `powershell -EncodedCommand`. High byte first, nearly all of it is the same, one byte further on.
-fn utf16(secret: &str) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(2 * secret.len()));
-    bytes.extend(secret.encode_utf16().flat_map(u16::to_le_bytes));
-    bytes
-}
-
-/// In place, so that no copy is left in memory.
-fn replace(text: &mut String, from: char, with: &str) {
-    while let Some(at) = text.find(from) {
-        text.replace_range(at..=at, with);
-    }
 }

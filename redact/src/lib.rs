@@ -1,7 +1,16 @@
 //! The forms in which a secret may appear in output, and how to hide them.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    reason = "what is in the buffer has a small index, and a position in the stream counts modulo 2^32"
+)]
+
+mod block;
 mod forms;
+mod gaps;
+mod marks;
 mod masks;
+mod numbers;
 mod patterns;
 mod secret;
 mod stream;

@@ -1,15 +1,22 @@
+use std::ops::Range;
+
 use zeroize::Zeroizing;
 
-use super::forms::forms;
+use super::forms::{self, CHUNK};
 use super::{PIECE, Secret};
 
-/// Separates the forms in `Patterns::text`. A line break, because the searched text has none.
-const BORDER: u8 = b'\n';
-
-/// Any 16 consecutive bytes contain 6 that start at a multiple of this.
-pub(super) const STEP: usize = PIECE - 6 + 1;
+/// The length of a stretch in the filter.
+const STRETCH: usize = 6;
+/// Any 16 consecutive bytes contain a stretch that starts at a multiple of this.
+pub(super) const STEP: usize = PIECE - STRETCH + 1;
 /// How many bytes are examined without a branch.
 pub(super) const BLOCK: usize = 8 * STEP;
+/// Any 16 consecutive bytes contain four consecutive stretches from a multiple of this on.
+const DENSE_STEP: usize = STEP - 3;
+
+/// One key for so many bytes of a form. Any 16 consecutive bytes of a form contain a whole one.
+pub(super) const SPACING: usize = 8;
+pub(super) const KEY: usize = PIECE - SPACING + 1;
 
 /// Words with three bits set, in a table because a shift by a variable amount takes several instructions.
 const THREE_BITS: [u64; 1024] = {
@@ -28,22 +35,51 @@ const THREE_BITS: [u64; 1024] = {
     all
 };
 
+/// A form of a secret.
+struct Form {
+    layers: forms::Form,
+    /// Where the secret stands in `Patterns::secrets`.
+    secret: Range<usize>,
+    length: usize,
+    /// The number of its first key.
+    first: usize,
+}
+
+/// A position in a form.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    form: u32,
+    at: u32,
+}
+
+impl Place {
+    pub(super) fn on(self, by: usize) -> Self {
+        Self { at: self.at + by as u32, ..self }
+    }
+
+    pub(super) fn back(self, by: usize) -> Self {
+        Self { at: self.at - by as u32, ..self }
+    }
+}
+
 /// Every form of some secrets, indexed for the search. Wiped on drop.
 ///
-/// A *window* is [`PIECE`] bytes as a big-endian number. A *stretch* is any part of a form.
+/// A *window* is [`PIECE`] bytes as a big-endian number. A *stretch* is any part of a form. The forms are not kept: what the index suspects is
+/// compared with the part of a form that is computed for it.
 pub struct Patterns {
-    /// All forms, each between borders.
-    text: Zeroizing<Vec<u8>>,
-    /// A Bloom filter of all stretches of 6 bytes; each sets three bits of one word.
+    /// The secrets and their spellings, one after the other.
+    secrets: Zeroizing<Vec<u8>>,
+    forms: Vec<Form>,
+    /// A Bloom filter of stretches of 6 bytes; each sets three bits of one word. It has those at the multiples of `stride` in a form: with many
+    /// secrets not each, or the filter would not fit into the cache.
     stretches: Zeroizing<Vec<u64>>,
-    /// A hash table of all windows. A slot is 0, or has where a window ends in `text` in its low bits, and bits of its hash above.
-    windows: Zeroizing<Vec<u32>>,
-    /// How many low bits of a slot in `windows` are the end.
-    end_bits: u32,
-    /// For each hash of 3 bytes, where such a stretch last ends in `text`; and for each end, the previous one. 0 means none.
-    last_ends: Zeroizing<Vec<u32>>,
-    ends_before: Zeroizing<Vec<u32>>,
-    /// For each byte, which bytes can follow it, and whether any form contains it.
+    stride: usize,
+    /// A hash table of keys. A slot is 0, or has the number of a key plus 1 in its low bits, and bits of its hash above.
+    keys: Zeroizing<Vec<u32>>,
+    /// How many low bits of a slot in `keys` are the number.
+    number_bits: u32,
+    /// Which hashes of 3 bytes occur; for each byte, which bytes can follow it; and which bytes occur.
+    triples: Zeroizing<Vec<u64>>,
     pairs: Zeroizing<Vec<u128>>,
     bytes: Zeroizing<[bool; 256]>,
 }
@@ -51,61 +87,210 @@ pub struct Patterns {
 impl Patterns {
     /// Indexes every form of these secrets.
     pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
-        let mut all: Vec<_> = secrets.flat_map(|secret| forms(secret.expose())).collect();
-        all.retain(|form| form.len() >= PIECE);
-        all.sort_unstable_by(|a, b| a.as_str().cmp(b));
+        let mut all: Vec<_> = secrets.map(Secret::expose).collect();
+        all.sort_unstable();
         all.dedup();
-        Self::of(&all)
-    }
-
-    fn of(forms: &[Zeroizing<String>]) -> Self {
-        let length = PIECE + forms.iter().map(|form| form.len() + 1).sum::<usize>();
-        let mut text = Zeroizing::new(Vec::with_capacity(length));
-        text.resize(PIECE, BORDER);
-        for form in forms {
-            text.extend(form.as_bytes());
-            text.push(BORDER);
-        }
+        let all: Vec<_> = all.into_iter().map(|secret| (secret, forms::spellings(secret))).collect();
+        let size: usize = all.iter().map(|(secret, spellings)| size_of_all(secret, spellings)).sum();
+        let length = all.iter().map(|(secret, spellings)| secret.len() + spellings.iter().map(|text| text.len()).sum::<usize>()).sum();
+        let stride = stride_for(size);
+        let keys = size / SPACING + 1;
         let mut patterns = Self {
-            stretches: Zeroizing::new(vec![0; (length / 2).next_power_of_two()]),
-            windows: Zeroizing::new(vec![0; (length * 2).next_power_of_two()]),
-            end_bits: length.next_power_of_two().ilog2(),
-            last_ends: Zeroizing::new(vec![0; (length / 4).next_power_of_two()]),
-            ends_before: Zeroizing::new(vec![0; length + 1]),
+            secrets: Zeroizing::new(Vec::with_capacity(length)),
+            forms: Vec::new(),
+            stretches: Zeroizing::new(vec![0; (size / stride / 4).next_power_of_two()]),
+            stride,
+            keys: Zeroizing::new(vec![0; keys * 3 / 2 + 1]),
+            number_bits: (keys + 1).next_power_of_two().ilog2(),
+            // Of very many secrets nearly all occur.
+            triples: Zeroizing::new(vec![if stride > 2 { u64::MAX } else { 0 }; 1 << 12]),
             pairs: Zeroizing::new(vec![0; 256]),
             bytes: Zeroizing::new([false; 256]),
-            text,
         };
-        patterns.index();
+        for (secret, spellings) in all {
+            let own = patterns.remember(secret);
+            forms::forms(secret).for_each(|form| patterns.add(form, own.clone()));
+            for spelling in spellings {
+                let own = patterns.remember(&spelling);
+                patterns.add(&[], own);
+            }
+        }
         patterns
     }
 
-    fn index(&mut self) {
-        let text = std::mem::take(&mut *self.text);
-        let (mut window, mut run) = (0, 0);
-        for (end, &byte) in (1..).zip(&text) {
-            if byte == BORDER {
-                run = 0;
-                continue;
-            }
-            run += 1;
+    fn remember(&mut self, secret: &str) -> Range<usize> {
+        let start = self.secrets.len();
+        self.secrets.extend(secret.as_bytes());
+        start..self.secrets.len()
+    }
+
+    fn add(&mut self, layers: forms::Form, secret: Range<usize>) {
+        let length = forms::length(layers, secret.len());
+        if length < PIECE {
+            return;
+        }
+        let first = self.forms.last().map_or(0, |form| form.first + form.length.div_ceil(SPACING));
+        self.forms.push(Form { layers, secret, length, first });
+        let mut text = Zeroizing::new(vec![0; length]);
+        for (index, chunk) in text.chunks_mut(CHUNK).enumerate() {
+            self.fill(self.forms.len() - 1, index * CHUNK, chunk);
+        }
+        self.index(&text, first);
+    }
+
+    fn index(&mut self, text: &[u8], first: usize) {
+        let mut window = 0;
+        for (at, &byte) in text.iter().enumerate() {
             window = window << 8 | u128::from(byte);
             let [.., before, _] = window.to_be_bytes();
             self.bytes[usize::from(byte)] = true;
-            if run >= 2 {
+            if at >= 1 {
                 self.pairs[usize::from(before)] |= 1 << (byte & 127);
             }
-            if run >= 6 {
+            if at >= 2 && self.stride <= 2 {
+                let (word, bit) = triple(window);
+                self.triples[word] |= bit;
+            }
+            if at + 1 >= STRETCH && (at + 1 - STRETCH).is_multiple_of(self.stride) {
                 let (word, bits) = self.filter_bits(last_6(low(window)));
                 self.stretches[word] |= bits;
             }
-            let new = run < PIECE || self.insert(&text, window, end);
-            if run >= 3 && new {
-                let last = self.last_end_slot(window);
-                self.ends_before[end as usize] = std::mem::replace(&mut self.last_ends[last], end);
+        }
+        for (index, at) in (0..=text.len() - KEY).step_by(SPACING).enumerate() {
+            self.insert(text, at, first + index);
+        }
+    }
+
+    /// Inserts the key at this place of a form, unless everything around it that a window with it may contain is indexed elsewhere.
+    fn insert(&mut self, text: &[u8], at: usize, number: usize) {
+        let around = at.saturating_sub(PIECE - KEY)..text.len().min(at + PIECE);
+        let (mut slot, tag) = self.slot_of(text, at);
+        while self.keys[slot] != 0 {
+            if let Some(place) = self.place_at(slot, tag)
+                && let Some((found, _)) = self.extended(place, &text[..around.end], at, around.start)
+                && found == around
+            {
+                return;
+            }
+            slot = self.slot_after(slot);
+        }
+        self.keys[slot] = tag | low_half(number as u64 + 1);
+    }
+
+    /// The first slot for the key at `at`, and the bits of its hash.
+    fn slot_of(&self, text: &[u8], at: usize) -> (usize, u32) {
+        let hash = mixed(eight_at(text, at) ^ mixed(u64::from(text[at + KEY - 1]) + 1)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        let slot = ((hash >> 32) * self.keys.len() as u64) >> 32;
+        (slot as usize, low_half(hash) >> self.number_bits << self.number_bits)
+    }
+
+    fn slot_after(&self, slot: usize) -> usize {
+        if slot + 1 == self.keys.len() { 0 } else { slot + 1 }
+    }
+
+    /// The place of the key in this slot, if it has these bits of the hash.
+    fn place_at(&self, slot: usize, tag: u32) -> Option<Place> {
+        let found = self.keys[slot];
+        let number = (found & ((1 << self.number_bits) - 1)) as usize;
+        (found - number as u32 == tag).then(|| {
+            let form = self.forms.partition_point(|form| form.first < number) - 1;
+            Place { form: form as u32, at: ((number - 1 - self.forms[form].first) * SPACING) as u32 }
+        })
+    }
+
+    /// The bytes of a form from `from` on.
+    fn fill(&self, form: usize, from: usize, out: &mut [u8]) {
+        let form = &self.forms[form];
+        forms::fill(form.layers, &self.secrets[form.secret.clone()], from, out);
+    }
+
+    /// What of this text around the key at `at`, from `least` on, is what stands around this place; and the place behind it.
+    fn extended(&self, place: Place, text: &[u8], at: usize, least: usize) -> Option<(Range<usize>, Place)> {
+        let (form, from) = (place.form as usize, place.at as usize);
+        let back = from.min(at - least).min(CHUNK / 4);
+        let mut chunk = [0; CHUNK / 2];
+        let chunk = &mut chunk[..(CHUNK / 2).min(self.forms[form].length + back - from)];
+        self.fill(form, from - back, chunk);
+        let behind = same(&chunk[back..], &text[at..]);
+        if behind < KEY {
+            return None;
+        }
+        let before = chunk[..back].iter().rev().zip(text[..at].iter().rev()).take_while(|(a, b)| a == b).count();
+        let mut end = place.on(behind);
+        if back + behind == chunk.len() {
+            end = end.on(self.matching(end, &text[at + behind..]));
+        }
+        Some((at - before..at + (end.at - place.at) as usize, end))
+    }
+
+    /// How many of these bytes are what stands at this place.
+    pub(super) fn matching(&self, place: Place, bytes: &[u8]) -> usize {
+        let length = self.forms[place.form as usize].length;
+        let mut count = 0;
+        loop {
+            let mut chunk = [0; CHUNK - 2 * SPACING];
+            let from = place.at as usize + count;
+            let chunk = &mut chunk[..(CHUNK - 2 * SPACING).min(length - from).min(bytes.len() - count)];
+            self.fill(place.form as usize, from, chunk);
+            let more = same(chunk, &bytes[count..]);
+            count += more;
+            if more < CHUNK - 2 * SPACING {
+                return count;
             }
         }
-        *self.text = text;
+    }
+
+    /// Tells of each stretch of 16 bytes or more of this text that contains the 9 bytes at `at` as a key, looking for its start from `least` on.
+    pub(super) fn matches(&self, text: &[u8], at: usize, least: usize, mut found: impl FnMut(Range<usize>, Place)) {
+        if text.len() < at + KEY || !self.may_hold(eight_at(text, at)) {
+            return;
+        }
+        let (mut slot, tag) = self.slot_of(text, at);
+        while self.keys[slot] != 0 {
+            if let Some((range, end)) = self.place_at(slot, tag).and_then(|place| self.extended(place, text, at, least))
+                && range.len() >= PIECE
+            {
+                found(range, end);
+            }
+            slot = self.slot_after(slot);
+        }
+    }
+
+    /// Where this window ends, if it is a stretch.
+    pub(super) fn end_of(&self, window: u128) -> Option<Place> {
+        let (bytes, mut end) = (window.to_be_bytes(), None);
+        if self.may_end(window) && self.may_be(window) {
+            (0..SPACING).for_each(|at| self.matches(&bytes, at, 0, |_, place| end = Some(place)));
+        }
+        end
+    }
+
+    /// Whether this window may be a stretch, by all that the filter knows.
+    fn may_be(&self, window: u128) -> bool {
+        let at = |start: usize| self.may_hold(high(window << (8 * start)).swap_bytes());
+        (0..self.stride).any(|first| (first..STEP).step_by(self.stride).all(at))
+    }
+
+    /// Where keys may be of a longer stretch around the one at `at`, within a part of the text, by the filter. The text has two bytes more.
+    pub(super) fn keys_around(&self, text: &[u8], at: usize, part: Range<usize>) -> Range<usize> {
+        let may_hold = |at: &usize| self.may_hold(eight_at(text, *at));
+        let last = part.end.saturating_sub(STRETCH).min(at + STEP - 1);
+        let mut found = part.start..part.end.min(at + STRETCH + STEP - 1);
+        if self.stride == 1 {
+            found.start = at - (part.start..at).rev().take_while(may_hold).count();
+            found.end = at + (at..=last).take_while(may_hold).count() + STRETCH - 1;
+        }
+        if found.len() < PIECE { at..at } else { found.start..(found.end - KEY + 1).min(at + SPACING) }
+    }
+
+    /// Whether there is a stretch of 16 bytes in this text.
+    pub(super) fn is_in(&self, text: &[u8]) -> bool {
+        (PIECE..=text.len()).any(|end| self.end_of(window_before(text, end)).is_some())
+    }
+
+    /// Whether any form has this byte.
+    pub(super) fn has(&self, byte: u8) -> bool {
+        self.bytes[usize::from(byte)]
     }
 
     /// Whether a form may have the last byte of `window` followed by the first of `next`.
@@ -116,6 +301,20 @@ impl Patterns {
         self.bytes[usize::from(last)] & self.bytes[usize::from(first)]
     }
 
+    /// Whether the end of this window may be a stretch, if it has 9 bytes or more.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called in the inner loop")]
+    pub(super) fn may_end(&self, window: u128) -> bool {
+        (0..self.stride).any(|back| self.may_hold(last_6(low(window >> (8 * back)))))
+    }
+
+    /// The same of its start.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called in the inner loop")]
+    pub(super) fn may_start(&self, window: u128) -> bool {
+        (0..self.stride).any(|on| self.may_hold(high(window << (8 * on)).swap_bytes()))
+    }
+
     /// Whether the first 6 of these 8 bytes, a little-endian number, may be a stretch.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
@@ -124,7 +323,18 @@ impl Patterns {
         self.stretches[word] & bits == bits
     }
 
-    /// Whether the 6 bytes at any multiple of [`STEP`] may be a stretch.
+    /// Whether not every stretch is in the filter, so that there are more places to look at.
+    pub(super) fn is_dense(&self) -> bool {
+        self.stride > 1
+    }
+
+    /// Where to look for stretches in a block: any 16 bytes contain one from the filter that starts there.
+    pub(super) fn places(&self) -> impl Iterator<Item = usize> {
+        let (step, width) = if self.stride == 1 { (STEP, 1) } else { (DENSE_STEP, self.stride) };
+        (0..BLOCK).step_by(step).flat_map(move |at| at..at + width)
+    }
+
+    /// Whether there may be a stretch at any of these places.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
     pub(super) fn may_hold_any(&self, block: &[u8; BLOCK]) -> bool {
@@ -133,78 +343,67 @@ impl Patterns {
         look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
     }
 
+    /// The same, if they are dense.
+    pub(super) fn may_hold_any_dense(&self, block: &[u8; BLOCK]) -> bool {
+        let two = |at| self.may_hold(eight_at(block, at)) | self.may_hold(eight_at(block, at + 1));
+        (0..BLOCK).step_by(DENSE_STEP).any(|at| two(at) || self.stride == 4 && two(at + 2))
+    }
+
     /// The word of `stretches` and the three bits in it for these 6 bytes.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
     fn filter_bits(&self, stretch: u64) -> (usize, u64) {
         let hash = mixed_6(stretch);
-        (slot(hash, self.stretches.len()), THREE_BITS[(hash >> 20) as usize % THREE_BITS.len()])
+        (low_half(hash) as usize & (self.stretches.len() - 1), THREE_BITS[(hash >> 24) as usize % THREE_BITS.len()])
     }
 
-    /// Where this window ends in `text`, if it is a stretch.
-    pub(super) fn end_of(&self, window: u128) -> Option<usize> {
-        // Its last and first 6 bytes rule out most windows that are not.
-        let may_be = self.may_hold(last_6(low(window))) && self.may_hold(high(window).swap_bytes());
-        may_be.then(|| self.find(&self.text, window).ok())?
-    }
-
-    /// Whether this window ends at `end` in `text`.
-    pub(super) fn ends_at(&self, window: u128, end: usize) -> bool {
-        // No window ends earlier: there `window_before` returns 0.
-        end >= PIECE && window_before(&self.text, end) == window
-    }
-
-    /// How many of these bytes match the form from `end` on.
-    pub(super) fn matching(&self, end: usize, bytes: &[u8]) -> usize {
-        self.text[end..].iter().zip(bytes).take_while(|&(&form, &byte)| form == byte && form != BORDER).count()
-    }
-
-    /// Inserts a window that ends at `end`. Returns whether it is new.
-    fn insert(&mut self, text: &[u8], window: u128, end: u32) -> bool {
-        let Err((slot, tag)) = self.find(text, window) else { return false };
-        self.windows[slot] = tag | end;
-        true
-    }
-
-    /// Where a window ends; if it is missing, its slot and the hash bits to put there.
-    fn find(&self, text: &[u8], window: u128) -> Result<usize, (usize, u32)> {
-        let hash = mixed(high(window).wrapping_add(mixed(low(window))));
-        let end_mask = (1 << self.end_bits) - 1;
-        let tag = low_half(hash) & !end_mask;
-        let last = self.windows.len() - 1;
-        let mut slot = slot(hash, self.windows.len());
-        loop {
-            let found = self.windows[slot];
-            if found == 0 {
-                return Err((slot, tag));
-            }
-            let end = (found & end_mask) as usize;
-            if found & !end_mask == tag && window_before(text, end) == window {
-                return Ok(end);
-            }
-            slot = (slot + 1) & last;
-        }
-    }
-
-    /// The length of the longest stretch at the end of this window, at most 15.
+    /// At most 15, and at least the length of the longest stretch at the end of this window.
     pub(super) fn longest_end(&self, window: u128) -> usize {
         let [.., first, second] = window.to_be_bytes();
         if !self.bytes[usize::from(second)] {
             return 0;
         }
-        let mut longest = 1 + (self.pairs[usize::from(first)] >> second & 1) as usize;
-        let mut end = self.last_ends[self.last_end_slot(window)] as usize;
-        while end != 0 && longest < PIECE - 1 {
-            let same = (window_before(&self.text, end) ^ window).trailing_zeros() / 8;
-            longest = longest.max(same as usize);
-            end = self.ends_before[end] as usize;
+        if self.pairs[usize::from(first)] >> (second & 127) & 1 == 0 {
+            return 1;
         }
-        longest.min(PIECE - 1)
+        let known = |&back: &usize| {
+            let (word, bit) = triple(window >> (8 * back));
+            self.triples[word] & bit != 0
+        };
+        let longest = 2 + (0..PIECE - 3).take_while(known).count();
+        (STRETCH..=longest).rev().find(|&length| self.may_be_end(window, length)).unwrap_or(longest.min(STRETCH - 1))
     }
 
-    fn last_end_slot(&self, window: u128) -> usize {
-        slot(mixed(low(window & 0xff_ffff)), self.last_ends.len())
+    /// Whether so many bytes at the end of a window may be a stretch, by the filter.
+    fn may_be_end(&self, window: u128, length: usize) -> bool {
+        let at = |start: usize| self.may_hold(last_6(low(window >> (8 * (length - STRETCH - start)))));
+        (0..self.stride).any(|first| (first..=length - STRETCH).step_by(self.stride).all(at))
     }
+}
+
+fn size_of_all(secret: &str, spellings: &[Zeroizing<String>]) -> usize {
+    let forms = forms::forms(secret).map(|form| forms::length(form, secret.len()).next_multiple_of(SPACING));
+    forms.chain(spellings.iter().map(|spelling| spelling.len().next_multiple_of(SPACING))).sum()
+}
+
+/// Of how many stretches the filter has one.
+fn stride_for(size: usize) -> usize {
+    match size {
+        0..0x4_0000 => 1,
+        0x4_0000..0x40_0000 => 2,
+        _ => 4,
+    }
+}
+
+/// How many bytes both begin with.
+fn same(one: &[u8], other: &[u8]) -> usize {
+    one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
+/// The bit for the last 3 bytes.
+fn triple(window: u128) -> (usize, u64) {
+    let hash = low_half(mixed(low(window & 0xff_ffff)));
+    ((hash >> 6) as usize % (1 << 12), 1 << (hash % 64))
 }
 
 /// A hash whose lowest bits are the best.
@@ -220,12 +419,6 @@ fn mixed(value: u64) -> u64 {
 #[expect(clippy::inline_always, reason = "called in the inner loop")]
 fn mixed_6(value: u64) -> u64 {
     mixed(value << 16)
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "called in the inner loop")]
-fn slot(hash: u64, slots: usize) -> usize {
-    low_half(hash) as usize & (slots - 1)
 }
 
 fn low_half(hash: u64) -> u32 {

@@ -188,3 +188,35 @@ fn the_tokens_of_a_session_of_the_version_before_are_hidden() {
     let ran = scene.stdin(&format!("a {token} b\n")).run(&["redact"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "a *** b\n"), "{}", ran.story);
 }
+
+#[cfg(unix)]
+#[test]
+fn what_the_tools_of_every_machine_make_of_a_token_is_hidden() {
+    let mut scene = Scene::new();
+    create(&scene, "a");
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY).set("TOKEN", &token);
+    for tool in [
+        "od -An -tx1",
+        "od -tx1",
+        "od -x",
+        "od -c",
+        "od -b",
+        "od -An -tu1",
+        "od",
+        "od -An -tx4",
+        "base64",
+        "base64 | base64",
+        "base64 | tr -d '\\n' | base64",
+        "od -An -tx1 | tr -d ' \\n'",
+        "fold -w 20",
+        "sed 's/./&\x1b[31m/g'",
+    ] {
+        let ran = scene.command("sh", &["-c", &format!("printf %s \"$TOKEN\" | {tool} | \"$JF\" redact")]).output().unwrap();
+        let shown = String::from_utf8(ran.stdout).unwrap();
+        let lines = shown.lines().count();
+        // Offsets, and what stands before the first and behind the last 16 characters of a line of text.
+        let left = shown.replace("\x1b[31m", "").chars().filter(char::is_ascii_alphanumeric).count();
+        assert!(shown.contains("***") && left <= 9 * lines + 30, "{tool}: {shown}");
+    }
+}
