@@ -148,13 +148,18 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
     let life = issuing.request().and_then(|request| request.expires_in).filter(|_| options.expiry.is_none());
     match (asked, life) {
         (Ok(answer), _) => Ok((answer, issuing)),
-        (Err(error), Some(life)) if error.kind() == Kind::Refused && error.to_string().to_lowercase().contains("expir") => Err(error
+        (Err(error), Some(life)) if is_about_life(&error) => Err(error
             .with_advice(&format!(
                 "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
                 in_words(life)
             ))),
         (Err(error), _) => Err(explained(cx, new.credential, error)),
     }
+}
+
+/// Whether the platform refused the life that was asked for. With a 401, it is the credential that has expired.
+fn is_about_life(error: &Error) -> bool {
+    error.kind() == Kind::Refused && error.status() != Some(401) && error.to_string().to_lowercase().contains("expir")
 }
 
 /// Says until when a token can be renewed by an identity token that can't be asked for again.

@@ -161,7 +161,7 @@ options! {
     SCOPE "scope" "JF_TOKEN_SCOPE" Text("SCOPE"), Token, true, "Scope of the token; excludes groups and grant-admin";
     GROUPS "groups" "JF_TOKEN_GROUPS" Text("A,B"), Token, true, "Groups whose permissions the token gets";
     GRANT_ADMIN "grant-admin" "JF_TOKEN_GRANT_ADMIN" Switch, Token, true, "Give the token admin permissions";
-    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 1h30m, 7d; 0 means for ever, default the platform's own (not given: the action 1h, exec 6h, both revocable; create the platform's own)";
+    EXPIRY "expiry" "JF_TOKEN_EXPIRY" Text("TIME"), Token, true, "Life of the token: seconds, or 90m, 1h30m, 7d; 0 means for ever, default the platform's own. Not given: 1h in the action and 6h in exec, revoked at the end; the platform's own in create";
     MAX_LIFE "max-life" "JF_TOKEN_MAX_LIFE" Text("TIME"), Token, true, "Longest life to accept: a token that lives longer, or for ever, is revoked at once, and that is a failure";
     REFRESHABLE "refreshable" "JF_TOKEN_REFRESHABLE" Switch, Token, true, "Also ask for a refresh token";
     REFERENCE "reference" "JF_TOKEN_REFERENCE" Switch, Token, true, "Also ask for a reference token";
