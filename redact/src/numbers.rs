@@ -187,7 +187,8 @@ impl Numbers {
             self.end_line();
             at = run.start;
         }
-        if !self.is_hot && !(block::may_be_list(buffer, at..run.end) && is_list(&buffer[at..run.end])) {
+        let is_list = self.is_hot || block::may_be_list(buffer, at..run.end) && is_list(&buffer[at..run.end]);
+        if !is_list {
             return;
         }
         self.is_hot = true;
