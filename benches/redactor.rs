@@ -139,6 +139,10 @@ fn other_inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
         let start = dice.below(text.len() - 15);
         text[start..start + 15].to_owned()
     };
+    let sixteen = |dice: &mut Dice| {
+        let start = dice.below(jwt.len() - 16);
+        jwt[start..start + 16].to_owned()
+    };
     vec![
         ("an ordinary log with dates and blanks", filled(|| dice.log_line().replace(['T', 'Z'], " ") + "\n")),
         ("an ordinary log in colour", filled(|| format!("\x1b[32m{}\x1b[0m\n", dice.log_line()))),
@@ -155,6 +159,9 @@ fn other_inputs(session: &[String]) -> Vec<(&'static str, Vec<u8>)> {
         ("the token with blanks", filled(|| between(" "))),
         ("the token with soft hyphens", filled(|| between("\u{ad}"))),
         ("the token in bold", filled(|| jwt.chars().map(|c| format!("{c}\x08{c}")).collect())),
+        ("the token underlined", filled(|| jwt.chars().map(|c| format!("_\x08{c}")).collect())),
+        ("16 bytes of the token and backspaces", filled(|| sixteen(&mut dice) + "\x08\x08\x08x")),
+        ("soft hyphens, then backspaces", filled(|| "x\u{ad}".repeat(15_000) + &"\x08".repeat(15_000))),
         ("titles with 15 bytes of the token", filled(|| format!("\x1b]0;{}\x07", fifteen(&mut dice, jwt)))),
         ("sequences without an end", filled(|| "\x1b[".to_owned() + &"1;".repeat(200))),
         ("nothing but backspaces", vec![8; LENGTH]),

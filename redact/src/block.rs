@@ -17,11 +17,11 @@ pub struct Blocks {
 impl Blocks {
     /// Looks at a part of the buffer, and what is behind it up to a whole block. Returns whether there is any [`special`] byte.
     pub fn scan(&mut self, buffer: &[u8], part: Range<usize>) -> bool {
-        self.breaks.clear();
-        self.letters.clear();
         let (blocks, _) = buffer[part.start..part.end.next_multiple_of(LENGTH)].as_chunks::<LENGTH>();
+        self.breaks.resize(blocks.len(), 0);
+        self.letters.resize(blocks.len(), 0);
         let mut special = u8x16::ZERO;
-        for block in blocks {
+        for (block, (all_breaks, all_letters)) in blocks.iter().zip(self.breaks.iter_mut().zip(&mut self.letters)) {
             let (mut breaks, mut letters) = (0, 0);
             for (index, sixteen) in block.as_chunks().0.iter().enumerate() {
                 let bytes = u8x16::new(*sixteen);
@@ -30,11 +30,32 @@ impl Blocks {
                 breaks |= u64::from(is_break.to_bitmask()) << (16 * index);
                 letters |= u64::from(is_letter(bytes).to_bitmask()) << (16 * index);
             }
-            self.breaks.push(breaks);
-            self.letters.push(letters);
+            (*all_breaks, *all_letters) = (breaks, letters);
         }
         special.any()
     }
+}
+
+/// Whether this part of the buffer may be a list: 26 bytes of it in sequence are no letters but those of hex numbers, or 12 are blanks.
+/// It looks at what is behind it too, up to a whole block.
+pub fn may_be_list(buffer: &[u8], part: Range<usize>) -> bool {
+    let (mut before, mut blanks) = (u64::MAX, 0);
+    for block in part.step_by(LENGTH).filter_map(|at| buffer[at..].first_chunk()) {
+        let letters = which(block, is_in_no_number);
+        blanks += which(block, |bytes| bytes.simd_lt(u8x16::splat(b' ' + 1))).count_ones();
+        let free = !(u128::from(letters) << LENGTH | u128::from(before));
+        if blanks > 11 || [1, 2, 4, 8, 10].into_iter().fold(free, |free, by| free & free >> by) != 0 {
+            return true;
+        }
+        before = letters;
+    }
+    false
+}
+
+/// Letters from G to Z, but for X and U.
+fn is_in_no_number(bytes: u8x16) -> u8x16 {
+    let lower = bytes | u8x16::splat(0x20);
+    is_letter(bytes) & !(lower.simd_eq(u8x16::splat(b'x')) | lower.simd_eq(u8x16::splat(b'u')))
 }
 
 /// Controls and what is not ASCII, but for tabs and line breaks.

@@ -102,6 +102,7 @@ impl Gaps {
         let end = start + read;
         // What is taken out goes up to `rest`; what is left is moved to `to`.
         let (mut rest, mut to, mut taken_back) = (start, start, 0);
+        let known = self.list.len();
         for base in (start..end).step_by(block::LENGTH) {
             let mut special = buffer[base..].first_chunk().map_or(0, block::special);
             while special != 0 {
@@ -119,6 +120,7 @@ impl Gaps {
                     Found::Begun => {
                         self.begun.extend(&buffer[at..end]);
                         self.last = self.two_before(buffer, start, at);
+                        self.settle(known);
                         return (moved(buffer, rest..at, to), taken_back);
                     }
                 };
@@ -130,9 +132,9 @@ impl Gaps {
                 if kind != Kind::Overprint {
                     self.add(to, kind, &buffer[at..rest]);
                 } else if matches!(buffer[to - 1], b'\n' | b'\r')
-                    || is_secret(&buffer[to - PIECE..to])
+                    || (rest >= end || buffer[rest] != buffer[to - 1])
+                        && is_secret(&buffer[to - PIECE..to])
                         && !is_secret(&buffer[to - 1 - PIECE..to - 1])
-                        && (rest >= end || buffer[rest] != buffer[to - 1])
                 {
                     // Without its last character what is hidden would be too short to be.
                     self.add(to, kind, &[BACKSPACE]);
@@ -149,6 +151,7 @@ impl Gaps {
             }
         }
         self.last = self.two_before(buffer, start, end);
+        self.settle(known);
         (moved(buffer, rest..end, to), taken_back)
     }
 
@@ -158,11 +161,20 @@ impl Gaps {
     }
 
     fn add(&mut self, at: usize, kind: Kind, bytes: &[u8]) {
-        let at = at as u32;
-        // What stood behind a character that was taken too.
-        self.list.iter_mut().rev().take_while(|gap| gap.at > at).for_each(|gap| gap.at = at);
-        self.list.push(Gap { at, length: bytes.len() as u16, kind });
+        self.list.push(Gap { at: at as u32, length: bytes.len() as u16, kind });
         self.bytes.extend(bytes);
+    }
+
+    /// Moves what stood behind a character that was taken out too, to where that was. Of the list, so many were in order.
+    fn settle(&mut self, known: usize) {
+        let mut least = u32::MAX;
+        for (index, gap) in self.list.iter_mut().enumerate().rev() {
+            if index < known && gap.at <= least {
+                break;
+            }
+            least = least.min(gap.at);
+            gap.at = least;
+        }
     }
 
     /// Whether a NUL of UTF-16 is at this place.

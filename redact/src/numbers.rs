@@ -15,6 +15,8 @@ use super::patterns::{Patterns, Place};
 
 /// The shortest run that is read: sixteen numbers of two digits. A date with what stands around it is mostly shorter.
 const QUIET: usize = 47;
+/// The bits of a block that lie in every run of this length in it.
+const MIDDLE: u64 = (1 << QUIET) - (1 << (block::LENGTH - QUIET));
 /// So many numbers in sequence are held back: fewer may occur in any text.
 const FEW: usize = 4;
 /// The longest number. In more hex digits than that the forms themselves are found.
@@ -141,7 +143,7 @@ impl Numbers {
             letter = letters >> 63;
             if pairs != 0 {
                 let (first, last) = (at + pairs.trailing_zeros() as usize, at + 63 - pairs.leading_zeros() as usize);
-                if quiet + QUIET <= first || has_zeros(pairs) {
+                if quiet + QUIET <= first || pairs & MIDDLE == 0 {
                     self.end_runs(patterns, buffer, quiet, at, pairs, marks);
                 }
                 quiet = last;
@@ -185,7 +187,8 @@ impl Numbers {
             self.end_line();
             at = run.start;
         }
-        if !self.is_hot && !is_list(&buffer[at..run.end]) {
+        let is_list = self.is_hot || block::may_be_list(buffer, at..run.end) && is_list(&buffer[at..run.end]);
+        if !is_list {
             return;
         }
         self.is_hot = true;
@@ -457,11 +460,6 @@ const KINDS: [u8; 256] = {
     }
     kinds
 };
-
-/// Whether any 16 of these bits, from a multiple of 16 on, are 0: a run has that many in it.
-fn has_zeros(bits: u64) -> bool {
-    bits.wrapping_sub(0x0001_0001_0001_0001) & !bits & 0x8000_8000_8000_8000 != 0
-}
 
 fn is_blank(buffer: &[u8], at: usize) -> bool {
     matches!(buffer.get(at), Some(b' ' | b'\t' | b'\n' | b'\r'))

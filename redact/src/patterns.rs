@@ -98,7 +98,7 @@ impl Patterns {
         let mut patterns = Self {
             secrets: Zeroizing::new(Vec::with_capacity(length)),
             forms: Vec::new(),
-            stretches: Zeroizing::new(vec![0; (size / stride / 4).next_power_of_two()]),
+            stretches: Zeroizing::new(vec![0; (size / stride / stride.max(2)).next_power_of_two()]),
             stride,
             keys: Zeroizing::new(vec![0; keys * 3 / 2 + 1]),
             number_bits: (keys + 1).next_power_of_two().ilog2(),
@@ -258,11 +258,15 @@ impl Patterns {
 
     /// Where this window ends, if it is a stretch.
     pub(super) fn end_of(&self, window: u128) -> Option<Place> {
-        let (bytes, mut end) = (window.to_be_bytes(), None);
-        if self.may_end(window) && self.may_be(window) {
-            (0..SPACING).for_each(|at| self.matches(&bytes, at, 0, |_, place| end = Some(place)));
+        if !self.may_end(window) || !self.may_be(window) {
+            return None;
         }
-        end
+        let bytes = window.to_be_bytes();
+        (0..SPACING).find_map(|at| {
+            let mut end = None;
+            self.matches(&bytes, at, 0, |_, place| end = Some(place));
+            end
+        })
     }
 
     /// Whether this window may be a stretch, by all that the filter knows.

@@ -13,6 +13,8 @@ use super::{HIDDEN, PIECE};
 
 /// How many bytes of earlier reads are kept: sixteen numbers of a list.
 const HISTORY: usize = 256;
+/// The most that is held back: the stretches that began before it are searched again.
+const MOST_HELD: usize = HISTORY - PIECE;
 const ROOM: usize = 64 * 1024;
 /// Lets a whole block be loaded at the end.
 const SPARE: usize = 2 * block::LENGTH;
@@ -27,11 +29,14 @@ const WIDE_STARS: &[u8] = b"*\0*\0*";
 ///
 /// It ignores line breaks (`\n`, `\r`) within a secret, and a `\` or `=` before them. It holds back nothing before a line break: if
 /// a secret is folded at less than 16 characters, up to 15 bytes stay visible. Within a line it holds back at most 15 bytes, and only
-/// if they may be the start of such a stretch.
+/// if they may be the start of such a stretch; of a list at most 240 bytes, and of an escape sequence that has not ended 512.
 ///
 /// What a terminal does not show is taken out before the search (`gaps`), so that every form is found with it in between, and put back behind it:
 /// escape sequences wherever they stood, what else there was unless it stood within what is hidden. In UTF-16 these are the NULs that precede
 /// or follow each ASCII character; `***` is in UTF-16 then.
+///
+/// A backspace takes out the character before it. If that came in an earlier read, and is not what stands there in a secret, then what precedes
+/// it was passed on when it came: up to 15 bytes stay visible.
 ///
 /// In lists of numbers and in dumps (`numbers`) a stretch is 16 characters of a form, whose numbers may be lines apart. Of the first of them
 /// what was read in earlier reads may stay.
@@ -109,7 +114,7 @@ impl Redactor {
         self.search_lines(end);
         self.search_breaks(end);
         let open = self.numbers.search(&self.patterns, &self.buffer, &self.blocks.letters, HISTORY..end, is_last, &mut self.marks);
-        self.held = if is_last { 0 } else { self.open(end).max(open.min(self.line)).min(end - from) };
+        self.held = if is_last { 0 } else { self.open(end).max(open.min(self.line).min(MOST_HELD)).min(end - from) };
         let written = self.write(from, end - self.held, end, is_last, out);
         self.marks.clear(end);
         self.buffer.copy_within(end - HISTORY..end, 0);

@@ -148,11 +148,10 @@ async fn ask_for_the_first(cx: &Context, transaction: &mut Transaction<'_>, new:
     let life = issuing.request().and_then(|request| request.expires_in).filter(|_| options.expiry.is_none());
     match (asked, life) {
         (Ok(answer), _) => Ok((answer, issuing)),
-        (Err(error), Some(life)) if is_about_life(&error) => Err(error
-            .with_advice(&format!(
-                "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
-                in_words(life)
-            ))),
+        (Err(error), Some(life)) if is_about_life(&error) => Err(error.with_advice(&format!(
+            "The life of {} is jf-token's own choice: give a shorter one with --expiry, or the platform's own with --expiry=default.",
+            in_words(life)
+        ))),
         (Err(error), _) => Err(explained(cx, new.credential, error)),
     }
 }

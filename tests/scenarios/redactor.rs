@@ -286,6 +286,14 @@ fn of_a_dump_that_comes_line_by_line_at_most_15_characters_are_shown() {
 }
 
 #[test]
+fn behind_the_start_of_a_list_a_long_line_is_hidden_to_its_end_byte_by_byte_too() {
+    let start: String = "\"'\"''\"'\"'\"\"\\\\==<<>>&".chars().map(|c| format!("{c}\n\n")).collect();
+    let backwards: String = SPECIAL.chars().rev().collect();
+    let text = format!("Password: \n\n{start}&{}", backwards.repeat(6));
+    Known::new(&[SPECIAL]).holds(text.as_bytes(), std::iter::repeat(1)).unwrap();
+}
+
+#[test]
 fn dumps_lists_and_binaries_of_other_things_are_untouched() {
     let mut data: Vec<u8> = (0..4000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0]).collect();
     data.extend(JWT.as_bytes()[40..47].repeat(40));

@@ -66,7 +66,7 @@ impl Model {
     pub fn least_shown(&self, text: &[u8]) -> usize {
         let seen = self.see(text);
         let may_begin_a_gap = |at: usize| matches!(text[at], 0x1b | 0xc2 | 0xe2 | 0xef) && gap(text, at).is_none();
-        if seen.may_hide != seen.must_hide || (text.len().saturating_sub(512)..text.len()).any(may_begin_a_gap) {
+        if seen.has_list || (text.len().saturating_sub(512)..text.len()).any(may_begin_a_gap) {
             return 0;
         }
         let line = seen.bytes.iter().rev().take_while(|byte| !is_break(**byte)).count();
@@ -77,7 +77,7 @@ impl Model {
     }
 
     fn see(&self, text: &[u8]) -> Seen {
-        let mut seen = Seen { bytes: Vec::new(), gaps: vec![Vec::new()], must_hide: Vec::new(), may_hide: Vec::new() };
+        let mut seen = Seen { bytes: Vec::new(), gaps: vec![Vec::new()], must_hide: Vec::new(), may_hide: Vec::new(), has_list: false };
         let mut at = 0;
         while at < text.len() {
             let gap =
@@ -131,6 +131,7 @@ struct Seen {
     gaps: Vec<Vec<Gap>>,
     must_hide: Vec<bool>,
     may_hide: Vec<bool>,
+    has_list: bool,
 }
 
 impl Seen {
@@ -141,6 +142,7 @@ impl Seen {
         for at in 1..=self.bytes.len() {
             if at == self.bytes.len() || is_letter(&at) && is_letter(&(at - 1)) {
                 if at - start >= 47 {
+                    self.has_list = true;
                     (start..at).filter(|at| !is_break(self.bytes[*at])).for_each(|at| self.may_hide[at] = true);
                 }
                 start = at;
