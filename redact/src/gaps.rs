@@ -9,6 +9,9 @@ use super::{PIECE, block};
 /// A longer sequence, or one that does not end, is text.
 pub const LONGEST: usize = 512;
 
+/// A backspace behind more gaps than this takes no character back.
+const MOST_BETWEEN: usize = 64;
+
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 7;
 const BACKSPACE: u8 = 8;
@@ -23,8 +26,10 @@ pub enum Kind {
     Nul,
     /// An escape sequence. It is passed on, whatever is hidden.
     Sequence,
-    /// A character and a backspace.
-    Overprint,
+    /// A character that a backspace takes back, with it where nothing is between them.
+    Overprinted,
+    /// A backspace.
+    Backspace,
     /// A soft break.
     Soft,
 }
@@ -34,7 +39,7 @@ impl Kind {
     fn is_shown(self, before: bool, behind: bool) -> bool {
         match self {
             Self::Sequence => true,
-            Self::Overprint => !before && !behind,
+            Self::Overprinted | Self::Backspace => !before && !behind,
             Self::Nul | Self::Soft => !(before && behind),
         }
     }
@@ -102,7 +107,6 @@ impl Gaps {
         let end = start + read;
         // What is taken out goes up to `rest`; what is left is moved to `to`.
         let (mut rest, mut to, mut taken_back) = (start, start, 0);
-        let known = self.list.len();
         for base in (start..end).step_by(block::LENGTH) {
             let mut special = buffer[base..].first_chunk().map_or(0, block::special);
             while special != 0 {
@@ -120,7 +124,6 @@ impl Gaps {
                     Found::Begun => {
                         self.begun.extend(&buffer[at..end]);
                         self.last = self.two_before(buffer, start, at);
-                        self.settle(known);
                         return (moved(buffer, rest..at, to), taken_back);
                     }
                 };
@@ -129,9 +132,11 @@ impl Gaps {
                 }
                 to = moved(buffer, rest..at, to);
                 rest = at + length;
-                if kind != Kind::Overprint {
+                let between = self.list.iter().rev().take(MOST_BETWEEN).take_while(|gap| gap.at as usize == to).count();
+                if kind != Kind::Backspace {
                     self.add(to, kind, &buffer[at..rest]);
-                } else if matches!(buffer[to - 1], b'\n' | b'\r')
+                } else if between == MOST_BETWEEN
+                    || matches!(buffer[to - 1], b'\n' | b'\r')
                     || (rest >= end || buffer[rest] != buffer[to - 1])
                         && is_secret(&buffer[to - PIECE..to])
                         && !is_secret(&buffer[to - 1 - PIECE..to - 1])
@@ -140,18 +145,21 @@ impl Gaps {
                     self.add(to, kind, &[BACKSPACE]);
                 } else if to > start {
                     to -= 1;
-                    self.add(to, kind, &[buffer[to], BACKSPACE]);
+                    self.take_back(to, buffer[to], between);
                 } else {
-                    let both = [buffer[start - 1], BACKSPACE];
+                    let last = buffer[start - 1];
                     buffer.copy_within(..start - 1, 1);
                     self.list.iter_mut().take_while(|gap| (gap.at as usize) < start).for_each(|gap| gap.at += 1);
-                    self.add(to, kind, &both[usize::from(taken_back >= held)..]);
+                    if taken_back < held {
+                        self.take_back(to, last, between);
+                    } else {
+                        self.add(to, kind, &[BACKSPACE]);
+                    }
                     taken_back += 1;
                 }
             }
         }
         self.last = self.two_before(buffer, start, end);
-        self.settle(known);
         (moved(buffer, rest..end, to), taken_back)
     }
 
@@ -165,16 +173,17 @@ impl Gaps {
         self.bytes.extend(bytes);
     }
 
-    /// Moves what stood behind a character that was taken out too, to where that was. Of the list, so many were in order.
-    fn settle(&mut self, known: usize) {
-        let mut least = u32::MAX;
-        for (index, gap) in self.list.iter_mut().enumerate().rev() {
-            if index < known && gap.at <= least {
-                break;
-            }
-            least = least.min(gap.at);
-            gap.at = least;
+    /// Takes back a character, behind which so many of the last gaps stand. Its place is now `at`.
+    fn take_back(&mut self, at: usize, character: u8, between: usize) {
+        if between == 0 {
+            return self.add(at, Kind::Overprinted, &[character, BACKSPACE]);
         }
+        let first = self.list.len() - between;
+        let from = self.bytes.len() - self.list[first..].iter().map(|gap| usize::from(gap.length)).sum::<usize>();
+        self.list[first..].iter_mut().for_each(|gap| gap.at = at as u32);
+        self.list.insert(first, Gap { at: at as u32, length: 1, kind: Kind::Overprinted });
+        self.bytes.insert(from, character);
+        self.add(at, Kind::Backspace, &[BACKSPACE]);
     }
 
     /// Whether a NUL of UTF-16 is at this place.
@@ -199,7 +208,7 @@ impl Gaps {
     pub fn show_open(&mut self, at: usize, is_told: bool, out: &mut Vec<u8>) {
         while let Some(gap) = self.list.get(self.shown.0)
             && gap.at as usize <= at
-            && (gap.kind == Kind::Sequence || is_told && !(gap.kind == Kind::Overprint && gap.length > 1))
+            && (gap.kind == Kind::Sequence || is_told && gap.kind != Kind::Overprinted)
         {
             self.show_next([false; 2], out);
         }
@@ -231,7 +240,7 @@ fn found(bytes: &[u8], is_last: bool, before: impl Fn() -> [u8; 2]) -> Found {
             Some(_) => Found::Text,
             None => begun(),
         },
-        BACKSPACE => Found::Gap(Kind::Overprint, 1),
+        BACKSPACE => Found::Gap(Kind::Backspace, 1),
         0 if belongs_to_the_character(before()) => Found::Gap(Kind::Nul, 1),
         0xc2.. => match SOFT.into_iter().find(|soft| bytes.starts_with(soft) || soft.starts_with(bytes)) {
             Some(soft) if soft.len() <= bytes.len() => Found::Gap(Kind::Soft, soft.len()),

@@ -156,7 +156,8 @@ impl Numbers {
         let mut open = 0;
         if quiet + QUIET <= new.end {
             self.read_run(patterns, buffer, quiet..new.end, !is_last, marks);
-            open = self.open(patterns).map_or(0, |open| new.end - self.index(open));
+            // What was read last may have been taken back.
+            open = self.open(patterns).map_or(0, |open| new.end.saturating_sub(self.index(open)));
         }
         self.base = self.base.wrapping_add(new.len() as u32);
         open

@@ -342,6 +342,23 @@ fn what_a_terminal_does_not_show_breaks_no_token() {
 }
 
 #[test]
+fn backspaces_and_sequences_of_another_text_stay_in_their_places() {
+    const UNITS: [&str; 14] =
+        ["\u{8}", "\u{8}\u{8}", "a", "b", "_", "4 ", "\u{ad}", "\u{200b}", "\u{1b}[1m", "\u{1b}", "\u{1b}]0;x\u{7}", "\0", "\n", "0x41,"];
+    let patterns = patterns(&[JWT]);
+    let pieces = prop::collection::vec(prop::sample::select(&UNITS), 0..80);
+    let result = runner(2000).run(&(pieces, 1..100_usize), |(pieces, size)| {
+        let text = pieces.concat().into_bytes();
+        let (mut redactor, mut shown) = (Redactor::new(patterns.clone()), Vec::new());
+        text.chunks(size).for_each(|piece| pass(&mut redactor, piece, &mut shown).unwrap());
+        redactor.finish(&mut shown).unwrap();
+        prop_assert!(shown == text, "{}\n{}", lossy(&text), lossy(&shown));
+        Ok(())
+    });
+    assert!(result.is_ok(), "{result:?}");
+}
+
+#[test]
 fn a_sequence_that_holds_a_token_itself_or_has_no_end_is_text() {
     assert_eq!(redacted(JWT, &format!("\x1b]8;;https://host/{JWT}\x1b\\link")), "\x1b]8;;https://host/***\x1b\\link");
     assert_eq!(redacted(JWT, &format!("\x1b]0;{JWT}\n{JWT}")), "\x1b]0;***\n***");

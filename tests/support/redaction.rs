@@ -388,12 +388,11 @@ pub fn text_of(script: &[u8], forms: &[String]) -> Vec<u8> {
     text
 }
 
-/// Lists bytes as some tool does.
-type List = fn(&[u8]) -> String;
+/// A tool, and how it lists bytes as numbers.
+type Listing = (&'static str, fn(&[u8]) -> String);
 
-/// How tools list bytes as numbers.
 #[allow(dead_code, reason = "the fuzz target has no use for it")]
-pub fn listings() -> Vec<(&'static str, List)> {
+pub fn listings() -> Vec<Listing> {
     vec![
         ("xxd", |bytes| dump(bytes, 16, "08x", ":", |line| format!(" {:39}  {}", words(line, 2, false), visible(line)))),
         ("xxd -e", |bytes| dump(bytes, 16, "08x", ":", |line| format!(" {:35}  {}", words(line, 4, true), visible(line)))),
