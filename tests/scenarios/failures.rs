@@ -428,6 +428,7 @@ fn a_refusal_of_what_takes_an_admin_names_it_and_whose_the_credential_is() {
     assert!(ran.code == 4 && ran.stderr.contains("The credential may not do this"), "{}", ran.stderr);
 }
 
+#[cfg(unix)]
 #[test]
 fn a_mint_with_the_token_that_jf_token_issued_itself_is_told_so() {
     let mut scene = Scene::new();
