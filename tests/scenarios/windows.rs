@@ -86,7 +86,7 @@ fn status(scene: &Scene) -> String {
 }
 
 fn keeps(scene: &Scene) -> bool {
-    status(scene).contains("running")
+    status(scene).lines().any(|line| line.starts_with("keeper") && !line.contains("none"))
 }
 
 /// The file, opened by somebody who lets nobody replace or remove it meanwhile.
