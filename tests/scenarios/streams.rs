@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
@@ -232,7 +232,7 @@ fn a_signal_to_the_first_process_reaches_the_program_and_the_token_ends() {
         return;
     }
     let arguments = [&["--pid", "--fork", "--mount-proc", "--kill-child", "--", BINARY][..], &exec(script)].concat();
-    let mut child = scene.command("unshare", &arguments).stderr(Stdio::inherit()).spawn().unwrap();
+    let mut child = scene.command("unshare", &arguments).stderr(std::process::Stdio::inherit()).spawn().unwrap();
     let mut ready = [0; 6];
     child.stdout.as_mut().unwrap().read_exact(&mut ready).unwrap();
     let first = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id())).unwrap();

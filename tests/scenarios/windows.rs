@@ -472,7 +472,7 @@ fn the_actions_keeper_ends_with_the_process_of_the_job() {
     wait_until("the action", || scene.path("work/ready").exists());
     let session = scene.blocks("output")["session"].clone();
     scene.leave_action().set("JF_TOKEN_SESSION", &session);
-    let keeps = |scene: &Scene| scene.run(&["status"]).stdout.contains("running");
+    let keeps = |scene: &Scene| scene.run(&["status"]).stdout.lines().any(|line| line.starts_with("keeper") && !line.contains("none"));
     assert!(keeps(&scene));
     job.kill().unwrap();
     job.wait().unwrap();
