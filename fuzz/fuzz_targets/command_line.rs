@@ -44,7 +44,7 @@ fuzz_target!(|text: &str| {
         stdin: Box::new(std::io::empty()),
         stdout: Box::new(stdout.clone()),
         stderr: Box::new(stderr.clone()),
-        is_terminal: false,
+        terminal: None,
         now: SystemTime::now,
     });
     let (stdout, stderr) = (stdout.text(), stderr.text());

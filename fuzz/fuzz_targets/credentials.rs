@@ -21,7 +21,7 @@ fn printed(arguments: &[&str], variables: &[(&str, String)]) -> String {
         stdin: Box::new(std::io::empty()),
         stdout: Box::new(printed.clone()),
         stderr: Box::new(printed.clone()),
-        is_terminal: false,
+        terminal: None,
         now: || SystemTime::UNIX_EPOCH,
     });
     printed.text()
