@@ -15,7 +15,7 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// Looks at a part of the buffer, and what is behind it up to a whole block. Returns whether there is any [`special`] byte.
+    /// Looks at a part of the buffer, and what is behind it up to a whole block. Returns whether there is any [`special`] byte or a tab.
     pub fn scan(&mut self, buffer: &[u8], part: Range<usize>) -> bool {
         let (blocks, _) = buffer[part.start..part.end.next_multiple_of(LENGTH)].as_chunks::<LENGTH>();
         self.breaks.resize(blocks.len(), 0);

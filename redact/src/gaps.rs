@@ -12,6 +12,9 @@ pub const LONGEST: usize = 512;
 /// A backspace behind more gaps than this takes no character back.
 const MOST_BETWEEN: usize = 64;
 
+/// More than this does not wait for what follows it: about twice what one read can bring, in bytes.
+const FULL: usize = 128 * 1024;
+
 const ESCAPE: u8 = 0x1b;
 const BELL: u8 = 7;
 const BACKSPACE: u8 = 8;
@@ -75,6 +78,11 @@ enum Found {
 impl Gaps {
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
+    }
+
+    /// Whether so much waits that it must be passed on, whatever follows.
+    pub fn is_full(&self) -> bool {
+        self.bytes.len() > FULL
     }
 
     /// Whether what was read last may be the start of a sequence.
@@ -206,9 +214,10 @@ impl Gaps {
 
     /// The same where it is not known what follows, if `is_told` for all but what was held back.
     pub fn show_open(&mut self, at: usize, is_told: bool, out: &mut Vec<u8>) {
+        let is_full = self.is_full();
         while let Some(gap) = self.list.get(self.shown.0)
             && gap.at as usize <= at
-            && (gap.kind == Kind::Sequence || is_told && gap.kind != Kind::Overprinted)
+            && (gap.kind == Kind::Sequence || is_told && gap.kind != Kind::Overprinted || is_full)
         {
             self.show_next([false; 2], out);
         }

@@ -1,9 +1,6 @@
 //! The forms in which a secret may appear in output, and how to hide them.
 
-#![allow(
-    clippy::cast_possible_truncation,
-    reason = "what is in the buffer has a small index, and a position in the stream counts modulo 2^32"
-)]
+#![allow(clippy::cast_possible_truncation, reason = "what is in the buffer has a small index, and what is cut off is not used")]
 
 mod block;
 mod forms;

@@ -29,9 +29,9 @@ const MOST: usize = 1 << 20;
 #[derive(Clone, Copy, Default)]
 struct Span {
     /// The end of the number before, if it is of the same series.
-    before: u32,
-    start: u32,
-    end: u32,
+    before: u64,
+    start: u64,
+    end: u64,
     /// The serial number of the span before, in whatever line.
     last: u32,
 }
@@ -60,7 +60,7 @@ struct Series {
     /// That of the line before.
     line_before: Tail,
     /// The first of two hex digits, and where it stands.
-    half: Option<(u8, u32)>,
+    half: Option<(u8, u64)>,
 }
 
 /// The notations.
@@ -72,7 +72,7 @@ const OCTAL: usize = 3;
 const BINARY: usize = 4;
 const CHARACTERS: usize = 5;
 
-/// Reads the quiet runs of a stream. A position is one in the stream, modulo 2³².
+/// Reads the quiet runs of a stream. A position is one in the stream.
 #[expect(clippy::struct_excessive_bools, reason = "what was seen so far")]
 pub struct Numbers {
     series: [Series; 6],
@@ -84,11 +84,11 @@ pub struct Numbers {
     /// Whether the last numbers were part of a secret.
     is_hot: bool,
     /// The position of the buffer's first byte.
-    base: u32,
+    base: u64,
     /// Up to where it has read.
-    read: u32,
+    read: u64,
     /// Where the quiet run began that is not over yet.
-    quiet: u32,
+    quiet: u64,
     /// Whether the last byte is a letter.
     letter: bool,
     /// Whether there was no number in this line yet.
@@ -98,7 +98,7 @@ pub struct Numbers {
 impl Numbers {
     /// For a buffer with so many bytes of history.
     pub fn new(history: usize) -> Self {
-        let start = history as u32;
+        let start = history as u64;
         Self {
             series: Default::default(),
             spans: Box::new([Span::default(); SPANS]),
@@ -124,7 +124,7 @@ impl Numbers {
 
     /// The last of the text before was taken back.
     pub fn take_back(&mut self, count: usize) {
-        self.base = self.base.wrapping_sub(count as u32);
+        self.base = self.base.wrapping_sub(count as u64);
     }
 
     /// Marks what the numbers spell, up to the end of the new part of the buffer. Returns how many bytes there are to be held back.
@@ -159,7 +159,7 @@ impl Numbers {
             // What was read last may have been taken back.
             open = self.open(patterns).map_or(0, |open| new.end.saturating_sub(self.index(open)));
         }
-        self.base = self.base.wrapping_add(new.len() as u32);
+        self.base = self.base.wrapping_add(new.len() as u64);
         open
     }
 
@@ -357,10 +357,10 @@ impl Numbers {
             if self.serial.wrapping_sub(serial) as usize >= SPANS {
                 return;
             }
-            // What stands between two of them is hidden too.
-            let start = if left == 0 && count > 1 { start } else { before };
             // What is before the buffer has a large index.
-            let [start, end] = [start, end].map(|position| position.wrapping_sub(self.base) as usize);
+            let [before, start, end] = [before, start, end].map(|position| position.wrapping_sub(self.base) as usize);
+            // What stands between two of them is hidden too.
+            let start = if left == 0 && count > 1 { start } else { start.min(before) };
             if start < end && end <= MOST {
                 marks.set(start, end);
             }
@@ -376,7 +376,7 @@ impl Numbers {
     }
 
     /// From where on to hold back: from the first number of a few that may be the start of a stretch.
-    fn open(&self, patterns: &Patterns) -> Option<u32> {
+    fn open(&self, patterns: &Patterns) -> Option<u64> {
         let span = |serial: u32| self.spans[serial as usize % SPANS];
         if let Some(series) = self.series.iter().find(|series| series.length > 0 && series.now.place.is_some()) {
             return Some(span(series.now.last).end);
@@ -389,12 +389,12 @@ impl Numbers {
         open.min_by_key(|position| position.wrapping_sub(self.base))
     }
 
-    fn position(&self, index: usize) -> u32 {
-        self.base.wrapping_add(index as u32)
+    fn position(&self, index: usize) -> u64 {
+        self.base.wrapping_add(index as u64)
     }
 
     /// The index of a position, 0 if it is before the buffer.
-    fn index(&self, position: u32) -> usize {
+    fn index(&self, position: u64) -> usize {
         let index = position.wrapping_sub(self.base) as usize;
         if index > MOST { 0 } else { index }
     }

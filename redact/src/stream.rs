@@ -38,8 +38,12 @@ const WIDE_STARS: &[u8] = b"*\0*\0*";
 /// A backspace takes out the character before it. If that came in an earlier read, and is not what stands there in a secret, then what precedes
 /// it was passed on when it came: up to 15 bytes stay visible.
 ///
+/// If more than 128 KiB of what a terminal does not show wait for what follows, all is passed on: up to 15 bytes before them stay visible, of
+/// a list up to 240.
+///
 /// In lists of numbers and in dumps (`numbers`) a stretch is 16 characters of a form, whose numbers may be lines apart. Of the first of them
-/// what was read in earlier reads may stay.
+/// what was read in earlier reads may stay. A list whose numbers are so far apart that fewer than 26 of its digits stand in 256 bytes is
+/// not seen in small reads.
 pub struct Redactor {
     patterns: Arc<Patterns>,
     /// The history, the room for the next read, and some spare bytes.
@@ -114,7 +118,7 @@ impl Redactor {
         self.search_lines(end);
         self.search_breaks(end);
         let open = self.numbers.search(&self.patterns, &self.buffer, &self.blocks.letters, HISTORY..end, is_last, &mut self.marks);
-        self.held = if is_last { 0 } else { self.open(end).max(open.min(self.line).min(MOST_HELD)).min(end - from) };
+        self.held = if is_last || self.gaps.is_full() { 0 } else { self.open(end).max(open.min(self.line).min(MOST_HELD)).min(end - from) };
         let written = self.write(from, end - self.held, end, is_last, out);
         self.marks.clear(end);
         self.buffer.copy_within(end - HISTORY..end, 0);

@@ -144,8 +144,8 @@ impl Letters {
 
 /// The forms of a secret whose letters and digits differ: as it is, each byte as a number, in base64, and that in base64 again.
 fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
+    let digits = Zeroizing::new(hex(secret));
     let numbers = ["", "x", "0x", "u00"].map(|before| {
-        let digits = hex(secret);
         let pairs = digits.as_bytes().chunks(2).flat_map(|pair| before.bytes().chain(pair.iter().copied()));
         Zeroizing::new(pairs.map(char::from).collect())
     });

@@ -294,6 +294,32 @@ fn behind_the_start_of_a_list_a_long_line_is_hidden_to_its_end_byte_by_byte_too(
 }
 
 #[test]
+fn of_numbers_far_apart_in_a_line_at_most_15_are_shown_once_it_is_known_as_a_list() {
+    let number = |byte: u8| format!("0x{byte:02x},");
+    let (head, tail) = JWT.as_bytes().split_at(40);
+    let apart: String = tail.iter().map(|byte| " ".repeat(300) + &number(*byte)).collect();
+    let text = head.iter().map(|byte| number(*byte)).collect::<String>() + &apart;
+    for size in [1, 100, 500, text.len()] {
+        let shown = String::from_utf8(in_pieces(size, JWT, text.as_bytes())).unwrap();
+        assert!(shown.matches("0x").count() <= 15, "{size}: {shown}");
+    }
+}
+
+#[test]
+fn what_no_terminal_shows_does_not_wait_for_ever() {
+    let patterns = patterns(&[JWT]);
+    for unit in ["\u{ad}", "\u{8}", "x\u{8}"] {
+        let (mut redactor, mut shown) = (Redactor::new(patterns.clone()), Vec::new());
+        pass(&mut redactor, JWT.as_bytes(), &mut shown).unwrap();
+        for _ in 0..8 {
+            pass(&mut redactor, unit.repeat(60_000 / unit.len()).as_bytes(), &mut shown).unwrap();
+        }
+        assert!(shown.len() > 200_000, "{unit:?}: {}", shown.len());
+        assert!(shown.starts_with(b"***"));
+    }
+}
+
+#[test]
 fn dumps_lists_and_binaries_of_other_things_are_untouched() {
     let mut data: Vec<u8> = (0..4000_u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0]).collect();
     data.extend(JWT.as_bytes()[40..47].repeat(40));
