@@ -1,5 +1,6 @@
 //! `release.yml` under act, with stand-ins for cargo and for GitHub's actions: which jobs run where, and that what one makes reaches the next.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -25,27 +26,24 @@ const script = ACTION === 'upload' ? `mkdir -p ${from} && cp ${input('path')} ${
 execFileSync('bash', ['-ec', script], { stdio: 'inherit' });
 ";
 
-/// An action of GitHub's: its name and commit, and what stands in for it.
+/// The same for attestations.
+const ATTEST: &str = "const fs = require('node:fs');
+console.log('attests', fs.readdirSync('files').filter((name) => name.startsWith('jf-token-')).join(' '));";
+
+/// The actions of GitHub's that a workflow uses: their names and commits, and what stands in for them.
 fn stand_ins(workflow: &str) -> Vec<(String, String)> {
-    let mut found: Vec<_> = workflow
-        .lines()
-        .filter_map(|line| line.split_once("uses: "))
-        .map(|(_, action)| action.split(' ').next().unwrap().to_owned())
-        .filter(|action| !action.starts_with("actions/checkout@"))
-        .collect();
-    found.sort();
-    found.dedup();
-    let script = |action: &str| {
-        match action.split('@').next().unwrap() {
-        "actions/upload-artifact" => ARTIFACTS.replace("ACTION", "'upload'"),
-        "actions/download-artifact" => ARTIFACTS.replace("ACTION", "'download'"),
-        "actions/attest" => {
-            "const fs = require('node:fs'); console.log('attests', fs.readdirSync('files').filter((name) => name.startsWith('jf-token-')).join(' '));".into()
-        }
-        other => panic!("what stands in for {other}?"),
-    }
+    let uses = workflow.lines().filter_map(|line| line.split_once("uses: ")).map(|(_, action)| action.split(' ').next().unwrap());
+    let found: BTreeSet<_> = uses.filter(|action| !action.starts_with("actions/checkout@")).collect();
+    let stand_in = |action: &str| {
+        let script = match action.split('@').next().unwrap() {
+            "actions/upload-artifact" => ARTIFACTS.replace("ACTION", "'upload'"),
+            "actions/download-artifact" => ARTIFACTS.replace("ACTION", "'download'"),
+            "actions/attest" => ATTEST.into(),
+            other => panic!("what stands in for {other}?"),
+        };
+        (action.to_owned(), script)
     };
-    found.into_iter().map(|action| (script(&action), action)).map(|(script, action)| (action, script)).collect()
+    found.into_iter().map(stand_in).collect()
 }
 
 /// Runs the workflow in a repository of this visibility, on this server.

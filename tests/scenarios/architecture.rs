@@ -5,20 +5,13 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use crate::support::documents::files_below;
+
 /// Each module may import those before it. `error` is first, because every module uses it.
 const ORDER: [&str; 11] = ["error", "os", "io", "options", "ci", "api", "credential", "session", "deliver", "lifecycle", "commands"];
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files
+    files_below(folder).into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
 /// The top-level module of a path relative to `src`.

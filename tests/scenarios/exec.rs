@@ -19,7 +19,7 @@ const TOKEN: [&str; 3] = ["--expiry", "1h", "--force-revocable"];
 
 fn scene() -> Scene {
     let mut scene = Scene::new();
-    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY);
+    scene.for_scripts();
     scene
 }
 

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use redact::{Secret, masks};
 
-use crate::support::{BINARY, Scene};
+use crate::support::Scene;
 
 /// A step of a GitHub job, with a credential that `exec` leaves to its program. What reads the step's output is this process.
 fn scene() -> Scene {
@@ -14,7 +14,7 @@ fn scene() -> Scene {
     let credential = scene.sandbox.admin_token().to_owned();
     let credential = scene.write("work/credential", &credential);
     let create = r#""$JF" create --env-var LATER --expiry 1h --force-revocable --format none --access-token-file "$CREDENTIAL""#;
-    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY).set("CREDENTIAL", credential.to_str().unwrap());
+    scene.for_scripts().set("CREDENTIAL", credential.to_str().unwrap());
     scene.set("CREATE", create).asks_for("work/credential");
     scene
 }

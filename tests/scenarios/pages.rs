@@ -374,14 +374,16 @@ mod messages {
 
     /// The lines of all snapshots: what people were shown in the scenarios.
     fn shown() -> Vec<String> {
-        let folder = root().join("tests/scenarios/snapshots");
-        let texts = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
-        texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+        lines_below("tests/scenarios/snapshots")
     }
 
     /// The lines of the sources, where what has no snapshot stands.
     fn sources() -> Vec<String> {
-        let texts = files_below(&root().join("src")).into_iter().map(|path| fs::read_to_string(path).unwrap());
+        lines_below("src")
+    }
+
+    fn lines_below(folder: &str) -> Vec<String> {
+        let texts = files_below(&root().join(folder)).into_iter().map(|path| fs::read_to_string(path).unwrap());
         texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 

@@ -116,7 +116,7 @@ fn a_prompt_is_passed_on_at_once() {
 #[test]
 fn when_nobody_reads_any_more_it_ends_in_silence_and_not_as_a_success() {
     let mut scene = Scene::new();
-    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY);
+    scene.for_scripts();
     let ran = scene.command("sh", &["-c", r#"{ yes; echo $? >yes; } | { "$JF" redact; echo $? >redact; } | head -1"#]).output().unwrap();
     assert_eq!((ran.stdout, ran.stderr), (b"y\n".to_vec(), Vec::new()));
     assert_eq!((scene.read("work/yes").trim(), scene.read("work/redact").trim()), ("141", "141"));
@@ -195,7 +195,7 @@ fn what_the_tools_of_every_machine_make_of_a_token_is_hidden() {
     let mut scene = Scene::new();
     create(&scene, "a");
     let token = scene.sandbox.issued()[0].access_token.clone();
-    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY).set("TOKEN", &token);
+    scene.for_scripts().set("TOKEN", &token);
     for tool in [
         "od -An -tx1",
         "od -tx1",

@@ -1,13 +1,7 @@
 //! A slip in what is given never gives more rights.
 
-use crate::support::{Ran, Scene};
+use crate::support::{Ran, Scene, refused};
 use crate::tells;
-
-fn refused(ran: &Ran, words: &[&str]) {
-    assert_eq!(ran.code, 2, "{}", ran.story);
-    assert!(words.iter().all(|word| ran.stderr.contains(word)), "{words:?}: {}", ran.stderr);
-    assert!(!ran.story.contains("--- request") && ran.stdout.is_empty(), "{}", ran.story);
-}
 
 fn body(ran: &Ran) -> serde_json::Value {
     assert_eq!(ran.code, 0, "{}", ran.story);

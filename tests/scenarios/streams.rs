@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{BINARY, Scene};
+use crate::support::{BINARY, Scene, wait_until};
 
 const TOKEN: [&str; 3] = ["--expiry", "1h", "--force-revocable"];
 
 fn scene() -> Scene {
     let mut scene = Scene::new();
-    scene.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY);
+    scene.for_scripts();
     scene
 }
 
@@ -147,11 +147,7 @@ fn stuck(scene: &Scene) -> (Child, PipeReader) {
     to.write_all(&vec![b'.'; 65536]).unwrap();
     let mut command = scene.command(BINARY, &exec("echo more; ulimit -c 0; echo >done"));
     let child = command.stdout(to).process_group(0).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while scene.sandbox.issued().iter().all(|issued| issued.live) || !scene.path("work/done").exists() {
-        assert!(Instant::now() < deadline, "the token is still live");
-        sleep(Duration::from_millis(20));
-    }
+    wait_until("the token's end", || scene.sandbox.issued().iter().any(|issued| !issued.live) && scene.path("work/done").exists());
     sleep(Duration::from_millis(300));
     (child, from)
 }
@@ -177,9 +173,7 @@ fn a_signal_while_the_token_is_revoked_waits_for_that_and_then_ends_exec() {
     let scene = scene();
     scene.sandbox.fault_for("DELETE", sandbox::Fault::Delay(1500), 1);
     let mut child = scene.command(BINARY, &exec("echo >done")).process_group(0).spawn().unwrap();
-    while !scene.sandbox.requests().iter().any(|request| request.method == "DELETE") {
-        sleep(Duration::from_millis(20));
-    }
+    wait_until("the revocation", || scene.sandbox.requests().iter().any(|request| request.method == "DELETE"));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
     assert_eq!(child.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "the token is still live");

@@ -324,6 +324,11 @@ impl Scene {
         self.ran(arguments, std::process::Output { status, stdout, stderr })
     }
 
+    /// For scripts: the programs of the system, and this one as `$JF`.
+    pub fn for_scripts(&mut self) -> &mut Self {
+        self.set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY)
+    }
+
     /// A shell script in which `$JF` is the program.
     fn script(&self, script: &str) -> std::process::Command {
         let mut command = std::process::Command::new("sh");
@@ -584,6 +589,14 @@ pub fn encodings(text: &str) -> [Vec<u8>; 4] {
     let marked = format!("\u{feff}{text}");
     let utf16 = |bytes: fn(u16) -> [u8; 2]| marked.encode_utf16().flat_map(bytes).collect();
     [text.into(), marked.clone().into(), utf16(u16::to_le_bytes), utf16(u16::to_be_bytes)]
+}
+
+/// Fails unless the input was refused with these words, and nothing was sent or printed.
+#[track_caller]
+pub fn refused(ran: &Ran, words: &[&str]) {
+    assert_eq!(ran.code, 2, "{}", ran.story);
+    assert!(words.iter().all(|word| ran.stderr.contains(word)), "{words:?}: {}", ran.stderr);
+    assert!(!ran.story.contains("--- request") && ran.stdout.is_empty(), "{}", ran.story);
 }
 
 pub fn leaks(text: &str, secret: &str) -> bool {
