@@ -63,20 +63,18 @@ fn watch(cx: &Context) -> Watch {
     let given = credential.iter().flatten().copied().chain(transport.iter_mut().flatten()).cloned().collect();
     match (session, credential.err().or(transport.err())) {
         (Ok(session), None) => Watch::new(session, given),
-        (Err(error), _) | (_, Some(error)) => Watch::blind(&error, given),
+        (Ok(session), Some(error)) => Watch::blind(&error, Some(session), given),
+        (Err(error), _) => Watch::blind(&error, None, given),
     }
 }
 
 fn end(cx: &Context, redactor: &SharedRedactor) -> anyhow::Result<i32> {
-    match (redactor.withheld(), redactor.blind()) {
-        (Some(why), _) => {
-            let help = "Mend it, or remove the file if no token in it is alive; --pass-if-unreadable passes on what can't be checked.";
-            Err(Error::new(Kind::Local, format!("output was withheld: {why}"), help).into())
-        }
-        (None, Some(why)) if cx.options.pass_if_unreadable => {
-            cx.console.warn(&format!("everything was passed on all the same: {why}"));
-            Ok(0)
-        }
-        _ => Ok(0),
+    if let Some(why) = redactor.withheld() {
+        let help = "Mend it, or remove the file if no token in it is alive; --pass-if-unreadable passes on what can't be checked.";
+        return Err(Error::new(Kind::Local, format!("output was withheld: {why}"), help).into());
     }
+    if let Some(why) = redactor.blind().filter(|_| cx.options.pass_if_unreadable) {
+        cx.console.warn(&format!("everything was passed on all the same: {why}"));
+    }
+    Ok(0)
 }

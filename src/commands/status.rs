@@ -111,8 +111,7 @@ fn of_token(cx: &Context, state: &State, stored: &StoredToken) -> [Row; 12] {
 }
 
 fn of_session(session: &Session, state: &State) -> Vec<Row> {
-    let files = state.tokens().flat_map(|stored| &stored.files).chain(&state.left_files);
-    let files: Vec<_> = files.map(|file| file.path.display().to_string()).collect();
+    let files: Vec<_> = state.files().map(|file| file.path.display().to_string()).collect();
     let (keeps, process, why) = (session.has_keeper(), session.keeper_process(), state.why_not_kept());
     let keeper = match (&why, process) {
         (_, Some(process)) => format!("process {process}"),
@@ -120,12 +119,13 @@ fn of_session(session: &Session, state: &State) -> Vec<Row> {
         (Some(why), None) => format!("none: {why}"),
         (None, None) => "none".into(),
     };
+    let is_used = session.is_in_use();
     let number = |name, number: usize| -> Row { (name, (number > 0).then(|| number.to_string()), number.into()) };
     let keeper_fields = [("running", keeps.into()), ("process", process.into()), ("failure", why.into())];
     vec![
         ("files", Some(files.join(", ")).filter(|files| !files.is_empty()), files.into()),
         ("keeper", Some(keeper), object(keeper_fields)),
-        ("in use", session.is_in_use().then(|| "by a program".into()), session.is_in_use().into()),
+        ("in use", is_used.then(|| "by a program".into()), is_used.into()),
         number("renewals", state.renewed as usize),
         number("earlier tokens", state.tokens().count() - state.current.iter().count()),
         number("lost tokens", state.lost.len()),

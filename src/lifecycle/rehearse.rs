@@ -82,12 +82,17 @@ pub fn rehearse_end(cx: &Context, all: bool) -> Result<()> {
     }
     let own = cx.session()?;
     let is_post = cx.action.is_some() && own.is_of_one_job();
-    let ends = |session: &Session| match session.read() {
-        Ok(state) => all || session.name() == own.name() || is_forgotten(session, state.owner, is_post),
-        Err(_) => all,
-    };
-    let sessions = std::iter::once(own.clone()).chain(own.others_and_coming()?).filter(|session| session.was_begun() && ends(session));
-    let told: Vec<_> = sessions.map(|session| Ok(told(cx, &session, &session.read()?))).collect::<Result<_>>()?;
+    let mut told = Vec::new();
+    for session in std::iter::once(own.clone()).chain(own.others_and_coming()?).filter(Session::was_begun) {
+        let is_meant = all || session.name() == own.name();
+        let state = match session.read() {
+            Err(_) if !is_meant => continue,
+            read => read?,
+        };
+        if is_meant || is_forgotten(&session, state.owner, is_post) {
+            told.push(end_in_words(cx, &session, &state));
+        }
+    }
     if told.is_empty() {
         cx.console.say(&format!("nothing to revoke: there is no session of that kind in {}", own.home().display()));
     }
@@ -97,7 +102,7 @@ pub fn rehearse_end(cx: &Context, all: bool) -> Result<()> {
     Ok(())
 }
 
-fn told(cx: &Context, session: &Session, state: &State) -> String {
+fn end_in_words(cx: &Context, session: &Session, state: &State) -> String {
     let mut text = format!("would end the session '{}'", session.name());
     for stored in state.tokens() {
         let revokes = cx.options.session.revoke != Revoke::Never && stored.at_end == AtEnd::Revoke;
@@ -110,8 +115,7 @@ fn told(cx: &Context, session: &Session, state: &State) -> String {
             cx.end_of(stored)
         );
     }
-    let files = state.tokens().flat_map(|stored| &stored.files).chain(&state.left_files);
-    files.for_each(|file| {
+    state.files().for_each(|file| {
         let _ = write!(text, "\n  remove {}", one_line(&file.path.display().to_string()));
     });
     text

@@ -303,6 +303,17 @@ impl State {
         tokens.flat_map(|stored| &mut stored.files).map(|file| &mut file.path)
     }
 
+    /// All files that hold a token, or could not be removed.
+    pub fn files(&self) -> impl Iterator<Item = &WrittenFile> {
+        self.tokens().flat_map(|stored| &stored.files).chain(&self.left_files)
+    }
+
+    /// Whether this secret is remembered.
+    #[must_use]
+    pub fn knows(&self, secret: &Secret) -> bool {
+        self.secrets().any(|ours| ours == secret)
+    }
+
     /// Every secret that is remembered.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         self.tokens().flat_map(|stored| stored.token.secrets())

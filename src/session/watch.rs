@@ -17,8 +17,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// The secrets of all sessions in the same folder as this one, including those yet to come.
 pub struct Watch {
-    /// None: it could not be found, so this is blind for good.
+    /// None: it could not be found.
     session: Option<Session>,
+    /// What can't be known, whatever the sessions hold.
+    missing: Option<String>,
     given: Vec<Secret>,
     secrets: Vec<Secret>,
     seen: Option<SystemTime>,
@@ -29,13 +31,14 @@ impl Watch {
     /// Watches the folder of this session. What was given is hidden too.
     #[must_use]
     pub fn new(session: Session, given: Vec<Secret>) -> Self {
-        Self { session: Some(session), secrets: given.clone(), given, seen: None, blind: None }
+        Self { session: Some(session), secrets: given.clone(), given, seen: None, blind: None, missing: None }
     }
 
-    /// Knows only what was given, because of this failure.
+    /// Does not know all, because of this failure: only what was given, and what the folder of this session holds, if it could be found.
     #[must_use]
-    pub fn blind(error: &Error, given: Vec<Secret>) -> Self {
-        Self { session: None, secrets: given.clone(), given, seen: None, blind: Some(words(error)) }
+    pub fn blind(error: &Error, session: Option<Session>, given: Vec<Secret>) -> Self {
+        let missing = Some(words(error));
+        Self { session, secrets: given.clone(), given, seen: None, blind: missing.clone(), missing }
     }
 
     fn look(&mut self, session: &Session) -> Result<bool> {
@@ -64,7 +67,7 @@ impl Watch {
             self.seen = None;
             return Err(error);
         }
-        self.blind = None;
+        self.blind.clone_from(&self.missing);
         Ok(found)
     }
 }

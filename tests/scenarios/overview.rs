@@ -71,6 +71,11 @@ fn a_session_that_can_not_be_read_does_not_hide_the_others() {
     scene.write("home/a.json", "{\"version\":99}");
     let ran = scene.run(&["status"]);
     assert!(ran.code == 1 && ran.stdout.contains("problem") && ran.stdout.contains("session         b"), "{}", ran.story);
+    // A rehearsal fails as the end itself does.
+    for arguments in [&["revoke", "--session", "a", "--dry-run"][..], &["revoke", "--all", "--dry-run"]] {
+        let ran = scene.run(arguments);
+        assert!(ran.code == 1 && ran.stderr.contains("a.json") && live(&scene) == 2, "{}", ran.story);
+    }
     // Which is ended all the same, and named.
     let ran = scene.run(&["revoke", "--all"]);
     assert!(ran.code == 1 && ran.stderr.contains("a.json") && live(&scene) == 1, "{}", ran.story);

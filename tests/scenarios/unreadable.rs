@@ -15,7 +15,7 @@ const SOMEBODY: u32 = 65534;
 fn scene() -> Scene {
     let mut scene = Scene::new();
     let home = scene.path("home");
-    scene.set("JF_TOKEN_HOME", home.to_str().unwrap()).set("PATH", &std::env::var("PATH").unwrap()).set("JF", BINARY);
+    scene.set("JF_TOKEN_HOME", home.to_str().unwrap()).for_scripts();
     scene
 }
 
@@ -152,6 +152,17 @@ fn who_wants_it_gets_what_can_not_be_checked_and_all_that_is_known_is_hidden_in_
     let ran = redact_as(&mut scene, None, &format!("one {credential} two {token} three"), "--pass-if-unreadable | tr -d '\\0'");
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "one *** two *** three\n"), "{}", ran.story);
     assert_eq!(ran.stderr.lines().filter(|line| line.contains("home/t.json") && line.contains("passed on all the same")).count(), 2);
+}
+
+#[test]
+fn so_is_what_sessions_hold_where_only_the_credential_can_not_be_read() {
+    let mut scene = scene();
+    create(&scene);
+    let token = scene.sandbox.issued()[0].access_token.clone();
+    scene.unset("JF_ACCESS_TOKEN").set("JF_TOKEN_ACCESS_TOKEN_FILE", "absent");
+    let ran = redact_as(&mut scene, None, &format!("one {token} two"), "--pass-if-unreadable | tr -d '\\0'");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "one *** two\n"), "{}", ran.story);
+    assert_eq!(ran.stderr.lines().filter(|line| line.contains("absent") && line.contains("passed on all the same")).count(), 2);
 }
 
 #[test]
