@@ -301,14 +301,13 @@ impl Error {
         self.outcome == Outcome::Unknown || no_answer
     }
 
-    /// Whether the same may succeed later, with nothing changed. What is in front of a platform that restarts may answer 403 and 404 too.
+    /// Whether the same may succeed later: somebody may have changed something by then.
     #[must_use]
     pub fn may_pass(&self) -> bool {
-        let from_elsewhere = self.status.is_some() && self.refusal.is_none();
-        self.outcome != Outcome::Final || from_elsewhere || matches!(self.kind, Kind::Unreachable | Kind::Unusable | Kind::Local)
+        self.is_worth_another_try() || matches!(self.kind, Kind::Unreachable | Kind::Unusable | Kind::Local)
     }
 
-    /// Whether another try, with nothing changed, is worth it for who waits: not what may pass only because somebody changes something here.
+    /// Whether the same may succeed with nothing changed here. What is in front of a platform that restarts may answer 403 and 404 too.
     #[must_use]
     pub fn is_worth_another_try(&self) -> bool {
         self.outcome != Outcome::Final || (self.status.is_some() && self.refusal.is_none())

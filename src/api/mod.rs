@@ -85,8 +85,8 @@ pub struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// A client for this platform. The console gets a line when it begins to try again and, if `verbose`, each request and answer. Clients that work
-    /// for the same purpose share `in_flight`.
+    /// A client for this platform. The console gets a line when it begins to try again and, if `verbose`, each request and answer. Clients
+    /// that work for the same purpose share `in_flight`.
     #[must_use]
     pub fn new(
         http: &'a Http,

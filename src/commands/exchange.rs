@@ -5,9 +5,8 @@ use zeroize::Zeroizing;
 
 use super::CommandSpec;
 use crate::api::TokenRequest;
-use crate::deliver::Targets;
+use crate::deliver::{Targets, pretty};
 use crate::error::Error;
-use crate::io::harmless_json;
 use crate::lifecycle::{Context, LOCK, NewToken, issue, rehearse};
 use crate::options::table::{DRY_RUN, OIDC_PROVIDER, PROJECT, REVOKE, SESSION, VERBOSE};
 use crate::options::{Group, Operands, Syntax};
@@ -65,7 +64,5 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
 
 fn printed(stored: &StoredToken) -> Zeroizing<String> {
     let username = stored.token.username().unwrap_or_default();
-    let printed = Printed { access_token: stored.token.access_token.expose(), username };
-    let printed = Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default());
-    Zeroizing::new(harmless_json(&printed) + "\n")
+    Zeroizing::new(pretty(&Printed { access_token: stored.token.access_token.expose(), username }))
 }

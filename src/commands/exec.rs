@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::CommandSpec;
 use crate::api::max_life;
-use crate::ci::Extent;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue, rehearse};
@@ -81,7 +80,7 @@ fn exec(cx: &Context) -> Result<i32> {
     let state = session.read()?;
     let secrets = credentials.iter().flat_map(|credential| credential.secrets());
     let secrets = secrets.chain(cx.transport()?.secrets());
-    let secrets: Vec<_> = secrets.filter(|secret| !state.secrets().any(|ours| ours == *secret)).cloned().collect();
+    let secrets: Vec<_> = secrets.filter(|secret| !state.knows(secret)).cloned().collect();
     let ended = program.run(cx, Start { session: &session, user, stored: &stored, variable: name, credentials, secrets, signals })?;
     let (mut failed, mut last_line) = (false, None);
     match &ended.session {
@@ -142,9 +141,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
         stored => stored?,
     };
     add_files(targets, session)?;
-    if !stored.masked {
-        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
-    }
+    cx.mask_stored(&stored)?;
     Ok(Some((stored, user)))
 }
 

@@ -2,7 +2,6 @@
 
 use super::{CommandSpec, print};
 use crate::api::IssuedToken;
-use crate::ci::Extent;
 use crate::lifecycle::{Context, TokenSource};
 use crate::options::table::{FORMAT, MIN_TTL, OUTPUT_REFRESH_TOKEN, RENEW_BY, SESSION, VERBOSE};
 use crate::options::{Format, Group, Operands, Syntax};
@@ -28,9 +27,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let session = cx.session_of_job()?;
     let mut source = TokenSource::new(cx, session);
     let mut stored = source.token(cx.options.renewal.min_ttl)?;
-    if !stored.masked {
-        cx.mask(stored.token.secrets(), if stored.unheard { Extent::Pieces } else { Extent::Whole })?;
-    }
+    cx.mask_stored(&stored)?;
     if stored.unheard {
         was_heard(&source.session, &stored.token);
     }

@@ -60,11 +60,13 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
         launch.start(cx, &session)?;
         return Ok(0);
     }
-    let Some(log) = &renewal.log_file else {
-        keep(cx, &session, &targets, &launch, Role::Keeper)?;
-        return Ok(0);
+    let role = match &renewal.log_file {
+        None => Role::Keeper,
+        Some(log) => {
+            talk_to_log(cx, PathBuf::from(&log.text));
+            Role::LoggedKeeper
+        }
     };
-    talk_to_log(cx, PathBuf::from(&log.text));
-    keep(cx, &session, &targets, &launch, Role::LoggedKeeper)?;
+    keep(cx, &session, &targets, &launch, role)?;
     Ok(0)
 }

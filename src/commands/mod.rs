@@ -53,7 +53,9 @@ fn print(cx: &Context, stored: &StoredToken, format: Format) -> Result<()> {
     let whole = cx.options.as_jf && format == Format::Json;
     let refresh_token = whole || cx.options.hand_over.refresh_token;
     let text = deliver::print(format, &stored.token, &stored.platform, refresh_token)?;
-    if let Some(text) = deliver::left_out(&stored.token, &stored.platform, refresh_token).filter(|_| format == Format::Env) {
+    if format == Format::Env
+        && let Some(text) = deliver::left_out(&stored.token, &stored.platform, refresh_token)
+    {
         cx.console.say(&text);
     }
     if format.holds_a_token() { cx.token_data(&text) } else { cx.console.data(&text) }

@@ -4,7 +4,7 @@ use super::CommandSpec;
 use crate::api::Revoked;
 use crate::ci::{Action, SavedToken};
 use crate::error::{Error, Kind, Result};
-use crate::lifecycle::{Context, EndHow, both, end_others, end_session, how_to_end, rehearse_end, release};
+use crate::lifecycle::{Context, EndHow, both, counted, end_others, end_session, how_to_end, rehearse_end, release};
 use crate::options::table::{DRY_RUN, VERBOSE};
 use crate::options::{Group, InputValue, Operands, Revoke, SessionOptions, Syntax};
 
@@ -74,8 +74,7 @@ async fn end_all(cx: &Context) -> Result<()> {
     let ended = both(cx, own, end_others(cx, &session, how, true).await)?;
     cx.console.say(&match ended {
         0 => format!("nothing to revoke: there is no session in {}", session.home().display()),
-        1 => "ended 1 session".to_owned(),
-        _ => format!("ended {ended} sessions"),
+        _ => format!("ended {}", counted(ended, "session")),
     });
     Ok(())
 }

@@ -27,9 +27,15 @@ pub fn none(place: &CredentialPlace) -> Error {
 /// The variable or input for a credential that was given, but is empty, as a secret that the job does not get. An input that was left out is
 /// empty too, so only the one that is meant for a secret is told of.
 fn empty(place: &CredentialPlace) -> Option<String> {
-    let is_empty = |name: &str| place.environment.has(name) && place.environment.is_blank(name);
-    let variable = named().map(|option| option.variable).find(|name| is_empty(name)).map(str::to_owned);
-    variable.or_else(|| (place.in_action && is_empty(&ACCESS_TOKEN.input_variable())).then(|| format!("the input {}", ACCESS_TOKEN.name)))
+    let variable = named().map(|option| option.variable).find(|name| is_empty(place, name)).map(str::to_owned);
+    variable.or_else(|| {
+        (place.in_action && is_empty(place, &ACCESS_TOKEN.input_variable())).then(|| format!("the input {}", ACCESS_TOKEN.name))
+    })
+}
+
+/// Whether this variable is there, but has no value.
+fn is_empty(place: &CredentialPlace, name: &str) -> bool {
+    place.environment.has(name) && place.environment.is_blank(name)
 }
 
 /// The options that name a credential. (The URL does so only if it is that of an SSH server.)
@@ -46,8 +52,7 @@ pub fn looked_for(place: &CredentialPlace) -> String {
         list(&|option| option.in_action.then(|| marked(option.name.into(), options, option, |source| matches!(source, Source::Input(_)))));
     let variables = list(&|option| {
         let name = marked(option.variable.into(), options, option, |source| matches!(source, Source::Variable(_)));
-        let is_empty = place.environment.has(option.variable) && place.environment.is_blank(option.variable);
-        Some(if is_empty { format!("{name} (set, but empty)") } else { name })
+        Some(if is_empty(place, option.variable) { format!("{name} (set, but empty)") } else { name })
     });
     let has_inputs = place.environment.names(INPUT).next().is_some() && place.in_action;
     let mut text = "Looked for, in this order:".to_owned();

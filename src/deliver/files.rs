@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use memchr::memmem;
 use redact::Secret;
 use zeroize::Zeroizing;
 
@@ -52,7 +53,7 @@ impl Planned {
             "" => "Name a new file, or a regular one; --format prints the token to standard output.".to_owned(),
             help => help.to_owned(),
         };
-        let wrong = |error: Error| Error::input(format!("{}: {error}", given.source), help(&error));
+        let wrong = |error: Error| given.wrong(&error, help(&error));
         let path = begin(Path::new(&given.text)).map_err(wrong)?.path().to_owned();
         Ok(Self { path, source: given.source.clone(), occupied, draft: None })
     }
@@ -64,9 +65,9 @@ impl Planned {
     pub fn check(&self, secrets: &[&Secret]) -> Result<()> {
         match self.occupied {
             Occupied::Overwrite => Ok(()),
-            Occupied::Merge => read_merged(&self.path).map(drop).map_err(|error| {
-                Error::input(format!("{}: {error}", self.source), "Name another file, or give --overwrite to lose what is there.")
-            }),
+            Occupied::Merge => read_merged(&self.path)
+                .map(drop)
+                .map_err(|error| self.source.wrong(error, "Name another file, or give --overwrite to lose what is there.")),
             Occupied::Refuse => self.check_free(secrets),
         }
     }
@@ -82,7 +83,7 @@ impl Planned {
         };
         let help = "Name another file. --overwrite replaces this one: what it holds is gone for good, and the new one is removed at the end. \
                     --merge adds lines to it that go at the end, and is for --output-file only.";
-        Err(Error::input(format!("{}: {} {why}", self.source, self.path.display()), help))
+        Err(self.source.wrong(format!("{} {why}", self.path.display()), help))
     }
 
     /// Begins the file: what could go wrong with it does so now.
@@ -178,7 +179,7 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 }
 
 fn place_of(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len().max(1)).position(|window| window == part)
+    memmem::find(text, part)
 }
 
 /// Whether a file holds nothing but what jf-token writes: nothing yet, an access token, or a platform's lines with one.

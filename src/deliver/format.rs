@@ -80,14 +80,13 @@ fn json(token: &IssuedToken, refresh_token: bool) -> Zeroizing<String> {
         username: token.username(),
         expires_at: token.expires_at().and_then(Timestamp::rfc3339),
     };
-    let printed = Zeroizing::new(serde_json::to_string_pretty(&printed).unwrap_or_default());
-    Zeroizing::new(harmless_json(&printed) + "\n")
+    Zeroizing::new(pretty(&printed))
 }
 
 /// JSON of what others have said, such as the name of a branch: nothing in it is a command to a CI.
 #[must_use]
-pub fn pretty(value: &Value) -> String {
-    harmless_json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
+pub fn pretty(value: &impl Serialize) -> String {
+    harmless_json(&Zeroizing::new(serde_json::to_string_pretty(value).unwrap_or_default())) + "\n"
 }
 
 /// An object with these fields. `json!` takes more of the program, and so does what sorts them first.

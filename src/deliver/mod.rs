@@ -86,7 +86,7 @@ impl Targets {
         };
         for planned in [&self.output_file, &self.token_file].into_iter().flatten() {
             let Planned { path, source, .. } = planned;
-            let refuse = |what: &str, help: &str| Err(Error::input(format!("{source}: {} {what}", path.display()), help));
+            let refuse = |what: &str, help: &str| Err(source.wrong(format!("{} {what}", path.display()), help));
             if credential.iter().any(|file| same(path, file)) {
                 return refuse("is a file of the credential", "Name another file: this one would be overwritten, and removed at the end.");
             }

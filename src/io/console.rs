@@ -174,8 +174,8 @@ impl Console {
 
     /// Prints what happens on the way, unless nobody wants to know.
     pub fn say(&self, text: &str) {
-        let (quiet, text) = (self.talk().quiet, self.worded(text));
-        if !quiet {
+        if !self.talk().quiet {
+            let text = self.worded(text);
             self.tell("info", &text, || signed(&text));
         }
     }

@@ -83,10 +83,10 @@ impl Environment {
         !self.values(name).is_empty()
     }
 
-    /// Whether the variable is absent, empty or has only whitespace.
+    /// Whether the variable is absent, or has nothing but what `trimmed` takes away.
     #[must_use]
     pub fn is_blank(&self, name: &str) -> bool {
-        self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
+        self.os(name).is_none_or(|value| value.to_str().is_some_and(|text| trimmed(text).is_empty()))
     }
 
     /// The time zone, read once.

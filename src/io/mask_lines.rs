@@ -79,13 +79,9 @@ impl MaskLines {
         Some(pieces)
     }
 
-    /// The end of the stream. Returns what was kept.
+    /// Ends the current line. Returns what was kept of it.
     #[must_use]
     pub fn finish(&mut self) -> Vec<u8> {
-        self.kept()
-    }
-
-    fn kept(&mut self) -> Vec<u8> {
         let line = self.line.take().unwrap_or_default();
         self.returned = false;
         line[take(&mut self.given).min(line.len())..].to_vec()
@@ -128,7 +124,7 @@ impl MaskLines {
                 self.end(b"\r\n", obeyed, pieces);
                 return self.begin(true);
             }
-            add(pieces, Piece::Text(self.kept()));
+            add(pieces, Piece::Text(self.finish()));
             self.begin(false);
         }
         let (text, end) = match part.split_last() {
@@ -172,9 +168,9 @@ impl MaskLines {
         line.extend_from_slice(rest);
         if line.len() > LONGEST {
             self.suspend(obeyed);
-            add(pieces, Piece::Text(self.kept()));
+            add(pieces, Piece::Text(self.finish()));
         } else if !line.iter().zip(head).all(|(ours, theirs)| ours == theirs) {
-            add(pieces, Piece::Text(self.kept()));
+            add(pieces, Piece::Text(self.finish()));
         } else if !self.keeps() {
             self.give(pieces);
         }
@@ -204,7 +200,7 @@ impl MaskLines {
             *obeyed = Obeyed::Yes;
         }
         // Of `\r\n` the first is part of the line by now.
-        let line = [self.kept(), b"\n".to_vec()].concat();
+        let line = [self.finish(), b"\n".to_vec()].concat();
         add(pieces, if is_mask { Piece::Masks(line) } else { Piece::Text(line) });
     }
 

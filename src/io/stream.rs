@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use memchr::memmem;
 use redact::{Patterns, Redactor, Secret};
 
 use super::mask_lines::{MaskCommand, MaskLines, Obeyed, Piece};
@@ -53,14 +55,14 @@ pub struct Masks {
     step: String,
     obeyed: Mutex<Obeyed>,
     /// Whether a secret's was hidden, for it may not have reached the log.
-    hidden: Mutex<bool>,
+    hidden: AtomicBool,
 }
 
 impl Masks {
     /// Lines of this kind. `step` is the value of its variable.
     #[must_use]
     pub fn new(command: &'static MaskCommand, step: &str) -> Self {
-        Self { command, step: step.to_owned(), obeyed: Mutex::default(), hidden: Mutex::default() }
+        Self { command, step: step.to_owned(), obeyed: Mutex::default(), hidden: AtomicBool::default() }
     }
 }
 
@@ -105,7 +107,7 @@ impl SharedRedactor {
     /// Whether a line that masks a secret was hidden, and the job's log may not know that secret.
     #[must_use]
     pub fn has_hidden_a_mask(&self) -> bool {
-        self.masks.as_ref().is_some_and(|masks| *locked(&masks.hidden))
+        self.masks.as_ref().is_some_and(|masks| masks.hidden.load(Ordering::Relaxed))
     }
 
     /// Whether there is nothing to hide yet.
@@ -142,10 +144,9 @@ impl SharedRedactor {
     /// Takes note of a mask that is hidden, if it is one of a secret.
     fn hide_mask(&self, lines: &[u8]) {
         let Some(masks) = &self.masks else { return };
-        let value = String::from_utf8_lossy(lines);
-        let is_of = |secret: &Secret| value.contains(secret.expose());
+        let is_of = |secret: &Secret| memmem::find(lines, secret.expose().as_bytes()).is_some();
         if self.known().source.secrets().iter().any(is_of) {
-            *locked(&masks.hidden) = true;
+            masks.hidden.store(true, Ordering::Relaxed);
         }
     }
 }

@@ -54,7 +54,7 @@ fn is_our_own(cx: &Context, credential: &Credential, claims: Option<&Claims>) ->
     let is_held = || {
         let sessions = cx.session().and_then(|session| Ok(session.all()?.collect::<Vec<_>>())).unwrap_or_default();
         let states = sessions.iter().filter_map(|session| session.read().ok());
-        states.into_iter().any(|state| state.secrets().any(|ours| credential.secrets().contains(&ours)))
+        states.into_iter().any(|state| credential.secrets().into_iter().any(|secret| state.knows(secret)))
     };
     came_with_id() || is_held()
 }

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use memchr::memmem;
 use redact::Secret;
 use tokio::runtime::Runtime;
 
@@ -258,7 +259,7 @@ impl Context {
     pub fn only_here(&self, session: Option<&Session>) -> Vec<&Secret> {
         let secrets = self.credential().ok().flatten().map(Credential::secrets).unwrap_or_default();
         let Some(state) = session.and_then(|session| session.read().ok()) else { return secrets };
-        secrets.into_iter().filter(|secret| !state.secrets().any(|ours| ours == *secret)).collect()
+        secrets.into_iter().filter(|secret| !state.knows(secret)).collect()
     }
 
     /// The credential by which a token was issued, where the options name none. It is looked for once.
@@ -424,6 +425,16 @@ impl Context {
         self.masking.tell(self.ci.as_ref(), &self.console, secrets, extent)
     }
 
+    /// Makes the job's log hide a token that a session holds, unless all of it does. What it was told before may have been lost with the
+    /// output of a step, so the whole values are repeated.
+    ///
+    /// # Errors
+    /// As `mask`.
+    pub fn mask_stored(&self, stored: &StoredToken) -> Result<()> {
+        let extent = if stored.unheard { Extent::Pieces } else { Extent::Whole };
+        if stored.masked { Ok(()) } else { self.mask(stored.token.secrets(), extent) }
+    }
+
     /// Makes the job's log hide the credential, and what else opens the platform. A secret that a step has in its environment the CI masks
     /// itself; it is repeated, in case it was made within the job.
     ///
@@ -499,8 +510,7 @@ impl Context {
 }
 
 fn holds(value: &OsStr, secret: &Secret) -> bool {
-    let secret = secret.expose().as_bytes();
-    value.as_encoded_bytes().windows(secret.len()).any(|window| window == secret)
+    memmem::find(value.as_encoded_bytes(), secret.expose().as_bytes()).is_some()
 }
 
 impl Drop for Context {

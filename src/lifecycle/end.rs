@@ -56,9 +56,11 @@ pub fn how_to_end(platform: &str, id: &str) -> String {
     format!("With an admin's access token, or one of its user: jf-token revoke --url {platform} --token-id {id}")
 }
 
-/// A failure as a sentence without its full stop.
-pub fn sentence(error: &Error) -> String {
-    error.to_string().trim_end_matches('.').to_owned()
+/// Of a token that could not be revoked: until when it lives, why, and who can still end it.
+pub fn left_alive(cx: &Context, stored: &StoredToken, error: &Error) -> String {
+    let (why, by_hand) = (error.to_string(), how_to_end(stored.platform.as_str(), &stored.token.token_id));
+    let text = format!("could not be revoked, and {}: {}. {by_hand}", cx.end_of(stored), why.trim_end_matches('.'));
+    text.trim_end().to_owned()
 }
 
 /// How a session is ended.
@@ -465,10 +467,7 @@ pub async fn end_out_of_reach(cx: &Context, mut known: State, mut error: Error) 
             error = error.with_advice(&match ended {
                 Ok(Revoked::Done | Revoked::NotFound) => format!("{name} was revoked."),
                 Ok(Revoked::NotRevocable) => format!("{name} can't be revoked, and {}.", cx.end_of(stored)),
-                Err(error) => {
-                    let by_hand = how_to_end(stored.platform.as_str(), &stored.token.token_id);
-                    format!("{name} could not be revoked, and {}: {}. {by_hand}", cx.end_of(stored), sentence(&error))
-                }
+                Err(error) => format!("{name} {}", left_alive(cx, stored, &error)),
             });
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use redact::Secret;
 
 use super::advice::explained;
-use super::end::{end, end_itself, how_to_end, sentence};
+use super::end::{end, end_itself, left_alive};
 use super::{Context, Stop};
 use crate::api::{
     Auth, Client, IssuedToken, LEFT_BEHIND, LEFT_BY_EXCHANGE, Limits, PlatformUrl, RetryBudget, Revoked, TokenRequest, max_life,
@@ -439,13 +439,7 @@ impl Rollback<'_> {
         error.with_advice(&match ended {
             Ok(Revoked::Done | Revoked::NotFound) => "The new token was revoked.".to_owned(),
             Ok(Revoked::NotRevocable) => format!("The new token, {}, can't be revoked, and {}.", stored.token.name(), cx.end_of(stored)),
-            Err(error) => format!(
-                "The new token, {}, could not be revoked, and {}: {}. {}",
-                stored.token.name(),
-                cx.end_of(stored),
-                sentence(&error),
-                how_to_end(stored.platform.as_str(), &stored.token.token_id)
-            ),
+            Err(error) => format!("The new token, {}, {}", stored.token.name(), left_alive(cx, stored, &error)),
         })
     }
 }

@@ -403,7 +403,7 @@ impl<'t> TokenSource<'t> {
                 Err("the URL here is not the platform that issued it, so the credential here can't mint a new one")
             }
             // In a later step, JF_ACCESS_TOKEN may be the very token that was minted.
-            Some(credential) if credential.secrets().iter().any(|secret| state.secrets().any(|ours| ours == *secret)) => {
+            Some(credential) if credential.secrets().into_iter().any(|secret| state.knows(secret)) => {
                 Err("the credential here is the session's own token, which can't mint a new one")
             }
             // What came by an exchange comes by another, and not as whatever else the credential here may mint.

@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint};
 
 use super::help;
-use super::inputs::{Flags, OPERANDS};
+use super::inputs::Flags;
 use super::table::{ALL, ENV_FILE, FORMAT, LOG_FORMAT, OUTPUT_FILE, Opt, Value};
 use super::value::{meant, near};
 use super::{Format, OPERAND, Operands, Source, Syntax, shown};
@@ -258,24 +258,22 @@ fn known_option(value: &str) -> Option<&str> {
 
 fn flags(syntax: &Syntax, found: &ArgMatches) -> Result<Flags> {
     let mut flags = Flags::new();
-    let operands = match syntax.operands {
-        Operands::Username => &OPERANDS[..1],
-        Operands::Exchange => &OPERANDS[1..],
-        _ => &[],
-    };
+    let operands = syntax.operands.named();
     let is_operand = |name: &str| operands.iter().any(|(operand, _)| *operand == name);
     for name in syntax.known().map(|option| option.name).chain(operands.iter().map(|(name, _)| *name)) {
         if let Some(value) = found.get_one::<OsString>(name) {
             let Some(text) = value.to_str() else {
                 let name = if is_operand(name) { name.to_owned() } else { format!("--{name}") };
-                return Err(Error::input(format!("{name} is not UTF-8 text"), "Give plain text."));
+                let error = Error::input(format!("{name} is not UTF-8 text"), "Give plain text.");
+                return Err(error.of_option(Source::Flag(name).option()));
             };
             flags.push((name, text.to_owned()));
         }
     }
     let is_given = |name: &str| flags.iter().any(|(given, _)| *given == name);
     if let Some((operand, option)) = operands.iter().find(|(operand, option)| is_given(operand) && is_given(option.name)) {
-        return Err(Error::input(format!("{operand}: --{} gives it too", option.name), "Give one of them."));
+        let what = format!("{operand}: --{} gives it too", option.name);
+        return Err(Error::input(what, "Give one of them.").of_option(Some(option.name)));
     }
     Ok(flags)
 }

@@ -1,9 +1,7 @@
-//! The text of `--help`, from the same tables as everything else. clap's own, in colour and as wide as the terminal, takes 52 KiB of the
-//! program, and this a tenth of that.
+//! The text of `--help`, from the same tables as everything else.
 
 use std::fmt::Write;
 
-use super::inputs::OPERANDS;
 use super::table::{Group, Opt, Value};
 use super::{Operands, Syntax};
 use crate::io::Environment;
@@ -18,7 +16,7 @@ Every option is also an environment variable, named in the option's help. A flag
 the variable. An empty variable or input counts as absent; an empty flag that would limit the token or name the credential is an error.";
 const SEE_ALSO: &str = "jf-token --help shows the exit codes, and how flags, inputs and variables go together.";
 
-/// The exit codes, as the README has them too.
+/// The exit codes, in short; docs/options.md has them in full.
 pub const EXIT_CODES: [(&str, &str); 10] = [
     ("0", "done"),
     ("1", "a file, a folder or a pipe on this machine"),
@@ -105,16 +103,11 @@ fn with_aliases(syntax: &Syntax) -> String {
     if syntax.aliases.is_empty() { syntax.about.to_owned() } else { format!("{} (also: {})", syntax.about, syntax.aliases.join(", ")) }
 }
 
-fn operands(operands: Operands) -> Vec<(String, String)> {
-    let same = |range: &[(&str, &Opt)]| -> Vec<_> {
-        range.iter().map(|(name, option)| ((*name).to_owned(), format!("The same as --{}", option.name))).collect()
-    };
-    match operands {
-        Operands::Username => same(&OPERANDS[..1]),
-        Operands::Exchange => same(&OPERANDS[1..]),
-        Operands::Program => vec![("PROGRAM".into(), "The program, with its arguments behind it".into())],
-        Operands::None | Operands::Output => Vec::new(),
+fn operands(kind: Operands) -> Vec<(String, String)> {
+    if kind == Operands::Program {
+        return vec![("PROGRAM".into(), "The program, with its arguments behind it".into())];
     }
+    kind.named().iter().map(|(name, option)| ((*name).to_owned(), format!("The same as --{}", option.name))).collect()
 }
 
 fn entry(option: &Opt) -> (String, String) {

@@ -39,7 +39,7 @@ impl Inputs<'_> {
             let source = Source::Flag(if is_operand { word.to_string() } else { format!("--{word}") });
             if text.ends_with('\r') {
                 let help = "It comes from a script or a file with Windows' line ends: save that with line feeds (LF) only.";
-                return Err(Error::input(format!("{source}: ends in a carriage return"), help));
+                return Err(source.wrong("ends in a carriage return", help));
             }
             if !text.is_empty() {
                 return Ok(Some(InputValue { text: text.clone(), source }));
@@ -48,7 +48,7 @@ impl Inputs<'_> {
             let only_ends = self.syntax.groups.contains(&Group::Session);
             if option.limits() || option.names_the_credential() && !only_ends {
                 let help = "An empty value says nothing: set the variable that it comes from, or leave the option out.";
-                return Err(Error::input(format!("{source}: is empty"), help).of_option(Some(option.name)));
+                return Err(source.wrong("is empty", help));
             }
         }
         // A blank may be a part of a passphrase.

@@ -1,6 +1,6 @@
 //! The names by which the options of this run are known to who gave them.
 
-use super::table::{ALL, ENV_FILE, OUTPUT_FILE};
+use super::table::{ALL, ENV_FILE, OUTPUT_FILE, Opt};
 use super::{Inputs, Source};
 
 /// Options that messages call by another name than their flag's.
@@ -10,7 +10,7 @@ impl Names {
     /// An option has the name by which it was given. One that was not is an input in our action, and elsewhere a flag.
     #[must_use]
     pub fn new(inputs: &Inputs, says_env_file: bool) -> Self {
-        let name = |option: &&'static super::table::Opt| {
+        let name = |option: &'static Opt| {
             let given = inputs.text(option).ok().flatten().map(|given| given.source);
             match given {
                 Some(Source::Flag(_)) if says_env_file && option.name == OUTPUT_FILE.name => Some(Source::Flag(format!("--{ENV_FILE}"))),
@@ -19,7 +19,7 @@ impl Names {
                 given => given,
             }
         };
-        Self(ALL.iter().copied().filter_map(|option| Some((option.name, name(&option)?))).collect())
+        Self(ALL.iter().copied().filter_map(|option| Some((option.name, name(option)?))).collect())
     }
 
     /// A message that calls options by their flags, with their names. Flags in a command to be run stay (`jf-token revoke --session NAME`, up

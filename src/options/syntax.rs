@@ -1,4 +1,5 @@
 use super::choices::{Format, RenewBy, Revoke};
+use super::inputs::OPERANDS;
 use super::table::{FORMAT, Group, LOG_FORMAT, Opt, RENEW_BY, REVOKE, Value};
 use crate::io::LogFormat;
 
@@ -38,6 +39,18 @@ pub enum Operands {
     Program,
     /// The output of a program, on standard input.
     Output,
+}
+
+impl Operands {
+    /// The arguments without a flag, and the options that they are.
+    #[must_use]
+    pub fn named(self) -> &'static [(&'static str, &'static Opt)] {
+        match self {
+            Operands::Username => &OPERANDS[..1],
+            Operands::Exchange => &OPERANDS[1..],
+            _ => &[],
+        }
+    }
 }
 
 impl Syntax {

@@ -36,6 +36,12 @@ impl Source {
         ALL.iter().find(|option| is(option)).map(|option| option.name)
     }
 
+    /// The error for a value from here being wrong, with the reason and what would be right.
+    #[must_use]
+    pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
+        Error::input(format!("{self}: {why}"), right).of_option(self.option())
+    }
+
     /// The precedence of this source: the lowest number wins.
     #[must_use]
     pub fn rank(&self) -> u8 {
@@ -80,7 +86,7 @@ impl InputValue {
     /// The error for this value being wrong, with the reason and what would be right.
     #[must_use]
     pub fn wrong(&self, why: impl fmt::Display, right: impl Into<String>) -> Error {
-        Error::input(format!("{}: {why}", self.source), right).of_option(self.source.option())
+        self.source.wrong(why, right)
     }
 }
 

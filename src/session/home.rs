@@ -49,7 +49,7 @@ impl Home {
             // A later command may run in another folder.
             let folder = place.folder.join(home);
             // A keeper is told the folder that its starter found.
-            let is_below_a_base = folder.parent().and_then(Path::file_name).is_some_and(|name| *name == *base_name(""));
+            let is_below_a_base = folder.parent().and_then(Path::file_name).is_some_and(|name| *name == *base_name(&os::user(), ""));
             return Self::checked(folder, if is_below_a_base { Above::Removable } else { Above::Foreign });
         }
         let job = place.ci.job();
@@ -59,7 +59,7 @@ impl Home {
         }
         let runtime = place.environment.get(os::PRIVATE)?.map(PathBuf::from).filter(|folder| folder.is_dir());
         let temp = runtime.map_or_else(|| temporary(place), Ok)?;
-        let base = |id: &str| temp.join(base_name(id));
+        let base = |id: &str| temp.join(base_name(&os::user(), id));
         if let Some(id) = job.id {
             return Self::checked(base(&format!("-{id}")), Above::Foreign);
         }
@@ -73,10 +73,14 @@ impl Home {
         if place.environment.get(HOME)?.is_some() || place.ci.job().folder.is_some() {
             return Ok(None);
         }
-        let bases: Vec<_> = os::other_owners_of_streams().iter().map(|owner| format!("jf-token{owner}")).collect();
+        let owners = os::other_owners_of_streams();
+        if owners.is_empty() {
+            return Ok(None);
+        }
+        let bases: Vec<_> = owners.iter().map(|owner| base_name(owner, "")).collect();
         let is_theirs =
             |name: &str| bases.iter().filter_map(|base| name.strip_prefix(&**base)).any(|id| id.is_empty() || id.starts_with('-'));
-        let temp = if bases.is_empty() { return Ok(None) } else { temporary(place)? };
+        let temp = temporary(place)?;
         let entries = fs::read_dir(&temp).map_err(|error| Error::file("list", &temp, &error))?.flatten();
         Ok(entries.filter(|entry| entry.file_name().to_str().is_some_and(is_theirs)).map(|entry| entry.path()).next())
     }
@@ -137,8 +141,8 @@ fn temporary(place: SessionPlace) -> Result<PathBuf> {
     Ok(place.environment.get("TMPDIR")?.map_or_else(std::env::temp_dir, PathBuf::from))
 }
 
-fn base_name(id: &str) -> String {
-    format!("jf-token{}{id}", os::user())
+fn base_name(user: &str, id: &str) -> String {
+    format!("jf-token{user}{id}")
 }
 
 /// Whether others could enter the folder until now. That is a reason to go on and end the tokens in it: its mode is put back, and each

@@ -1,12 +1,7 @@
 //! What came along with a value, and what can't be the value that was meant.
 
-use crate::support::{Ran, Scene};
-
-fn refused(ran: &Ran, words: &[&str]) {
-    assert!(ran.code == 2, "{}", ran.story);
-    assert!(words.iter().all(|word| ran.stderr.contains(word)), "{words:?}: {}", ran.stderr);
-    assert!(!ran.story.contains("--- request") && ran.stdout.is_empty(), "{}", ran.story);
-}
+use crate::support::{Scene, refused};
+use crate::tells;
 
 #[test]
 fn what_stands_around_a_variables_value_is_no_part_of_it() {
@@ -50,6 +45,7 @@ fn a_flag_from_a_script_with_windows_line_ends_is_refused_with_the_reason() {
     for arguments in [&["create", "--token-file", "tf\r"][..], &["create", "--expiry=1h\r"], &["create", "bob\r"]] {
         refused(&scene.run(arguments), &["ends in a carriage return", "line feeds"]);
     }
+    tells!(scene.run(&["create", "--expiry=1h\r", "--log-format", "json"]));
 }
 
 /// What is certainly no token, and what its message says.

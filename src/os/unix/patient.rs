@@ -1,6 +1,5 @@
 //! Streams that another process may have made non-blocking: the flag belongs to the open pipe or terminal, which many share. Node does so.
 
-use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -46,9 +45,4 @@ impl<T: Read + AsFd> Read for Patient<T> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         self.wait(PollFlags::IN, |stream| stream.read(into))
     }
-}
-
-/// Reads from a file as `Patient` does.
-pub(super) fn read(from: &File, into: &mut [u8]) -> io::Result<usize> {
-    Patient(from).read(into)
 }

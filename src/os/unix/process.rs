@@ -5,7 +5,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use memchr::memmem;
 use rustix::process::{Pid, Signal};
+use zeroize::Zeroizing;
 
 #[cfg(not(target_os = "linux"))]
 use super::kqueue::Handle;
@@ -27,7 +29,7 @@ pub fn job_process(action: bool) -> Option<u32> {
     if action { parent_of(&parent.to_string()) } else { Some(parent) }
 }
 
-pub(super) fn parent_of(process: &str) -> Option<u32> {
+fn parent_of(process: &str) -> Option<u32> {
     let parent = field_of(process, PARENT).or_else(|| told_by_ps(process, "ppid=")?.trim().parse().ok());
     parent.and_then(|parent| parent.try_into().ok()).filter(|parent| *parent > 0)
 }
@@ -50,17 +52,22 @@ pub fn name_of(number: u32) -> Option<String> {
 /// The nearest process above this one in whose environment a process of this user can read this text. `None` too where there is no `/proc`.
 #[must_use]
 pub fn ancestor_with(text: &[u8]) -> Option<u32> {
-    let holds = |process: &str| {
-        let environment = zeroize::Zeroizing::new(fs::read(format!("/proc/{process}/environ")).unwrap_or_default());
-        environment.windows(text.len().max(1)).any(|window| window == text)
-    };
-    let above = |process: &String| field_of(process, PARENT).filter(|parent| *parent > 0).map(|parent| parent.to_string());
-    let ancestors = std::iter::successors(above(&std::process::id().to_string()), above).take(MOST_ANCESTORS);
-    ancestors.into_iter().find(|process| holds(process))?.parse().ok()
+    above(std::process::id()).find(|process| environment_of(*process).is_some_and(|all| memmem::find(&all, text).is_some()))
 }
 
 /// Processes come and go while they are looked at.
 const MOST_ANCESTORS: usize = 100;
+
+/// The processes above this one, the nearest first. Only where there is a `/proc`.
+pub(super) fn above(process: u32) -> impl Iterator<Item = u32> {
+    let parent = |process: &u32| u32::try_from(field_of(&process.to_string(), PARENT)?).ok().filter(|parent| *parent > 0);
+    std::iter::successors(parent(&process), parent).take(MOST_ANCESTORS)
+}
+
+/// The environment of a process, in which there may be secrets. Only where there is a `/proc`.
+pub(super) fn environment_of(process: u32) -> Option<Zeroizing<Vec<u8>>> {
+    fs::read(format!("/proc/{process}/environ")).ok().map(Zeroizing::new)
+}
 
 /// The words of a process's command line. Only where there is a `/proc`.
 fn words_of(process: &str) -> Option<Vec<String>> {

@@ -4,7 +4,7 @@ use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
-use super::process::{parent_of, started};
+use super::process::{above, environment_of, started};
 
 /// The first process of a container.
 const INIT: u32 = 1;
@@ -39,12 +39,11 @@ struct Step {
 
 impl Step {
     fn of_this_process(setting: &str, has_handler: bool) -> Self {
-        let above = |process: u32| parent_of(&process.to_string());
         let is_in_step =
             |process: &u32| environment_of(*process).is_some_and(|all| all.split(|byte| *byte == 0).any(|own| own == setting.as_bytes()));
         let own = std::process::id();
-        let first = std::iter::successors(Some(own), |process| above(*process).filter(is_in_step)).last().unwrap_or(own);
-        let mut readers: Vec<_> = std::iter::successors(above(first), |process| above(*process)).collect();
+        let first = above(own).take_while(is_in_step).last().unwrap_or(own);
+        let mut readers: Vec<_> = above(first).collect();
         let has_parent = !readers.is_empty();
         readers.extend(Some(first).filter(|first| has_handler && *first != own));
         Self { first, readers, has_parent }
@@ -59,10 +58,6 @@ impl Step {
     fn has(&self, stream: &Metadata) -> bool {
         (0..3).any(|number| fs::metadata(format!("/proc/{}/fd/{number}", self.first)).is_ok_and(|own| is_same(&own, stream)))
     }
-}
-
-fn environment_of(process: u32) -> Option<Vec<u8>> {
-    fs::read(format!("/proc/{process}/environ")).ok()
 }
 
 fn is_same(one: &Metadata, other: &Metadata) -> bool {

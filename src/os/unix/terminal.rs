@@ -13,7 +13,6 @@ use rustix::process::{Signal, kill_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetwinsize};
 
 use super::super::{Outputs, Patient, Ready};
-use super::patient::read;
 use super::ready::readable;
 
 /// A stream that is read to be passed on: one of this process's own, or what a program prints.
@@ -42,7 +41,7 @@ impl Source {
 
 impl Read for Source {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match read(&self.file, into) {
+        match Patient(&*self.file).read(into) {
             // This is how a terminal ends.
             Err(error) if !self.is_own && error.kind() != io::ErrorKind::Interrupted => Ok(0),
             read => read,
