@@ -34,6 +34,8 @@ pub trait SecretSource: Send {
 /// The secrets to hide, for all streams of a program. The search is only set up when needed: a program that prints nothing needs none.
 pub struct SharedRedactor {
     known: Mutex<Known>,
+    /// What was made last, and of which generation of the secrets.
+    patterns: Mutex<Option<(u64, Arc<Patterns>)>>,
     /// Whether to pass output on though not all secrets are known.
     passes_blindly: bool,
     masks: Option<Masks>,
@@ -41,7 +43,8 @@ pub struct SharedRedactor {
 
 struct Known {
     source: Box<dyn SecretSource>,
-    patterns: Option<Arc<Patterns>>,
+    /// How often there were new secrets.
+    generation: u64,
     /// Why output was withheld.
     withheld: Option<String>,
     /// Whether that was told.
@@ -71,7 +74,8 @@ impl SharedRedactor {
     pub fn new(source: impl SecretSource + 'static, masks: Option<Masks>) -> Self {
         let mut source = Box::new(source);
         source.refresh();
-        Self { known: Mutex::new(Known { source, patterns: None, withheld: None, is_told: false }), passes_blindly: false, masks }
+        let known = Known { source, generation: 0, withheld: None, is_told: false };
+        Self { known: Mutex::new(known), patterns: Mutex::default(), passes_blindly: false, masks }
     }
 
     /// Passes output on even if not all secrets are known.
@@ -118,17 +122,24 @@ impl SharedRedactor {
     /// Asks the source for new secrets.
     pub fn refresh(&self) {
         let mut known = self.known();
-        if known.source.refresh() {
-            known.patterns = None;
-        }
+        known.generation += u64::from(known.source.refresh());
     }
 
     /// Patterns for every secret that the source knows now.
     fn patterns(&self) -> Arc<Patterns> {
+        let mut last = locked(&self.patterns);
         self.refresh();
-        let mut known = self.known();
-        let Known { source, patterns, .. } = &mut *known;
-        patterns.get_or_insert_with(|| Arc::new(Patterns::new(source.secrets().iter()))).clone()
+        let known = self.known();
+        let generation = known.generation;
+        if let Some((_, patterns)) = last.as_ref().filter(|(made_of, _)| *made_of == generation) {
+            return patterns.clone();
+        }
+        // While the many forms of many secrets are indexed, a renewal must not wait.
+        let secrets = known.source.secrets().to_vec();
+        drop(known);
+        let patterns = Arc::new(Patterns::new(secrets.iter()));
+        *last = Some((generation, patterns.clone()));
+        patterns
     }
 
     /// Whether what was just read must be withheld.
