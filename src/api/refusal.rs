@@ -48,14 +48,15 @@ pub(super) fn advice(operation: Operation, refusal: Refusal, from_platform: bool
         (_, Refusal::BadRequest | Refusal::WrongField | Refusal::NotRevocable) => {
             "The platform rejected an input; its message above says which."
         }
-        (_, Refusal::Expired) => "The credential has expired: put a new access token into the secret it comes from.",
+        (_, Refusal::Expired) => "The credential has expired: put a new access token in its place.",
+        (_, Refusal::Revoked) => "The credential was revoked: put a new access token in its place.",
         (_, Refusal::Signature) => {
             "The credential was signed by another platform, or with a key that was changed since: check --url, and make a new access token."
         }
         (_, Refusal::Audience) => {
             "The credential is not for this service: it needs the audience *@* or jfac@*, and must not be from the old /artifactory/api/security/token."
         }
-        (_, Refusal::Unauthorized | Refusal::Revoked) => {
+        (_, Refusal::Unauthorized) => {
             "The platform does not know the credential: is the access token whole, of this platform, and not revoked?"
         }
         (Operation::Revoke, Refusal::Forbidden) => "Only an admin's access token, or one of the same user, may revoke it.",

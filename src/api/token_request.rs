@@ -44,27 +44,28 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads and checks the options that say what token to ask for. `own_life` is the life to ask for if none was given; such a token is made
-    /// revocable too.
+    /// Reads and checks the options that say what token to ask for. `own_life` is the life to ask for if none was given. What is revoked at the
+    /// end, and has a life of its own, is asked for as revocable: by default platforms revoke no token that lives for less than six hours.
     ///
     /// # Errors
     /// Fails on the first that is wrong.
-    pub fn new(options: &TokenOptions, own_life: Option<Duration>) -> Result<Self> {
+    pub fn new(options: &TokenOptions, own_life: Option<Duration>, is_revoked: bool) -> Result<Self> {
         if let Some((source, option)) = &options.missing {
             let help = format!("Give it by --{0}, the action's input {0} or {1}.", option.name, option.variable);
             return Err(Error::input(format!("{source}: {} is required, and is not given", option.name), help).of_option(Some(option.name)));
         }
-        let own_life = own_life.filter(|_| options.expiry.is_none());
+        let scope = scope_of(options)?;
+        let expires_in = life(options, own_life)?;
         Ok(Self {
-            scope: scope_of(options)?,
-            expires_in: life(options, own_life)?,
+            scope,
+            expires_in,
             refreshable: options.refreshable,
             audience: options.audience.as_ref().map(audience).transpose()?,
             include_reference_token: options.reference,
             username: options.username.as_ref().map(user_name).transpose()?,
             project_key: options.project.as_ref().map(project_key).transpose()?,
             description: options.description.as_ref().map(description).transpose()?,
-            force_revocable: options.force_revocable.unwrap_or(own_life.is_some()),
+            force_revocable: options.force_revocable.unwrap_or(is_revoked && expires_in.is_some_and(|life| !life.is_zero())),
         })
     }
 

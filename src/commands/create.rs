@@ -43,11 +43,8 @@ pub const COMMAND: CommandSpec = CommandSpec {
     run,
 };
 
-/// Tokens with a shorter life can't be revoked, unless the platform is configured otherwise.
-const USUAL_THRESHOLD: Duration = Duration::from_secs(21600);
-
 fn run(cx: &Context) -> anyhow::Result<i32> {
-    let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE))?;
+    let request = cx.token_request(cx.action.as_ref().map(|_| Action::LIFE), is_remembered(cx)?)?;
     if cx.options.diagnostics.dry_run {
         return Ok(rehearse(cx, Some(request)).map(|()| 0)?);
     }
@@ -56,7 +53,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
 
 fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     let mut targets = Targets::new(&cx.options.hand_over, cx.ci.as_ref(), cx.action.as_ref())?;
-    let session = remembered(cx)?;
+    let session = is_remembered(cx)?.then(|| cx.session_for_new_token()).transpose()?;
     targets.check_apart(&cx.files_of_credential(), &cx.only_here(session.as_ref()), session.as_ref().map(Session::home), cx.ci.as_ref())?;
     if session.is_none() && targets.goes_nowhere() {
         return Err(Error::input("--format=none: nothing would get the token", "Give --token-file, --output-file or --session too."));
@@ -105,13 +102,12 @@ fn create(cx: &Context, request: TokenRequest) -> Result<()> {
     created
 }
 
-/// The session that remembers the token. In a CI there always is one; elsewhere only if a name or a folder was given. Else the token is
+/// Whether a session remembers the token. In a CI there always is one; elsewhere only if a name or a folder was given. Else the token is
 /// only printed, as jf does.
-fn remembered(cx: &Context) -> Result<Option<Session>> {
+fn is_remembered(cx: &Context) -> Result<bool> {
     let name = cx.options.session.name.as_ref();
     let named = name.is_some() || cx.environment.get(HOME)?.is_some();
-    let wanted = cx.ci.is_ci() || (named && !is_of_exec(name));
-    wanted.then(|| cx.session_for_new_token()).transpose()
+    Ok(cx.ci.is_ci() || (named && !is_of_exec(name)))
 }
 
 /// For the post step, in case the session is gone by then.
@@ -124,10 +120,6 @@ fn advise(cx: &Context, request: &TokenRequest) {
     if request.expires_in == Some(Duration::ZERO) && cx.ci.is_ci() {
         let source = cx.options.token.expiry.as_ref().map(|given| given.source.to_string()).unwrap_or_default();
         cx.console.warn(&format!("{source} is 0: the token has no end, and outlives the job if it is not revoked"));
-    }
-    let short = request.expires_in.is_some_and(|life| !life.is_zero() && life < USUAL_THRESHOLD);
-    if short && !request.force_revocable && cx.ci.is_ci() {
-        cx.console.say("a token this short-lived can usually not be revoked when the job ends; force-revocable makes it revocable");
     }
     let is_limited = request.scope.is_some() || cx.options.token.username.is_some();
     let is_replaced = cx.options.hand_over.env_var.as_ref().is_some_and(|given| given.text == ACCESS_TOKEN.variable);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::CommandSpec;
-use crate::api::max_life;
+use crate::api::{TokenRequest, max_life};
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue, rehearse};
@@ -101,7 +101,7 @@ fn exec(cx: &Context) -> Result<i32> {
 
 /// Says what would be asked for, unless the session has a token that would be used.
 fn dry_run(cx: &Context, session: &Session) -> Result<()> {
-    let request = cx.token_request(Some(LIFE))?;
+    let request = cx.token_request(Some(LIFE), true)?;
     match &session.read()?.current {
         Some(stored) => {
             let (token, name) = (stored.token.name(), session.name());
@@ -124,8 +124,10 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
     let same = || {
-        let (wanted, most) = (cx.wanted(Some(LIFE))?, max_life(&cx.options.token)?);
-        Ok(state.owner == Owner::Exec && current.issuing.request() == Some(&wanted) && most == current.max_life)
+        let (wanted, most) = (cx.wanted(Some(LIFE), true)?, max_life(&cx.options.token)?);
+        // The platform may have refused to make it revocable.
+        let asked = current.issuing.request().map(|asked| TokenRequest { force_revocable: wanted.force_revocable, ..asked.clone() });
+        Ok(state.owner == Owner::Exec && asked == Some(wanted) && most == current.max_life)
     };
     if let Some((name, _)) = given
         && !same()?
@@ -147,7 +149,7 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
 
 /// Issues a token, in a session that ends with the program.
 fn begin(cx: &Context, session: &Session, mut targets: Targets) -> Result<(StoredToken, File)> {
-    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, cx.token_request(Some(LIFE))?)? };
+    let new = NewToken { owner: Owner::Exec, ..NewToken::new(cx, cx.token_request(Some(LIFE), true)?)? };
     let mut guard = session.lock(LOCK)?;
     if !guard.state.is_empty() {
         // Another one was quicker.

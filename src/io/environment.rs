@@ -71,6 +71,20 @@ impl Environment {
         self.variables.iter().filter(|variable| variable.key == *key).map(|variable| &variable.value).collect()
     }
 
+    /// Removes a variable. Returns whether it was set.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let (key, before) = (os::variable_key(name.as_ref()), self.variables.len());
+        self.variables.retain(|variable| variable.key != *key);
+        self.variables.len() < before
+    }
+
+    /// Sets these variables.
+    pub fn set(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        let new = variables.into_iter().collect::<Self>().variables;
+        self.variables.retain(|old| new.iter().all(|variable| variable.key != old.key));
+        self.variables.extend(new);
+    }
+
     /// The variable's value as it is, even if it is empty or not UTF-8.
     #[must_use]
     pub fn os(&self, name: &str) -> Option<OsString> {

@@ -19,6 +19,9 @@ pub fn explained(cx: &Context, credential: &Credential, error: Error) -> Error {
             "{source} is a token that jf-token itself has issued, as after `. ./jf.env`: it may do less than what it was minted with. Set {source} to that credential again, or use the token as it is."
         ));
     }
+    if error.status() == Some(401) && credential.token().is_some() {
+        return error.with_advice(&format!("It is from {source}."));
+    }
     let asked = asked_of_an_admin(cx, claims.as_ref());
     // What an identity mapping allows has its own advice.
     if error.status() != Some(403) || asked.is_empty() || credential.token().is_none() {
@@ -38,7 +41,7 @@ fn asked_of_an_admin(cx: &Context, claims: Option<&Claims>) -> Vec<String> {
         |given: &&InputValue| ["/groups", "/admin"].iter().any(|kind| given.text.contains(&format!("applied-permissions{kind}")));
     let another = options.username.as_ref().filter(|given| claims.and_then(user) != Some(given.text.as_str()));
     let given = [another, options.groups.as_ref(), options.scope.as_ref().filter(is_an_admins)].into_iter().flatten();
-    given.map(|given| given.source.to_string()).chain(options.grant_admin.then(|| "grant-admin".into())).collect()
+    given.map(|given| given.source.to_string()).chain(options.grant_admin.then(|| "--grant-admin".into())).collect()
 }
 
 /// A token by what it says of itself.

@@ -17,7 +17,7 @@ use crate::credential::{self, Asking, Credential, CredentialPlace, Issuing};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::{self, Timestamp};
 use crate::io::{Console, Environment, Masks, SharedRedactor};
-use crate::options::{Options, set_instead, shown, table};
+use crate::options::{Options, Revoke, set_instead, shown, table};
 use crate::os;
 use crate::session::{Session, SessionPlace, StoredToken};
 
@@ -174,12 +174,14 @@ impl Context {
         credential::brings_platform(&self.place_of_credential(&mut std::io::empty()))
     }
 
-    /// The token that is asked for; `own_life` is as in `TokenRequest::new`. As in jf, a configured server says for whom, where nobody else does.
+    /// The token that is asked for; `own_life` is as in `TokenRequest::new`, and a session that `is_remembered` revokes it at its end. As in jf,
+    /// a configured server says for whom, where nobody else does.
     ///
     /// # Errors
     /// Fails on the first option that is wrong.
-    pub fn wanted(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
-        let mut request = TokenRequest::new(&self.options.token, own_life)?;
+    pub fn wanted(&self, own_life: Option<Duration>, is_remembered: bool) -> Result<TokenRequest> {
+        let is_revoked = is_remembered && self.options.session.revoke != Revoke::Never;
+        let mut request = TokenRequest::new(&self.options.token, own_life, is_revoked)?;
         if request.username.is_none() && self.credential_brings_platform() {
             request.username = self.credential()?.and_then(Credential::user).map(str::to_owned);
         }
@@ -190,9 +192,9 @@ impl Context {
     ///
     /// # Errors
     /// Fails on the first option that is wrong.
-    pub fn token_request(&self, own_life: Option<Duration>) -> Result<TokenRequest> {
+    pub fn token_request(&self, own_life: Option<Duration>, is_remembered: bool) -> Result<TokenRequest> {
         let options = &self.options.token;
-        let request = self.wanted(own_life)?;
+        let request = self.wanted(own_life, is_remembered)?;
         for entry in request.unknown_scopes() {
             let source = options.scope.as_ref().map(|given| format!("{}: ", given.source)).unwrap_or_default();
             self.console.warn(&format!("{source}'{}' is unknown here; it is sent as it is", shown(entry)));

@@ -143,7 +143,7 @@ pub fn new_mapping(cx: &Context) -> Result<Option<IdentityMapping>> {
         priority: Some(1),
         ..IdentityMapping::default()
     };
-    let wanted = cx.token_request(None)?;
+    let wanted = cx.token_request(None, false)?;
     let options = &cx.options.token;
     // JF_USER is meant for other programs.
     let username = options.username.as_ref().filter(|given| !matches!(&given.source, Source::Variable(name) if name == "JF_USER"));

@@ -1,12 +1,14 @@
 //! What keeps a session's token fresh: `keep` in the background or the foreground, `exec` beside its program.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
-use std::io::{self, LineWriter, Write};
+use std::io::{self, LineWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant, SystemTime};
 
 use redact::one_line;
+use zeroize::Zeroizing;
 
 use super::renew::{Role, TokenSource, forget_foreign};
 use super::{Context, EndHow, LOCK, Seen, Stop, Witness, counted, end_session};
@@ -15,7 +17,7 @@ use crate::credential::Credential;
 use crate::deliver::{Rewrites, Targets, write};
 use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
-use crate::io::random;
+use crate::io::{Environment, FirstLine, random};
 use crate::options::table::{self, HOME};
 use crate::options::{Options, RenewBy, Revoke};
 use crate::os;
@@ -23,6 +25,9 @@ use crate::session::{Backoff, Freshness, Refusals, Session, StoredToken, due_at,
 
 /// The name of the command that runs a keeper.
 pub const KEEP: &str = "keep";
+
+/// Tells a keeper that variables come by its standard input.
+const PIPED: &str = "JF_TOKEN_PIPED";
 
 /// How often a keeper checks whether the session still exists.
 pub const LOOK: Duration = Duration::from_millis(500);
@@ -413,28 +418,46 @@ impl Launch {
         keeper.envs(url.map(|url| (table::URL.variable, url)));
         keeper.envs(renewal.by.iter().map(|by| (table::RENEW_BY.variable, by.word())));
         keeper.env(table::INSECURE_HTTP.variable, connection.insecure_http.to_string());
-        let given = [
-            (&table::CA_FILE, &connection.ca_file),
-            (&table::INSECURE_TLS, &connection.insecure_tls),
-            (&table::HEADER, &connection.headers),
-        ];
+        let given = [(&table::CA_FILE, &connection.ca_file), (&table::INSECURE_TLS, &connection.insecure_tls)];
         keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
+        keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
+        let mut variables: Vec<_> =
+            connection.headers.iter().map(|given| (table::HEADER.variable.into(), given.text.as_str().into())).collect();
         // The client certificate is for TLS too, whatever the credential is.
         if let Some((certificate, key)) = credential.and_then(Credential::client_certificate) {
-            keeper.env(table::CLIENT_CERT_PATH.variable, certificate).env(table::CLIENT_CERT_KEY_PATH.variable, key);
+            variables.push((table::CLIENT_CERT_PATH.variable.into(), certificate.into()));
+            variables.push((table::CLIENT_CERT_KEY_PATH.variable.into(), key.into()));
         }
-        keeper.envs(client_certificate(&cx.options.credential).map(|(option, given)| (option.variable, &given.text)));
-        keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
-        // Only a keeper that needs the credential may hold it, as it does so for the whole job. It gets it by a pipe, because ours may have
-        // come by one, which can't be read again.
+        let certificate = client_certificate(&cx.options.credential);
+        variables.extend(certificate.map(|(option, given)| (option.variable.into(), given.text.as_str().into())));
+        // Only a keeper that needs the credential may hold it, as it does so for the whole job.
         let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
         let by_stdin = credential.and_then(Credential::for_keeper);
-        keeper.envs(
+        variables.extend(
             credential.map(|credential| credential.variables_for_keeper(&cx.options.credential, &cx.environment)).into_iter().flatten(),
         );
-        keeper.args(by_stdin.map(|(flag, _)| flag));
-        os::start_in_background(keeper, by_stdin.map(|(_, secret)| secret))
+        keeper.args(by_stdin.map(|(flag, _)| flag)).env(PIPED, "true");
+        os::start_in_background(keeper, &piped(&variables, by_stdin.map(|(_, secret)| secret)))
     }
+}
+
+/// What a keeper gets by its standard input: others of the same user can read a process's environment before it has closed itself to them,
+/// and what came to us by a pipe can't be read again. A line with the variables, then the secret that a flag asks for.
+fn piped(variables: &[(OsString, OsString)], secret: Option<&str>) -> Zeroizing<String> {
+    let variables: Vec<_> = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))).collect();
+    let line = Zeroizing::new(serde_json::to_string(&variables).unwrap_or_default());
+    Zeroizing::new([line.as_str(), "\n", secret.unwrap_or_default()].concat())
+}
+
+/// The environment of this process, with the variables that came by its standard input, if it is a keeper.
+pub fn with_piped(mut environment: Environment) -> Environment {
+    if environment.remove(PIPED) {
+        let mut line = Zeroizing::new(String::new());
+        // What it lacks then, it says when it needs it.
+        let read = FirstLine::new(os::stdin().ok().map(os::Patient)).read_to_string(&mut line);
+        environment.set(read.ok().and_then(|_| serde_json::from_str::<Vec<_>>(&line).ok()).unwrap_or_default());
+    }
+    environment
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "as map_err calls it")]

@@ -17,7 +17,7 @@ pub use context::{Context, LOCK, Outside, REQUEST};
 pub use done::{Done, counted};
 pub use end::{EndHow, both, end_others, end_out_of_reach, end_session, end_session_into, how_to_end};
 pub use issue::{NewToken, issue, release};
-pub use keep::{Launch, add_files};
+pub use keep::{Launch, add_files, with_piped};
 pub use program::{Program, Start};
 pub use rehearse::{rehearse, rehearse_end};
 pub use renew::{MINT_FIRST, Role, TokenSource};

@@ -137,12 +137,18 @@ pub fn parse(mut args: Vec<OsString>, commands: &[&'static Syntax]) -> Result<Pa
     let as_jf = args.get(1).zip(command).is_some_and(|(word, syntax)| word != syntax.name);
     let args = joined(args, command)?;
     let starts_with_an_option = args.get(1).is_some_and(|word| word.as_encoded_bytes().starts_with(b"-"));
+    let words = if starts_with_an_option { args.clone() } else { Vec::new() };
     let matches = match tree(commands, |syntax| command.is_some_and(|command| command.name == syntax.name)).try_get_matches_from(args) {
         Ok(matches) => matches,
         Err(error) if error.kind() == ErrorKind::DisplayHelp => return Ok(Parsed::Help(command)),
         Err(error) if error.kind() == ErrorKind::DisplayVersion => return Ok(Parsed::Version),
         Err(_) if starts_with_an_option => {
-            return Err(Error::input("options come after a command", "Write jf-token create --option VALUE, or give all by variables."));
+            let name = |word: &OsString| commands.iter().find(|syntax| *word == syntax.name).map(|syntax| syntax.name);
+            let command = words.iter().take_while(|word| *word != "--").find_map(name).unwrap_or("create");
+            return Err(Error::input(
+                "options come after a command",
+                format!("Write jf-token {command} --option VALUE, or give all by variables."),
+            ));
         }
         Err(error) => return Err(explain(&error, command, commands)),
     };
@@ -311,8 +317,10 @@ fn explain(error: &clap::Error, command: Option<&Syntax>, commands: &[&'static S
 fn not_an_option(argument: &str, command: &Syntax) -> Error {
     match command.operands {
         _ if argument.starts_with('-') => Error::input("options have no short forms", HELP),
-        // Probably a program without the dashes.
-        Operands::Program => no_program(),
+        Operands::Program => Error::input(
+            format!("'{}' belongs to no option", shown(argument)),
+            "A program and its arguments stand behind two dashes: jf-token exec [OPTIONS] -- PROGRAM ARGUMENTS. Quote values that hold spaces.",
+        ),
         Operands::Output => Error::input(
             format!("{} does not start a program", command.name),
             format!("Write PROGRAM 2>&1 | jf-token {}, or jf-token exec -- PROGRAM.", command.name),

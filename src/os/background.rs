@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 ///
 /// # Errors
 /// Fails if it can't be started, or doesn't take the input.
-pub fn start_in_background(mut process: Command, input: Option<&str>) -> io::Result<Child> {
+pub fn start_in_background(mut process: Command, input: &str) -> io::Result<Child> {
     let [stdout, stderr] = nowhere()?;
     // Always a pipe: an empty root has no null device.
     process.stdin(Stdio::piped()).stdout(stdout).stderr(stderr);
@@ -13,7 +13,7 @@ pub fn start_in_background(mut process: Command, input: Option<&str>) -> io::Res
     // A lock would be held, and whoever reads a pipe would wait, until the end of the other.
     super::keep_inherited();
     let mut process = process.spawn()?;
-    if let (Some(mut stdin), Some(input)) = (process.stdin.take(), input)
+    if let Some(mut stdin) = process.stdin.take()
         && let Err(error) = stdin.write_all(input.as_bytes())
         // If it no longer reads, it has ended, and its exit code says how.
         && error.kind() != ErrorKind::BrokenPipe

@@ -484,12 +484,16 @@ fn our_own_failures_give_125_and_the_program_never_starts() {
     assert_eq!(ran(&scene, &[], "403"), 1);
     scene.unset("JF_ACCESS_TOKEN");
     assert_eq!(ran(&scene, &[], "there is no credential"), 0);
-    for arguments in
-        [&["exec"][..], &["exec", "sh", "-c", "echo ran"], &["exec", "--expiry", "1h", "sh", "-c", "echo ran"], &["exec", "--"]]
-    {
+    for (arguments, words) in [
+        (&["exec"][..], "there is no program to run"),
+        (&["exec", "--"], "there is no program to run"),
+        (&["exec", "sh", "-c", "echo ran"], "'sh' belongs to no option"),
+        (&["exec", "--expiry", "1h", "sh", "-c", "echo ran"], "'sh' belongs to no option"),
+        (&["exec", "--expiry", "1", "hour", "--", "sh", "-c", "echo ran"], "'hour' belongs to no option"),
+    ] {
         let ran = scene.run(arguments);
         assert_eq!((ran.code, ran.stdout.as_str()), (125, ""), "{}", ran.story);
-        assert!(ran.stderr.contains("there is no program to run"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(words) && ran.stderr.contains("-- PROGRAM ARGUMENTS"), "{}", ran.stderr);
     }
     all_is_over(&scene, &[]);
 }

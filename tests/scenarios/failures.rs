@@ -406,6 +406,17 @@ fn a_secret_that_is_empty_is_told_with_why_this_job_may_not_have_it() {
 }
 
 #[test]
+fn a_credential_that_was_revoked_is_told_with_where_it_is_from() {
+    let mut scene = Scene::new();
+    scene.run(&["create", "--session", "s", "--format", "none"]);
+    assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    let revoked = scene.sandbox.issued()[0].access_token.clone();
+    let ran = scene.set("JF_ACCESS_TOKEN", &revoked).run(&["create"]);
+    let help = "The credential was revoked: put a new access token in its place. It is from JF_ACCESS_TOKEN.\n";
+    assert!(ran.code == 4 && ran.stderr.ends_with(help), "{}", ran.stderr);
+}
+
+#[test]
 fn a_refusal_of_what_takes_an_admin_names_it_and_whose_the_credential_is() {
     let mut scene = Scene::new();
     let alice = scene.sandbox.user_token().to_owned();
@@ -413,7 +424,7 @@ fn a_refusal_of_what_takes_an_admin_names_it_and_whose_the_credential_is() {
     for (arguments, asked) in [
         (&["--groups", "readers"][..], "--groups"),
         (&["bob"], "USERNAME"),
-        (&["--grant-admin"], "grant-admin"),
+        (&["--grant-admin"], "--grant-admin"),
         (&["--scope", "applied-permissions/groups:readers", "bob"], "USERNAME and --scope"),
     ] {
         let ran = scene.run(&[&["create"], arguments].concat());

@@ -230,19 +230,26 @@ fn a_credential_that_the_job_sets_is_named_where_the_actions_token_is_limited() 
 
 fn asked(scene: &Scene, arguments: &[&str]) -> Value {
     let ran = scene.run(&[arguments, &["--dry-run"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.story);
     let body = printed(&ran.stdout);
     json!([body["expires_in"], body["force_revocable"]])
 }
 
 #[test]
-fn where_the_end_is_ours_a_token_of_which_no_life_was_asked_for_is_short_and_revocable() {
+fn where_the_end_is_ours_a_token_is_short_if_no_life_was_asked_for_and_revocable() {
     assert_eq!(asked(&Scene::action(&[]), &["create"]), json!([3600, true]));
     assert_eq!(asked(&Scene::action(&[("force-revocable", "false")]), &["create"]), json!([3600, null]));
-    assert_eq!(asked(&Scene::action(&[("expiry", "2h")]), &["create"]), json!([7200, null]));
+    assert_eq!(asked(&Scene::action(&[("expiry", "2h")]), &["create"]), json!([7200, true]));
+    assert_eq!(asked(&Scene::action(&[("expiry", "2h"), ("revoke", "false")]), &["create"]), json!([7200, null]));
     assert_eq!(asked(&Scene::action(&[("expiry", "Default")]), &["create"]), json!([null, null]));
     assert_eq!(asked(&Scene::action(&[("max-life", "30m")]), &["create"]), json!([1800, true]));
     for command in ["create", "atc"] {
         assert_eq!(asked(&Scene::github(), &[command]), json!([null, null]));
+        assert_eq!(asked(&Scene::github(), &[command, "--expiry", "1h"]), json!([3600, true]));
+        assert_eq!(asked(&Scene::github(), &[command, "--expiry", "0"]), json!([0, null]));
+        // Nothing will revoke it: as jf.
+        assert_eq!(asked(&Scene::new(), &[command, "--expiry", "1h"]), json!([3600, null]));
+        assert_eq!(asked(&Scene::new(), &[command, "--expiry", "1h", "--session", "s"]), json!([3600, true]));
     }
     let scene = Scene::new();
     assert_eq!(scene.run(&["exec", "--", std::path::absolute(crate::support::BINARY).unwrap().to_str().unwrap(), "--version"]).code, 0);
@@ -391,7 +398,7 @@ fn more_than_is_accepted_is_not_asked_for() {
 
 #[test]
 fn what_is_advised_fits_what_was_asked() {
-    for (arguments, advised) in [(&["--force-revocable"][..], false), (&[], true)] {
+    for (arguments, advised) in [(&[][..], false), (&["--force-revocable=false"], true)] {
         let scene = Scene::new();
         scene.run(&[&["create", "--session", "s", "--format", "none", "--expiry", "1h"], arguments].concat());
         let body = json!({"code": "BAD_REQUEST", "message": "Token not revocable", "detail": "x"}).to_string();

@@ -10,8 +10,8 @@ use regex::Regex;
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::{Fault, Sandbox};
 
-use crate::support::processes::{command_lines, is_running};
-use crate::support::{Ran, Scene, wait_until};
+use crate::support::processes::{is_running, started_with};
+use crate::support::{Ran, Scene, leaks, wait_until};
 use crate::tells;
 
 fn pause(milliseconds: u64) {
@@ -33,15 +33,9 @@ fn keep(scene: &Scene, more: &[&str]) -> Ran {
     scene.run(&[&["keep", "--session", "s", "--until-pid", &pid], more].concat())
 }
 
-/// The keeper's process id, from its session.
-fn keeper(scene: &Scene) -> Option<u32> {
-    let file = scene.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "keeper"))?;
-    fs::read_to_string(file).ok()?.parse().ok()
-}
-
 fn wait_for_keeper(scene: &Scene) -> u32 {
-    wait_until("the keeper", || keeper(scene).is_some());
-    keeper(scene).unwrap()
+    wait_until("the keeper", || scene.keeper().is_some());
+    scene.keeper().unwrap()
 }
 
 fn send(pid: u32, signal: Signal) {
@@ -92,7 +86,7 @@ fn the_keeper_renews_in_time_rewrites_the_files_whole_and_ends_with_its_session(
         });
         let log = log(&scene);
         assert!(log.contains("keeping the session 's' fresh\n") && log.contains("renewed: "), "{log}");
-        assert!(scene.secrets().iter().all(|secret| !crate::support::leaks(&log, secret)), "{log}");
+        assert!(scene.secrets().iter().all(|secret| !leaks(&log, secret)), "{log}");
         revoke(&scene);
         wait_until("its end", || !is_running(pid));
         assert!(scene.files().is_empty(), "{:?}", scene.files());
@@ -168,13 +162,13 @@ fn the_keeper_ends_when_it_is_asked_to_and_another_can_follow() {
     wait_until("its end", || !is_running(first));
     // A keeper that is killed does not block the next one either.
     keep(&scene, &[]);
-    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first));
-    let second = keeper(&scene).unwrap();
+    wait_until("the next", || scene.keeper().is_some_and(|pid| pid != first));
+    let second = scene.keeper().unwrap();
     send(second, Signal::KILL);
     wait_until("its end", || !is_running(second));
     keep(&scene, &[]);
-    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != second));
-    let third = keeper(&scene).unwrap();
+    wait_until("the next", || scene.keeper().is_some_and(|pid| pid != second));
+    let third = scene.keeper().unwrap();
     revoke(&scene);
     wait_until("its end", || !is_running(third));
 }
@@ -271,7 +265,7 @@ fn another_keeper_makes_the_last_ones_failure_a_thing_of_the_past() {
     wait_until("its end", || !is_running(first));
     scene.set("JF_ACCESS_TOKEN", &good);
     keep(&scene, &[]);
-    wait_until("the next", || keeper(&scene).is_some_and(|pid| pid != first) && minted(&scene) >= 2);
+    wait_until("the next", || scene.keeper().is_some_and(|pid| pid != first) && minted(&scene) >= 2);
     let ran = revoke(&scene);
     assert!(!ran.stderr.contains("no longer kept fresh"), "{}", ran.stderr);
 }
@@ -332,7 +326,7 @@ fn the_keeper_gets_the_credential_however_it_was_given() {
     assert_eq!(keep(&scene, &["--access-token", &token]).code, 0);
     wait_until("a renewal", || minted(&scene) > before);
     let second = wait_for_keeper(&scene);
-    assert!(!crate::support::leaks(&command_lines(Some(second)).concat(), &token));
+    assert!(!leaks(&started_with(second), &token));
     scene.unset("JF_TOKEN_ACCESS_TOKEN_FILE").set("JF_ACCESS_TOKEN", &token);
     revoke(&scene);
 }
@@ -344,10 +338,7 @@ fn a_keeper_that_only_refreshes_does_not_have_the_credential() {
     scene.set("ANOTHER_NAME", &format!("x{token}"));
     keep(&scene, &[]);
     let pid = wait_for_keeper(&scene);
-    // Only root can read it, on Linux.
-    if let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) {
-        assert!(!crate::support::leaks(&String::from_utf8_lossy(&environment), &token));
-    }
+    assert!(!leaks(&started_with(pid), &token));
     wait_until("two renewals", || minted(&scene) >= 3);
     revoke(&scene);
 }
@@ -406,7 +397,7 @@ fn a_keeper_that_could_do_nothing_is_not_started() {
     scene.unset("JF_ACCESS_TOKEN");
     let ran = keep(&scene, &[]);
     assert!(ran.code == 3 && ran.stderr.contains("it has no refresh token, and there is no credential here"), "{}", ran.stderr);
-    assert_eq!(keeper(&scene), None);
+    assert_eq!(scene.keeper(), None);
     let ran = scene.run(&["keep", "--session", "none"]);
     assert!(ran.code == 3 && ran.stderr.contains("the session 'none' holds no token"), "{}", ran.stderr);
     let ran = scene.run(&["keep", "--session", "s", "--until-pid", "4194305"]);
@@ -453,7 +444,7 @@ fn a_credential_from_standard_input_reaches_the_keeper_and_no_argument_list() {
     let ran = keep(&scene, &["--access-token-stdin"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let pid = wait_for_keeper(&scene);
-    assert!(!crate::support::leaks(&command_lines(Some(pid)).concat(), &token));
+    assert!(!leaks(&started_with(pid), &token));
     wait_until("two renewals", || minted(&scene) >= 3);
     scene.set("JF_ACCESS_TOKEN", &token);
     revoke(&scene);

@@ -74,7 +74,7 @@ fn the_session_is_remembered_where_jf_token_home_says() {
 #[test]
 fn a_token_too_short_to_be_revoked_is_said_so_with_its_end() {
     let scene = Scene::new();
-    scene.run(&["create", "--expiry", "60", "--session", "s", "--format", "none"]);
+    scene.run(&["create", "--expiry", "60", "--force-revocable=false", "--session", "s", "--format", "none"]);
     tells!(scene.run(&["revoke", "--session", "s"]));
     assert!(scene.files().is_empty());
 }
@@ -184,7 +184,7 @@ fn inspect_sees_the_last_token_of_the_session() {
 #[test]
 fn a_token_too_short_to_be_stored_is_unknown_to_the_platform() {
     let scene = Scene::with(Sandbox::builder().persistent_threshold(7200));
-    scene.run(&["create", "--expiry", "60", "--session", "s", "--format", "none"]);
+    scene.run(&["create", "--expiry", "60", "--force-revocable=false", "--session", "s", "--format", "none"]);
     tells!(scene.run(&["inspect", "--session", "s", "--online"]));
 }
 

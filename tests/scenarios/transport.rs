@@ -422,6 +422,10 @@ fn a_keeper_goes_the_same_way() {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     run(&["create", "--expiry", "3", "--force-revocable", "--format", "none", "--keep-fresh", "--until-pid", &pid]);
+    #[cfg(unix)]
+    for secret in ["opens-for-the-keeper", "client.pem", "client-key.pem"] {
+        assert!(!crate::support::processes::started_with(scene.keeper().unwrap()).contains(secret), "{secret}");
+    }
     crate::support::wait_until("a renewal", || scene.sandbox.issued().len() >= 3);
     run(&["revoke"]);
     assert!(scene.sandbox.issued().iter().all(|issued| !issued.live));

@@ -148,8 +148,7 @@ impl Job {
     }
 
     fn keeper(&self) -> Option<Pid> {
-        let path = self.scene.files().into_iter().find(|path| path.ends_with("s.keeper"))?;
-        Pid::from_raw(fs::read_to_string(path).ok()?.parse().ok()?)
+        Pid::from_raw(self.scene.keeper()?.cast_signed())
     }
 
     fn log(&self) -> String {

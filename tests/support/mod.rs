@@ -423,6 +423,12 @@ impl Scene {
         processes::command_lines(None).iter().filter(|line| line.contains(" keep ") && line.contains(&folder)).count()
     }
 
+    /// The process id of the session's keeper.
+    pub fn keeper(&self) -> Option<u32> {
+        let file = self.files().into_iter().find(|path| path.extension().is_some_and(|extension| extension == "keeper"))?;
+        fs::read_to_string(file).ok()?.parse().ok()
+    }
+
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];

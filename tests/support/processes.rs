@@ -16,6 +16,20 @@ pub fn command_lines(pid: Option<u32>) -> Vec<String> {
     }
 }
 
+/// What a process was started with: its arguments and its environment, which only root can read of one that protects its memory.
+#[cfg(target_os = "linux")]
+pub fn started_with(pid: u32) -> String {
+    let environment = fs::read(format!("/proc/{pid}/environ"));
+    assert!(environment.is_ok() || !rustix::process::geteuid().is_root(), "{environment:?}");
+    let environment = environment.unwrap_or_default();
+    command_lines(Some(pid)).concat() + &String::from_utf8_lossy(&environment).replace('\0', "\n")
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn started_with(pid: u32) -> String {
+    command_lines(Some(pid)).concat()
+}
+
 /// Whether a process runs. A zombie does not; here nobody may reap an ended keeper.
 #[cfg(target_os = "linux")]
 pub fn is_running(pid: u32) -> bool {
