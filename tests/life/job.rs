@@ -555,7 +555,7 @@ impl Job {
         };
         self.done.iter().any(|done| {
             let asked_for_it = done.username == issued.username;
-            let says_so = ["A token may have been created anyway", "One such token may be left behind", "the main step was killed"];
+            let says_so = ["A token may have been created anyway", "Each try may leave a token behind", "the main step was killed"];
             let of_its_own = asked_for_it && says_so.iter().any(|words| done.printed.contains(words));
             of_its_own || done.printed.lines().any(says)
         })
