@@ -27,12 +27,13 @@ impl Known {
 }
 
 static KNOWN: LazyLock<Vec<Known>> = LazyLock::new(|| {
-    let secrets: [&[&str]; 5] = [
+    let secrets: [&[&str]; 6] = [
         &["eyJ2ZXIiOiIyIiwidHlwIjoiSldUIn0.eyJzdWIiOiJqZmFjIn0.Xk3vQZ0aYw7Rj5NcT1uHs9LmB2dEoPfG6iVqKxCzW8yJrA4tSbDnUeMhIgOlF-p_kQvX"],
         &["0f8fad5b-d9cb-469f-a165-70867728950e", "cmVmdGtuOjAxOjE3OTU0+jQ4MDA6dkZ0R0/yZ3ZSa1lwQ2hJZ0p5b1FhWk9oUQ=="],
         &["!\"#$%&'()*+,-./09:;<=>?@AZ[\\]^_`az{|}~''\"\"\\\\==<<>>&&"],
         &["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "abababababababababababababababababababab"],
         &["hunter2hunter2", "short"],
+        &["eyJ2ZXIiOiIyIn0.eyJzdWIiOiJqZmFjIn0", "eyJ2ZXIiOiIyIn0.eyJzdWIiOiJqZmFjIn0.Xk3vQZ0aYw7Rj5NcT1uHs9Lm", "eyJ2ZXIiOiIyIn0.eyJzdWIiOiJqZmFtIn0.B2dEoPfG6iVqKxCzW8yJrA4t"],
     ];
     secrets.into_iter().map(Known::new).collect()
 });

@@ -26,7 +26,7 @@ const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx
 const SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// Every form but the spellings.
-const FORMS: [Form; 34] = [
+pub const FORMS: [Form; 34] = [
     &[],
     &[Reversed],
     &[Hex(LOWER)],
@@ -63,15 +63,15 @@ const FORMS: [Form; 34] = [
     &[Base64(2, SAFE), Base64(2, STANDARD)],
 ];
 
-/// The forms of this secret, but for its spellings. In base64 only three of the characters that a secret can have lead to a `+` or `/`, and
-/// none that base64 itself has: without them its two alphabets are one.
-pub fn forms(secret: &str) -> impl Iterator<Item = Form> {
+/// The forms of this secret, but for its spellings, each by its place in `FORMS`. In base64 only three of the characters that a secret can
+/// have lead to a `+` or `/`, and none that base64 itself has: without them its two alphabets are one.
+pub fn of(secret: &str) -> [bool; FORMS.len()] {
     let both = secret.contains(['>', '?', '~']);
-    FORMS.into_iter().filter(move |form| both || !form.iter().any(|layer| matches!(layer, Base64(_, SAFE))))
+    FORMS.map(|form| both || !form.iter().any(|layer| matches!(layer, Base64(_, SAFE))))
 }
 
-/// The most that [`fill`] computes at once.
-pub const CHUNK: usize = 64;
+/// What [`fill`] computes at once needs so much more room.
+pub const SPARE: usize = 8;
 
 /// The length of a form of a secret of this length.
 pub fn length(form: Form, secret: usize) -> usize {
@@ -82,13 +82,22 @@ pub fn length(form: Form, secret: usize) -> usize {
     })
 }
 
+/// How much of a form depends on no more than so many bytes at the start of a secret.
+pub fn prefix(form: Form, secret: usize) -> usize {
+    form.iter().fold(secret, |length, layer| match *layer {
+        Reversed => 0,
+        Utf16 | Hex(_) => 2 * length,
+        Base64(shift, _) => ((shift + length) / 3 * 4).saturating_sub(skipped(shift)),
+    })
+}
+
 /// The first characters of base64 depend on the data before the secret.
 fn skipped(shift: usize) -> usize {
     (shift * 8).div_ceil(6)
 }
 
-/// Computes the bytes of a form from `from` on, at most [`CHUNK`]. All of them must exist.
-pub fn fill(form: Form, secret: &[u8], from: usize, out: &mut [u8]) {
+/// Computes the bytes of a form from `from` on, at most `ROOM` less [`SPARE`]. All of them must exist.
+pub fn fill<const ROOM: usize>(form: Form, secret: &[u8], from: usize, out: &mut [u8]) {
     if out.is_empty() {
         return;
     }
@@ -97,9 +106,9 @@ pub fn fill(form: Form, secret: &[u8], from: usize, out: &mut [u8]) {
         return;
     };
     let count = length(inner, secret.len());
-    let mut bytes = [0; CHUNK];
+    let mut bytes = [0; ROOM];
     // What the layer below has from `first` on: enough for what is asked for.
-    let mut below = |first: usize, needed: usize| fill(inner, secret, first, &mut bytes[..needed.min(count.saturating_sub(first))]);
+    let mut below = |first: usize, needed: usize| fill::<ROOM>(inner, secret, first, &mut bytes[..needed.min(count.saturating_sub(first))]);
     match *layer {
         Reversed => {
             below(count - from - out.len(), out.len());
@@ -123,7 +132,7 @@ pub fn fill(form: Form, secret: &[u8], from: usize, out: &mut [u8]) {
             let start = 3 * group;
             below(start.saturating_sub(shift), (within + out.len()).div_ceil(4) * 3);
             bytes.rotate_right(shift.saturating_sub(start));
-            let mut encoded = [0; CHUNK + 8];
+            let mut encoded = [0; ROOM];
             for (three, four) in bytes.as_chunks().0.iter().zip(encoded.as_chunks_mut().0).take((within + out.len()).div_ceil(4)) {
                 let [one, two, three] = three.map(u32::from);
                 let bits = one << 16 | two << 8 | three;
@@ -186,15 +195,14 @@ const HANDLEBARS: [(char, &str); 7] =
 
 /// The spellings of a secret, without those that change nothing.
 pub fn spellings(secret: &str) -> Vec<Zeroizing<String>> {
-    let mut all: Vec<_> = SPELLINGS
-        .into_iter()
-        .map(|spell| {
-            let mut spelling = Zeroizing::new(String::with_capacity(secret.len() * LONGEST));
-            secret.chars().for_each(|c| spell(c, &mut spelling));
-            spelling
-        })
-        .filter(|spelling| spelling.as_str() != secret)
-        .collect();
+    let spelled = |text: &str, spell: Spelling| {
+        let mut spelling = Zeroizing::new(String::with_capacity(text.len() * LONGEST));
+        text.chars().for_each(|c| spell(c, &mut spelling));
+        spelling
+    };
+    let characters = Zeroizing::new(('!'..='~').filter(|c| secret.contains(*c)).collect::<String>());
+    let changes = |spell: &Spelling| *spelled(&characters, *spell) != *characters;
+    let mut all: Vec<_> = SPELLINGS.into_iter().filter(changes).map(|spell| spelled(secret, spell)).collect();
     all.sort_unstable_by(|a, b| a.as_str().cmp(b));
     all.dedup();
     all

@@ -1,8 +1,10 @@
+mod index;
+
 use std::ops::Range;
 
 use zeroize::Zeroizing;
 
-use super::forms::{self, CHUNK};
+use super::forms::{self, SPARE};
 use super::{PIECE, Secret};
 
 /// The length of a stretch in the filter.
@@ -17,6 +19,9 @@ const DENSE_STEP: usize = STEP - 3;
 /// One key for so many bytes of a form. Any 16 consecutive bytes of a form contain a whole one.
 pub(super) const SPACING: usize = 8;
 pub(super) const KEY: usize = PIECE - SPACING + 1;
+
+/// The most of a form that is computed at once for a comparison.
+const CHUNK: usize = 64;
 
 /// Words with three bits set, in a table because a shift by a variable amount takes several instructions.
 const THREE_BITS: [u64; 1024] = {
@@ -87,99 +92,11 @@ pub struct Patterns {
 impl Patterns {
     /// Indexes every form of these secrets.
     pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
-        let mut all: Vec<_> = secrets.map(Secret::expose).collect();
-        all.sort_unstable();
-        all.dedup();
-        let all: Vec<_> = all.into_iter().map(|secret| (secret, forms::spellings(secret))).collect();
-        let size: usize = all.iter().map(|(secret, spellings)| size_of_all(secret, spellings)).sum();
-        let length = all.iter().map(|(secret, spellings)| secret.len() + spellings.iter().map(|text| text.len()).sum::<usize>()).sum();
-        let stride = stride_for(size);
-        let keys = size / SPACING + 1;
-        let mut patterns = Self {
-            secrets: Zeroizing::new(Vec::with_capacity(length)),
-            forms: Vec::new(),
-            stretches: Zeroizing::new(vec![0; (size / stride / stride.max(2)).next_power_of_two()]),
-            stride,
-            keys: Zeroizing::new(vec![0; keys * 3 / 2 + 1]),
-            number_bits: (keys + 1).next_power_of_two().ilog2(),
-            // Of very many secrets nearly all occur.
-            triples: Zeroizing::new(vec![if stride > 2 { u64::MAX } else { 0 }; 1 << 12]),
-            pairs: Zeroizing::new(vec![0; 256]),
-            bytes: Zeroizing::new([false; 256]),
-        };
-        for (secret, spellings) in all {
-            let own = patterns.remember(secret);
-            forms::forms(secret).for_each(|form| patterns.add(form, own.clone()));
-            for spelling in spellings {
-                let own = patterns.remember(&spelling);
-                patterns.add(&[], own);
-            }
-        }
-        patterns
+        index::indexed(secrets.map(Secret::expose).collect())
     }
 
-    fn remember(&mut self, secret: &str) -> Range<usize> {
-        let start = self.secrets.len();
-        self.secrets.extend(secret.as_bytes());
-        start..self.secrets.len()
-    }
-
-    fn add(&mut self, layers: forms::Form, secret: Range<usize>) {
-        let length = forms::length(layers, secret.len());
-        if length < PIECE {
-            return;
-        }
-        let first = self.forms.last().map_or(0, |form| form.first + form.length.div_ceil(SPACING));
-        self.forms.push(Form { layers, secret, length, first });
-        let mut text = Zeroizing::new(vec![0; length]);
-        for (index, chunk) in text.chunks_mut(CHUNK).enumerate() {
-            self.fill(self.forms.len() - 1, index * CHUNK, chunk);
-        }
-        self.index(&text, first);
-    }
-
-    fn index(&mut self, text: &[u8], first: usize) {
-        let mut window = 0;
-        for (at, &byte) in text.iter().enumerate() {
-            window = window << 8 | u128::from(byte);
-            let [.., before, _] = window.to_be_bytes();
-            self.bytes[usize::from(byte)] = true;
-            if at >= 1 {
-                self.pairs[usize::from(before)] |= 1 << (byte & 127);
-            }
-            if at >= 2 && self.stride <= 2 {
-                let (word, bit) = triple(window);
-                self.triples[word] |= bit;
-            }
-            if at + 1 >= STRETCH && (at + 1 - STRETCH).is_multiple_of(self.stride) {
-                let (word, bits) = self.filter_bits(last_6(low(window)));
-                self.stretches[word] |= bits;
-            }
-        }
-        for (index, at) in (0..=text.len() - KEY).step_by(SPACING).enumerate() {
-            self.insert(text, at, first + index);
-        }
-    }
-
-    /// Inserts the key at this place of a form, unless everything around it that a window with it may contain is indexed elsewhere.
-    fn insert(&mut self, text: &[u8], at: usize, number: usize) {
-        let around = at.saturating_sub(PIECE - KEY)..text.len().min(at + PIECE);
-        let (mut slot, tag) = self.slot_of(text, at);
-        while self.keys[slot] != 0 {
-            if let Some(place) = self.place_at(slot, tag)
-                && let Some((found, _)) = self.extended(place, &text[..around.end], at, around.start)
-                && found == around
-            {
-                return;
-            }
-            slot = self.slot_after(slot);
-        }
-        self.keys[slot] = tag | low_half(number as u64 + 1);
-    }
-
-    /// The first slot for the key at `at`, and the bits of its hash.
-    fn slot_of(&self, text: &[u8], at: usize) -> (usize, u32) {
-        let hash = mixed(eight_at(text, at) ^ mixed(u64::from(text[at + KEY - 1]) + 1)).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    /// The slot and the bits of the hash for a key.
+    fn slot_of(&self, hash: u64) -> (usize, u32) {
         let slot = ((hash >> 32) * self.keys.len() as u64) >> 32;
         (slot as usize, low_half(hash) >> self.number_bits << self.number_bits)
     }
@@ -192,16 +109,19 @@ impl Patterns {
     fn place_at(&self, slot: usize, tag: u32) -> Option<Place> {
         let found = self.keys[slot];
         let number = (found & ((1 << self.number_bits) - 1)) as usize;
-        (found - number as u32 == tag).then(|| {
-            let form = self.forms.partition_point(|form| form.first < number) - 1;
-            Place { form: form as u32, at: ((number - 1 - self.forms[form].first) * SPACING) as u32 }
-        })
+        (found - number as u32 == tag).then(|| self.place_of(number - 1))
+    }
+
+    /// The place of the key with this number.
+    fn place_of(&self, number: usize) -> Place {
+        let form = self.forms.partition_point(|form| form.first <= number) - 1;
+        Place { form: form as u32, at: ((number - self.forms[form].first) * SPACING) as u32 }
     }
 
     /// The bytes of a form from `from` on.
     fn fill(&self, form: usize, from: usize, out: &mut [u8]) {
         let form = &self.forms[form];
-        forms::fill(form.layers, &self.secrets[form.secret.clone()], from, out);
+        forms::fill::<{ CHUNK + SPARE }>(form.layers, &self.secrets[form.secret.clone()], from, out);
     }
 
     /// What of this text around the key at `at`, from `least` on, is what stands around this place; and the place behind it.
@@ -245,7 +165,7 @@ impl Patterns {
         if text.len() < at + KEY || !self.may_hold(eight_at(text, at)) {
             return;
         }
-        let (mut slot, tag) = self.slot_of(text, at);
+        let (mut slot, tag) = self.slot_of(hash_at(text, at));
         while self.keys[slot] != 0 {
             if let Some((range, end)) = self.place_at(slot, tag).and_then(|place| self.extended(place, text, at, least))
                 && range.len() >= PIECE
@@ -358,7 +278,13 @@ impl Patterns {
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
     fn filter_bits(&self, stretch: u64) -> (usize, u64) {
         let hash = mixed_6(stretch);
-        (low_half(hash) as usize & (self.stretches.len() - 1), THREE_BITS[(hash >> 24) as usize % THREE_BITS.len()])
+        (self.word_of(hash), three_bits(hash))
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "called in the inner loop")]
+    fn word_of(&self, hash: u64) -> usize {
+        low_half(hash) as usize & (self.stretches.len() - 1)
     }
 
     /// At most 15, and at least the length of the longest stretch at the end of this window.
@@ -385,23 +311,21 @@ impl Patterns {
     }
 }
 
-fn size_of_all(secret: &str, spellings: &[Zeroizing<String>]) -> usize {
-    let forms = forms::forms(secret).map(|form| forms::length(form, secret.len()).next_multiple_of(SPACING));
-    forms.chain(spellings.iter().map(|spelling| spelling.len().next_multiple_of(SPACING))).sum()
-}
-
-/// Of how many stretches the filter has one.
-fn stride_for(size: usize) -> usize {
-    match size {
-        0..0x4_0000 => 1,
-        0x4_0000..0x40_0000 => 2,
-        _ => 4,
-    }
-}
-
 /// How many bytes both begin with.
 fn same(one: &[u8], other: &[u8]) -> usize {
     one.iter().zip(other).take_while(|(a, b)| a == b).count()
+}
+
+/// The bits for the hash of a stretch.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "called in the inner loop")]
+fn three_bits(hash: u64) -> u64 {
+    THREE_BITS[(hash >> 24) as usize % THREE_BITS.len()]
+}
+
+/// The hash of the key at `at`.
+fn hash_at(text: &[u8], at: usize) -> u64 {
+    mixed(eight_at(text, at) ^ mixed(u64::from(text[at + KEY - 1]) + 1)).wrapping_mul(0xd6e8_feb8_6659_fd93)
 }
 
 /// The bit for the last 3 bytes.
