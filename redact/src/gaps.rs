@@ -115,6 +115,9 @@ impl Gaps {
         let end = start + read;
         // What is taken out goes up to `rest`; what is left is moved to `to`.
         let (mut rest, mut to, mut taken_back) = (start, start, 0);
+        // Whether what is hidden would be too short without its last character, while the text stays as it is.
+        let mut needs_its_last = None;
+        let is_secret_up_to = |buffer: &[u8], to: usize| is_secret(&buffer[to - PIECE..to]);
         for base in (start..end).step_by(block::LENGTH) {
             let mut special = buffer[base..].first_chunk().map_or(0, block::special);
             while special != 0 {
@@ -138,25 +141,31 @@ impl Gaps {
                 if length >= PIECE && is_secret(&buffer[at..at + length]) {
                     continue;
                 }
+                if rest < at {
+                    needs_its_last = None;
+                }
                 to = moved(buffer, rest..at, to);
                 rest = at + length;
                 let between = self.list.iter().rev().take(MOST_BETWEEN).take_while(|gap| gap.at as usize == to).count();
-                if kind != Kind::Backspace {
-                    self.add(to, kind, &buffer[at..rest]);
-                } else if between == MOST_BETWEEN
+                if kind != Kind::Backspace
+                    || between == MOST_BETWEEN
                     || matches!(buffer[to - 1], b'\n' | b'\r')
                     || (rest >= end || buffer[rest] != buffer[to - 1])
-                        && is_secret(&buffer[to - PIECE..to])
-                        && !is_secret(&buffer[to - 1 - PIECE..to - 1])
+                        && *needs_its_last.get_or_insert_with(|| is_secret_up_to(buffer, to) && !is_secret_up_to(buffer, to - 1))
                 {
-                    // Without its last character what is hidden would be too short to be.
-                    self.add(to, kind, &[BACKSPACE]);
-                } else if to > start {
+                    self.add(to, kind, &buffer[at..rest]);
+                    continue;
+                }
+                needs_its_last = None;
+                if to > start {
                     to -= 1;
                     self.take_back(to, buffer[to], between);
                 } else {
                     let last = buffer[start - 1];
-                    buffer.copy_within(..start - 1, 1);
+                    // All that is known of the text before may be taken back already.
+                    if taken_back < start {
+                        buffer.copy_within(..start - 1, 1);
+                    }
                     self.list.iter_mut().take_while(|gap| (gap.at as usize) < start).for_each(|gap| gap.at += 1);
                     if taken_back < held {
                         self.take_back(to, last, between);

@@ -271,7 +271,7 @@ impl Numbers {
         }
         let (mut highest, mut hex, mut decimal, mut octal, mut binary) = (0, 0_u64, 0_u64, 0_u64, 0_u64);
         for &digit in &digits[..length.min(LONGEST)] {
-            let digit = u64::from(char::from(digit).to_digit(16).unwrap_or(99));
+            let digit = u64::from(DIGITS[usize::from(digit)]);
             highest = highest.max(digit);
             hex = hex << 4 | digit;
             decimal = decimal.wrapping_mul(10).wrapping_add(digit);
@@ -317,7 +317,7 @@ impl Numbers {
             self.series[HEX].half = None;
         }
         for (at, &digit) in (first..).zip(digits) {
-            let digit = char::from(digit).to_digit(16).unwrap_or(0) as u8;
+            let digit = DIGITS[usize::from(digit)];
             let start = if at == first { whole } else { at };
             match self.series[HEX].half.take() {
                 None => self.series[HEX].half = Some((digit, self.position(start))),
@@ -419,9 +419,10 @@ impl Series {
     }
 }
 
-/// Whether this may be a list: so many hex digits in a series of numbers, or characters one by one. A date has less.
+/// Whether this may be a list: so many hex digits in a series of numbers, or characters one by one. A date has less. With nothing but line
+/// breaks between them, characters are found as folded text.
 fn is_list(run: &[u8]) -> bool {
-    let (mut digits, mut alone, mut word) = (0, 0, 0);
+    let (mut digits, mut alone, mut blanks, mut word) = (0, 0, 0, 0);
     for &byte in run {
         match KINDS[usize::from(byte)] {
             b'0' => (digits, word) = (digits + 1, word + 1),
@@ -433,16 +434,28 @@ fn is_list(run: &[u8]) -> bool {
                     1 => alone + 1,
                     _ => 0,
                 };
+                blanks += usize::from(!matches!(byte, b'\n' | b'\r'));
                 word = 0;
             }
             _ => word += 1,
         }
-        if digits > 25 || alone > 11 {
+        if digits > 25 || alone > 11 && blanks > 0 {
             return true;
         }
     }
     false
 }
+
+/// The value of each byte as a hex digit; 99 if it is none.
+const DIGITS: [u8; 256] = {
+    let (mut digits, mut value) = ([99; 256], 0);
+    while value < 16 {
+        digits[b"0123456789abcdef"[value] as usize] = value as u8;
+        digits[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 /// For each byte whether it is a hex digit or part of how a number begins, another letter, a blank or a line break, or anything else.
 const KINDS: [u8; 256] = {

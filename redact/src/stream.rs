@@ -194,11 +194,9 @@ impl Redactor {
         let mut start = HISTORY - *line;
         // The start of a long line was searched after an earlier read.
         let mut seen = *line >= PIECE + self.held;
-        for (block, &breaks) in (HISTORY..end).step_by(block::LENGTH).zip(&blocks.breaks) {
-            let mut breaks = breaks;
-            while breaks != 0 {
-                let stop = block + breaks.trailing_zeros() as usize;
-                breaks &= breaks - 1;
+        let mut stops = [0; GROUP * block::LENGTH + 1];
+        for (first, group) in (HISTORY..).step_by(GROUP * block::LENGTH).zip(blocks.breaks.chunks(GROUP)) {
+            for &stop in positions(first, group, &mut stops) {
                 if start < stop {
                     if seen {
                         *followed = [None; 2];
@@ -300,6 +298,27 @@ impl Redactor {
             gaps.show_open(to, self.held == 0 && !*hiding, composed);
         }
     }
+}
+
+/// How many blocks are looked at together for line breaks.
+const GROUP: usize = 8;
+
+/// Where the bits of some blocks are, of which the first begins at `first`.
+fn positions<'p>(first: usize, group: &[u64], all: &'p mut [usize; GROUP * block::LENGTH + 1]) -> &'p [usize] {
+    let mut count = 0;
+    for (at, &bits) in (first..).step_by(block::LENGTH).zip(group) {
+        let mut bits = bits;
+        // Mostly there is one or none, which can't be foreseen: without a branch.
+        all[count] = at + bits.trailing_zeros() as usize;
+        count += usize::from(bits != 0);
+        bits &= bits.wrapping_sub(1);
+        while bits != 0 {
+            all[count] = at + bits.trailing_zeros() as usize;
+            count += 1;
+            bits &= bits - 1;
+        }
+    }
+    &all[..count]
 }
 
 /// Marks the first bytes of the line if they continue a stretch from before the line break.
