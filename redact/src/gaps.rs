@@ -146,7 +146,8 @@ impl Gaps {
                 }
                 to = moved(buffer, rest..at, to);
                 rest = at + length;
-                let between = self.list.iter().rev().take(MOST_BETWEEN).take_while(|gap| gap.at as usize == to).count();
+                let last = &self.list[self.list.len().saturating_sub(MOST_BETWEEN)..];
+                let between = last.len() - last.partition_point(|gap| (gap.at as usize) < to);
                 if kind != Kind::Backspace
                     || between == MOST_BETWEEN
                     || matches!(buffer[to - 1], b'\n' | b'\r')
