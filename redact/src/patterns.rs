@@ -92,7 +92,12 @@ pub struct Patterns {
 impl Patterns {
     /// Indexes every form of these secrets.
     pub fn new<'a>(secrets: impl Iterator<Item = &'a Secret>) -> Self {
-        index::indexed(secrets.map(Secret::expose).collect())
+        Self::with_ended(secrets, std::iter::empty())
+    }
+
+    /// The same, and those that are of no use to anybody any more as they are.
+    pub fn with_ended<'a>(secrets: impl Iterator<Item = &'a Secret>, ended: impl Iterator<Item = &'a Secret>) -> Self {
+        index::indexed(secrets.map(Secret::expose).collect(), &ended.map(Secret::expose).collect::<Vec<_>>())
     }
 
     /// The slot and the bits of the hash for a key.

@@ -24,8 +24,11 @@ pub trait SecretSource: Send {
     /// Looks for changes. Returns whether there are new secrets.
     fn refresh(&mut self) -> bool;
 
-    /// Every secret that is known so far.
+    /// Every secret that is known so far and may be of use to somebody.
     fn secrets(&self) -> &[Secret];
+
+    /// Those that ended long ago.
+    fn ended(&self) -> &[Secret];
 
     /// Why not all secrets are known.
     fn blind(&self) -> Option<&str>;
@@ -125,21 +128,25 @@ impl SharedRedactor {
         known.generation += u64::from(known.source.refresh());
     }
 
-    /// Patterns for every secret that the source knows now.
-    fn patterns(&self) -> Arc<Patterns> {
-        let mut last = locked(&self.patterns);
+    /// The number of the secrets' generation that the source knows now.
+    fn generation(&self) -> u64 {
         self.refresh();
+        self.known().generation
+    }
+
+    /// Patterns for every secret that the source knows now, and the number of that generation.
+    fn patterns(&self) -> (u64, Arc<Patterns>) {
+        let mut last = locked(&self.patterns);
         let known = self.known();
         let generation = known.generation;
-        if let Some((_, patterns)) = last.as_ref().filter(|(made_of, _)| *made_of == generation) {
-            return patterns.clone();
+        if let Some(last) = last.as_ref().filter(|(made_of, _)| *made_of == generation) {
+            return last.clone();
         }
         // While the many forms of many secrets are indexed, a renewal must not wait.
-        let secrets = known.source.secrets().to_vec();
+        let (secrets, ended) = (known.source.secrets().to_vec(), known.source.ended().to_vec());
         drop(known);
-        let patterns = Arc::new(Patterns::new(secrets.iter()));
-        *last = Some((generation, patterns.clone()));
-        patterns
+        *last = None;
+        last.insert((generation, Arc::new(Patterns::with_ended(secrets.iter(), ended.iter())))).clone()
     }
 
     /// Whether what was just read must be withheld.
@@ -210,7 +217,8 @@ pub fn pass_on(mut from: os::Source, to: Patient<File>, shared: &SharedRedactor)
 struct Stream<'s> {
     shared: &'s SharedRedactor,
     to: Patient<File>,
-    at_work: Option<(Redactor, Arc<Patterns>)>,
+    /// The redactor, and the generation of the secrets that it knows.
+    at_work: Option<(Redactor, u64)>,
     lines: Option<MaskLines>,
     /// Whether it reaches the job's log, once that was looked up.
     reaches_log: Option<bool>,
@@ -226,8 +234,9 @@ impl<'s> Stream<'s> {
 
     fn redactor(&mut self) -> &mut Redactor {
         let (redactor, _) = self.at_work.get_or_insert_with(|| {
-            let patterns = self.shared.patterns();
-            (Redactor::new(patterns.clone()), patterns)
+            self.shared.refresh();
+            let (generation, patterns) = self.shared.patterns();
+            (Redactor::new(patterns), generation)
         });
         redactor
     }
@@ -239,14 +248,17 @@ impl<'s> Stream<'s> {
     /// Passes on what was read into the room.
     fn pass(&mut self, read: usize) -> io::Result<()> {
         // A token is on the disk before anybody can print it. So what was just read contains no secret that is not there by now.
-        let now = self.shared.patterns();
+        let now = self.shared.generation();
         self.is_withheld |= self.shared.withholds();
         if self.is_withheld {
             return Ok(());
         }
-        if let Some((redactor, patterns)) = self.at_work.as_mut().filter(|(_, patterns)| !Arc::ptr_eq(&now, patterns)) {
-            redactor.learn(now.clone());
-            *patterns = now;
+        if let Some((redactor, known)) = self.at_work.as_mut().filter(|(_, known)| *known != now) {
+            // The old and the new ones together would take twice as much memory.
+            redactor.learn(Arc::new(Patterns::new(std::iter::empty())));
+            let (generation, patterns) = self.shared.patterns();
+            redactor.learn(patterns);
+            *known = generation;
         }
         match self.split(read) {
             Some(pieces) => pieces.into_iter().try_for_each(|piece| self.pass_piece(piece)),

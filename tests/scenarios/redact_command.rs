@@ -136,6 +136,56 @@ fn what_can_not_be_written_is_a_failure() {
     assert!(stderr.contains("can't pass everything on: No space left"), "{stderr}");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_token_that_ended_long_ago_is_hidden_as_it_is_and_younger_ones_in_every_form() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    let mut redact = start(&scene);
+    let mut shown = String::new();
+    for _ in 0..12 {
+        // Each is learnt while it lives.
+        assert_eq!(scene.run(&["create", "--session", "s", "--format", "none", "--expiry", "1h"]).code, 0);
+        passes(&mut redact, "a line\n", "a line\n");
+        assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
+    }
+    let tokens: Vec<_> = scene.sandbox.issued().into_iter().map(|issued| issued.access_token).collect();
+    for token in &tokens {
+        passes(&mut redact, &format!("{token}\n"), "***\n");
+    }
+    for token in &tokens[tokens.len() - 3..] {
+        passes(&mut redact, &format!("{}\n", base64(token)), "***\n");
+    }
+    let mut stdin = redact.stdin.take().unwrap();
+    writeln!(stdin, "{}", base64(&tokens[0])).unwrap();
+    drop(stdin);
+    redact.stdout.take().unwrap().read_to_string(&mut shown).unwrap();
+    assert!(shown.contains(&base64(&tokens[0])[900..1000]), "{shown}");
+    assert!(redact.wait().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_token_whose_session_vanished_may_be_alive_and_is_hidden_in_every_form() {
+    let mut scene = Scene::new();
+    scene.set("JF_TOKEN_HOME", scene.path("home").to_str().unwrap());
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        create(&scene, name);
+    }
+    let mut redact = start(&scene);
+    passes(&mut redact, "a line\n", "a line\n");
+    for name in names {
+        std::fs::remove_file(scene.path(&format!("home/{name}.json"))).unwrap();
+    }
+    create(&scene, "g");
+    for issued in scene.sandbox.issued() {
+        passes(&mut redact, &format!("{}\n", base64(&issued.access_token)), "***\n");
+    }
+    drop(redact.stdin.take());
+    assert!(redact.wait().unwrap().success());
+}
+
 #[test]
 fn the_credential_does_not_come_by_the_stream_that_is_passed_on() {
     let mut scene = Scene::new();

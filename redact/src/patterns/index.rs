@@ -23,14 +23,14 @@ struct Text {
     has: [bool; FORMS.len()],
 }
 
-/// Patterns for these secrets.
-pub fn indexed(mut secrets: Vec<&str>) -> Patterns {
+/// Patterns for every form of these secrets, and for those that ended.
+pub fn indexed(mut secrets: Vec<&str>, ended: &[&str]) -> Patterns {
     secrets.sort_unstable();
     secrets.dedup();
     let spellings: Vec<_> = secrets.iter().flat_map(|secret| forms::spellings(secret)).collect();
     let plain = |spelling| (spelling, std::array::from_fn(|form| FORMS[form].is_empty()));
     let all = secrets.into_iter().map(|secret| (secret, forms::of(secret)));
-    let all: Vec<_> = all.chain(spellings.iter().map(|spelling| plain(spelling.as_str()))).collect();
+    let all: Vec<_> = all.chain(spellings.iter().map(|spelling| spelling.as_str()).chain(ended.iter().copied()).map(plain)).collect();
     let (mut texts, mut end, mut before) = (Vec::new(), 0, "");
     for (text, has) in &all {
         texts.push(Text { range: end..end + text.len(), common: same(before.as_bytes(), text.as_bytes()), has: *has });
