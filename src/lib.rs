@@ -174,7 +174,7 @@ pub mod fuzzing {
 pub fn main() -> i32 {
     os::harden();
     let (args, environment) = (std::env::args_os().collect::<Vec<_>>(), std::env::vars_os().collect());
-    let environment = lifecycle::with_piped(environment);
+    let environment = lifecycle::with_piped(environment, &args);
     if let Some(answered) = credential::answer_ssh(&args, &environment, &mut os::Patient(std::io::stdout())) {
         return i32::from(!answered);
     }

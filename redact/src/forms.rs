@@ -1,6 +1,6 @@
 //! The forms in which tools write a secret. Those of fixed width are computed where they are needed, and never stored.
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// One step from a secret to what is printed.
 #[derive(Clone, Copy)]
@@ -72,6 +72,8 @@ pub fn of(secret: &str) -> [bool; FORMS.len()] {
 
 /// What [`fill`] computes at once needs so much more room.
 pub const SPARE: usize = 8;
+/// With more room a good part of a secret would be left behind.
+const SMALL: usize = 100;
 
 /// The length of a form of a secret of this length.
 pub fn length(form: Form, secret: usize) -> usize {
@@ -139,11 +141,17 @@ pub fn fill<const ROOM: usize>(form: Form, secret: &[u8], from: usize, out: &mut
                 *four = [18, 12, 6, 0].map(|at| alphabet[(bits >> at & 63) as usize]);
             }
             out.copy_from_slice(&encoded[within..within + out.len()]);
+            if ROOM > SMALL {
+                encoded.zeroize();
+            }
             let padding = ((shift + count) * 8).div_ceil(6) - skipped(shift);
             if from + out.len() > padding {
                 out[padding.saturating_sub(from)..].fill(b'=');
             }
         }
+    }
+    if ROOM > SMALL {
+        bytes.zeroize();
     }
 }
 

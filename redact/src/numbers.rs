@@ -419,10 +419,9 @@ impl Series {
     }
 }
 
-/// Whether this may be a list: so many hex digits in a series of numbers, or characters one by one. A date has less. With nothing but line
-/// breaks between them, characters are found as folded text.
+/// Whether this may be a list: so many hex digits in a series of numbers, or characters one by one. A date has less.
 fn is_list(run: &[u8]) -> bool {
-    let (mut digits, mut alone, mut blanks, mut word) = (0, 0, 0, 0);
+    let (mut digits, mut alone, mut word) = (0, 0, 0);
     for &byte in run {
         match KINDS[usize::from(byte)] {
             b'0' => (digits, word) = (digits + 1, word + 1),
@@ -434,12 +433,11 @@ fn is_list(run: &[u8]) -> bool {
                     1 => alone + 1,
                     _ => 0,
                 };
-                blanks += usize::from(!matches!(byte, b'\n' | b'\r'));
                 word = 0;
             }
             _ => word += 1,
         }
-        if digits > 25 || alone > 11 && blanks > 0 {
+        if digits > 25 || alone > 11 {
             return true;
         }
     }

@@ -72,7 +72,7 @@ impl Place {
 /// A *window* is [`PIECE`] bytes as a big-endian number. A *stretch* is any part of a form. The forms are not kept: what the index suspects is
 /// compared with the part of a form that is computed for it.
 pub struct Patterns {
-    /// The secrets and their spellings, one after the other.
+    /// The secrets, their spellings, and those that ended, one after the other.
     secrets: Zeroizing<Vec<u8>>,
     forms: Vec<Form>,
     /// A Bloom filter of stretches of 6 bytes; each sets three bits of one word. It has those at the multiples of `stride` in a form: with many

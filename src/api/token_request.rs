@@ -44,8 +44,9 @@ pub struct TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads and checks the options that say what token to ask for. `own_life` is the life to ask for if none was given. What is revoked at the
-    /// end, and has a life of its own, is asked for as revocable: by default platforms revoke no token that lives for less than six hours.
+    /// Reads and checks the options that say what token to ask for. `own_life` is the life to ask for if none was given. What has that, or is
+    /// revoked at the end and has a life that was given, is asked for as revocable: by default platforms revoke no token that lives for less than
+    /// six hours.
     ///
     /// # Errors
     /// Fails on the first that is wrong.
@@ -56,6 +57,7 @@ impl TokenRequest {
         }
         let scope = scope_of(options)?;
         let expires_in = life(options, own_life)?;
+        let is_revoked = is_revoked || options.expiry.is_none();
         Ok(Self {
             scope,
             expires_in,

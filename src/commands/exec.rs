@@ -4,7 +4,7 @@ use std::fs::File;
 use std::time::Duration;
 
 use super::CommandSpec;
-use crate::api::{TokenRequest, max_life};
+use crate::api::max_life;
 use crate::deliver::{Targets, variable};
 use crate::error::{Error, Kind, Result};
 use crate::lifecycle::{Context, LOCK, NewToken, Program, Start, TokenSource, add_files, issue, rehearse};
@@ -124,10 +124,13 @@ fn join(cx: &Context, session: &Session, targets: &Targets) -> Result<Option<(St
     let given = cx.options.flags.iter().find(|(name, _)| of_a_request(name));
     // Two that ask for the same share one token.
     let same = || {
-        let (wanted, most) = (cx.wanted(Some(LIFE), true)?, max_life(&cx.options.token)?);
-        // The platform may have refused to make it revocable.
-        let asked = current.issuing.request().map(|asked| TokenRequest { force_revocable: wanted.force_revocable, ..asked.clone() });
-        Ok(state.owner == Owner::Exec && asked == Some(wanted) && most == current.max_life)
+        let (mut wanted, most) = (cx.wanted(Some(LIFE), true)?, max_life(&cx.options.token)?);
+        let asked = current.issuing.request();
+        if cx.options.token.force_revocable.is_none() {
+            // The platform may not have known that.
+            wanted.force_revocable = asked.is_some_and(|asked| asked.force_revocable);
+        }
+        Ok(state.owner == Owner::Exec && asked == Some(&wanted) && most == current.max_life)
     };
     if let Some((name, _)) = given
         && !same()?

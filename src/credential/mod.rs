@@ -12,7 +12,6 @@ mod reading;
 mod report;
 mod ssh;
 
-use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -377,7 +376,7 @@ impl Credential {
     /// The variables that a keeper needs: the options of this kind as they were given, and what else it asks with. No variable holds what it
     /// gets by its standard input.
     #[must_use]
-    pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(OsString, OsString)> {
+    pub fn variables_for_keeper(&self, options: &CredentialOptions, environment: &Environment) -> Vec<(String, String)> {
         if self.is_last_resort() {
             // It gets the client certificate in any case.
             return Vec::new();
@@ -386,10 +385,10 @@ impl Credential {
         let names_it = [table::ACCESS_TOKEN.name, table::OIDC_TOKEN_ID.name, table::SERVER_ID.name, table::SSH_PASSPHRASE.name];
         let by_stdin = |option: &table::Opt| option.name.ends_with("-stdin") || names_it.contains(&option.name);
         let given = options.given.iter().filter(|(option, _)| ours(option) && !by_stdin(option));
-        let given = given.map(|(option, given)| (option.variable.into(), given.text.clone().into()));
+        let given = given.map(|(option, given)| (option.variable.into(), given.text.clone()));
         let asks = self.for_keeper().is_none();
         let asked_with = self.hidden_variables().into_iter().filter(|_| asks);
-        let asked_with = asked_with.filter_map(|name| Some((name.into(), environment.os(name)?)));
+        let asked_with = asked_with.filter_map(|name| Some((name.into(), environment.os(name)?.into_string().ok()?)));
         given.chain(asked_with).collect()
     }
 }

@@ -122,16 +122,11 @@ impl SharedRedactor {
         self.known().source.secrets().is_empty()
     }
 
-    /// Asks the source for new secrets.
-    pub fn refresh(&self) {
+    /// Asks the source for new secrets. Returns the number of their generation.
+    pub fn refresh(&self) -> u64 {
         let mut known = self.known();
         known.generation += u64::from(known.source.refresh());
-    }
-
-    /// The number of the secrets' generation that the source knows now.
-    fn generation(&self) -> u64 {
-        self.refresh();
-        self.known().generation
+        known.generation
     }
 
     /// Patterns for every secret that the source knows now, and the number of that generation.
@@ -248,7 +243,7 @@ impl<'s> Stream<'s> {
     /// Passes on what was read into the room.
     fn pass(&mut self, read: usize) -> io::Result<()> {
         // A token is on the disk before anybody can print it. So what was just read contains no secret that is not there by now.
-        let now = self.shared.generation();
+        let now = self.shared.refresh();
         self.is_withheld |= self.shared.withholds();
         if self.is_withheld {
             return Ok(());

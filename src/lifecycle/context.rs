@@ -459,9 +459,10 @@ impl Context {
         let process = secrets.into_iter().find_map(|secret| os::ancestor_with(secret.expose().as_bytes()))?;
         let name = os::name_of(process).unwrap_or_default();
         Some(format!(
-            "the credential is in the environment of process {process} ({}), where any program of this user can read it: give it by a file, \
+            "the credential is in the environment of process {process} ({}), where any program of this user can read it: give it by a file ({}), \
              or replace that process: exec jf-token exec …",
-            shown(&name)
+            shown(&name),
+            table::ACCESS_TOKEN_FILE.variable
         ))
     }
 

@@ -356,7 +356,9 @@ impl Ending<'_> {
             Ok(Revoked::NotRevocable) => {
                 let why = match stored.issuing.request() {
                     Some(request) if request.force_revocable => "is not revocable for the platform, though force-revocable was asked for",
-                    Some(_) => "is too short-lived for the platform to revoke (force-revocable makes such a token revocable)",
+                    Some(_) => {
+                        "is too short-lived for the platform to revoke (force-revocable makes such a token revocable, from Artifactory 7.50.3 on)"
+                    }
                     None => "is too short-lived for the platform to revoke",
                 };
                 let what = format!("{name} {why}; by itself it {}", cx.end_of(&stored));

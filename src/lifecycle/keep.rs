@@ -19,7 +19,7 @@ use crate::error::{Error, Kind, Result};
 use crate::io::clock::Timestamp;
 use crate::io::{Environment, FirstLine, random};
 use crate::options::table::{self, HOME};
-use crate::options::{Options, RenewBy, Revoke};
+use crate::options::{InputValue, Options, RenewBy, Revoke};
 use crate::os;
 use crate::session::{Backoff, Freshness, Refusals, Session, StoredToken, due_at, freshness};
 
@@ -421,15 +421,16 @@ impl Launch {
         let given = [(&table::CA_FILE, &connection.ca_file), (&table::INSECURE_TLS, &connection.insecure_tls)];
         keeper.envs(given.into_iter().filter_map(|(option, given)| Some((option.variable, &given.as_ref()?.text))));
         keeper.env(table::VERBOSE.variable, diagnostics.verbose.to_string());
-        let mut variables: Vec<_> =
-            connection.headers.iter().map(|given| (table::HEADER.variable.into(), given.text.as_str().into())).collect();
-        // The client certificate is for TLS too, whatever the credential is.
-        if let Some((certificate, key)) = credential.and_then(Credential::client_certificate) {
-            variables.push((table::CLIENT_CERT_PATH.variable.into(), certificate.into()));
-            variables.push((table::CLIENT_CERT_KEY_PATH.variable.into(), key.into()));
+        let own = |(option, given): (&table::Opt, &InputValue)| (option.variable.to_owned(), given.text.clone());
+        let mut variables: Vec<_> = connection.headers.iter().map(|given| own((&table::HEADER, given))).collect();
+        // The client certificate is for TLS too, whatever the credential is. One that was given comes before the credential's own.
+        let certificate: Vec<_> = client_certificate(&cx.options.credential).map(own).collect();
+        if let (true, Some((certificate, key))) = (certificate.is_empty(), credential.and_then(Credential::client_certificate)) {
+            for (option, path) in [(&table::CLIENT_CERT_PATH, certificate), (&table::CLIENT_CERT_KEY_PATH, key)] {
+                variables.push((option.variable.to_owned(), path.to_string_lossy().into_owned()));
+            }
         }
-        let certificate = client_certificate(&cx.options.credential);
-        variables.extend(certificate.map(|(option, given)| (option.variable.into(), given.text.as_str().into())));
+        variables.extend(certificate);
         // Only a keeper that needs the credential may hold it, as it does so for the whole job.
         let credential = credential.filter(|_| by != Some(RenewBy::Refresh));
         let by_stdin = credential.and_then(Credential::for_keeper);
@@ -443,15 +444,14 @@ impl Launch {
 
 /// What a keeper gets by its standard input: others of the same user can read a process's environment before it has closed itself to them,
 /// and what came to us by a pipe can't be read again. A line with the variables, then the secret that a flag asks for.
-fn piped(variables: &[(OsString, OsString)], secret: Option<&str>) -> Zeroizing<String> {
-    let variables: Vec<_> = variables.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))).collect();
-    let line = Zeroizing::new(serde_json::to_string(&variables).unwrap_or_default());
+fn piped(variables: &[(String, String)], secret: Option<&str>) -> Zeroizing<String> {
+    let line = Zeroizing::new(serde_json::to_string(variables).unwrap_or_default());
     Zeroizing::new([line.as_str(), "\n", secret.unwrap_or_default()].concat())
 }
 
 /// The environment of this process, with the variables that came by its standard input, if it is a keeper.
-pub fn with_piped(mut environment: Environment) -> Environment {
-    if environment.remove(PIPED) {
+pub fn with_piped(mut environment: Environment, arguments: &[OsString]) -> Environment {
+    if environment.remove(PIPED) && arguments.get(1).is_some_and(|command| command == KEEP) {
         let mut line = Zeroizing::new(String::new());
         // What it lacks then, it says when it needs it.
         let read = FirstLine::new(os::stdin().ok().map(os::Patient)).read_to_string(&mut line);

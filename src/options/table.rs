@@ -168,7 +168,7 @@ options! {
     DESCRIPTION "description" "JF_TOKEN_DESCRIPTION" Text("TEXT"), Token, true, "Description of the token, at most 1024 characters";
     AUDIENCE "audience" "JF_TOKEN_AUDIENCE" Text("AUDIENCE"), Token, true, "Services that accept the token, such as 'jfrt@*'";
     PROJECT "project" "JF_PROJECT" Text("KEY"), Token, true, "Project the token belongs to";
-    FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived; by default where a session revokes it, and its life was given or is our own";
+    FORCE_REVOCABLE "force-revocable" "JF_TOKEN_FORCE_REVOCABLE" Switch, Token, true, "Make the token revocable even if it is short-lived; by default where its life is our own, or was given and a session revokes it";
     REQUIRE "require" "JF_TOKEN_REQUIRE" Text("OPTIONS"), Token, true, "Options that a token must not be asked for without, such as expiry,groups";
     FORMAT "format" "JF_TOKEN_FORMAT" Text("FORMAT"), HandOver, false, "What to print: json, token, env, shell, powershell, header or reference; create and refresh: none too; create: table too; inspect and status: table or json; identity: table, json or terraform";
     OUTPUT_FILE "output-file" "JF_TOKEN_OUTPUT_FILE" Text("FILE"), HandOver, true, "Write NAME=VALUE lines to this file, for this user only (--env-file is the same)";

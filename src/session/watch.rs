@@ -2,16 +2,17 @@ use std::time::{Duration, SystemTime};
 
 use redact::Secret;
 
-use super::{Session, State};
+use super::{Session, State, StoredToken};
 use crate::error::{Error, Result};
 use crate::io::SecretSource;
+use crate::io::clock::Timestamp;
 
 /// A folder that changed less than this ago may change again without a new time stamp.
 const RACY: Duration = Duration::from_millis(100);
-/// Each secret costs time and memory. Of those that their session has replaced, and forgotten because they are revoked or expired, so many of
-/// the last stay hidden in every form. The others are then hidden as they are.
-const JUST_REPLACED: usize = 3;
-/// So it is above this number with the secrets of sessions that are gone: those may be alive. Of all that ended no more are kept.
+/// Each secret costs time and memory. Of one that is of no use to anybody only the plain form is looked for: it has expired so long ago, or
+/// less if it lived for less. A refresh token does not expire.
+const LATER: Duration = Duration::from_secs(60);
+/// Above this number that holds for those that no session remembers, too. Of all of these no more are kept.
 const MOST: usize = 100;
 
 /// How often, and how far apart, to try again before what can't be read counts as such: the system may be short of something for a moment.
@@ -27,8 +28,8 @@ pub struct Watch {
     given: Vec<Secret>,
     /// First those that were given.
     secrets: Vec<Secret>,
-    /// The names of the sessions that the others were found in.
-    sessions: Vec<String>,
+    /// When each of the others is of no more use.
+    ends: Vec<Option<Timestamp>>,
     /// Those that ended long ago.
     ended: Vec<Secret>,
     /// How many were found in sessions.
@@ -43,14 +44,14 @@ impl Watch {
     pub fn new(session: Session, given: Vec<Secret>) -> Self {
         Self {
             session: Some(session),
+            missing: None,
             secrets: given.clone(),
             given,
-            sessions: Vec::new(),
+            ends: Vec::new(),
             ended: Vec::new(),
             learnt: 0,
             seen: None,
             blind: None,
-            missing: None,
         }
     }
 
@@ -58,17 +59,8 @@ impl Watch {
     #[must_use]
     pub fn blind(error: &Error, session: Option<Session>, given: Vec<Secret>) -> Self {
         let missing = Some(words(error));
-        Self {
-            session,
-            secrets: given.clone(),
-            given,
-            sessions: Vec::new(),
-            ended: Vec::new(),
-            learnt: 0,
-            seen: None,
-            blind: missing.clone(),
-            missing,
-        }
+        let (blind, secrets) = (missing.clone(), given.clone());
+        Self { session, missing, given, secrets, ends: Vec::new(), ended: Vec::new(), learnt: 0, seen: None, blind }
     }
 
     fn look(&mut self, session: &Session) -> Result<()> {
@@ -85,14 +77,16 @@ impl Watch {
         let (states, unreadable): (Vec<_>, Vec<_>) = session.all()?.map(|session| session.read()).partition(Result::is_ok);
         let states: Vec<State> = states.into_iter().flatten().collect();
         self.seen = SystemTime::now().duration_since(changed).is_ok_and(|age| age > RACY).then_some(changed);
-        for (state, secret) in states.iter().flat_map(|state| state.secrets().map(move |secret| (state, secret))) {
-            if !self.secrets.contains(secret) {
+        let now = SystemTime::now().into();
+        for (secret, end) in states.iter().flat_map(State::tokens).flat_map(ends) {
+            let is_over = end.is_some_and(|end| end < now);
+            if !(self.secrets.contains(secret) || is_over && self.ended.contains(secret)) {
                 self.secrets.push(secret.clone());
-                self.sessions.push(state.name.clone());
+                self.ends.push(end);
                 self.learnt += 1;
             }
         }
-        self.forget(&states);
+        self.forget(&states, now);
         if let Some(error) = unreadable.into_iter().find_map(Result::err) {
             // It may be mended in place.
             self.seen = None;
@@ -102,21 +96,28 @@ impl Watch {
         Ok(())
     }
 
-    /// Does not look for every form any more of those that ended long ago.
-    fn forget(&mut self, states: &[State]) {
+    /// Does not look for every form any more of those that are of no use.
+    fn forget(&mut self, states: &[State], now: Timestamp) {
         let is_remembered = |secret: &Secret| states.iter().flat_map(State::secrets).any(|other| other == secret);
-        let over = (self.given.len()..self.secrets.len()).filter(|index| !is_remembered(&self.secrets[*index]));
-        let goes_on = |index: &usize| states.iter().any(|state| state.name == self.sessions[*index - self.given.len()]);
-        let (replaced, vanished): (Vec<_>, Vec<_>) = over.partition(goes_on);
-        let of = |all: &[usize], most: usize| all[..all.len().saturating_sub(most)].to_vec();
-        let mut ended = [of(&replaced, JUST_REPLACED), of(&vanished, MOST)].concat();
-        ended.sort_unstable();
-        for index in ended.into_iter().rev() {
-            self.sessions.remove(index - self.given.len());
-            self.ended.push(self.secrets.remove(index));
+        let mut index = 0;
+        while let Some(end) = self.ends.get(index) {
+            let at = self.given.len() + index;
+            if end.is_some_and(|end| end < now) || self.secrets.len() > MOST && !is_remembered(&self.secrets[at]) {
+                self.ends.remove(index);
+                self.ended.push(self.secrets.remove(at));
+            } else {
+                index += 1;
+            }
         }
         self.ended.drain(..self.ended.len().saturating_sub(MOST));
     }
+}
+
+/// When each secret of a token is of no more use.
+fn ends(stored: &StoredToken) -> impl Iterator<Item = (&Secret, Option<Timestamp>)> {
+    let token = &stored.token;
+    let end = token.expires_at().map(|end| end.after(LATER.min(token.expires_in.unwrap_or_default())));
+    token.secrets().map(move |secret| (secret, end.filter(|_| token.refresh_token.as_ref() != Some(secret))))
 }
 
 fn words(error: &Error) -> String {

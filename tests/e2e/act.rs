@@ -309,7 +309,11 @@ fn a_wrong_credential_fails_the_job_with_one_message_and_no_outputs() {
         .replace("- env", "- if: always()\n        env");
     let steps = [action("jfrog", "env-var: JOB_TOKEN, token-file: token"), after];
     let ended = end(&scene, start(&scene, &job(&steps), &["-s", &format!("JF_ACCESS_TOKEN={expired}")]));
-    ended.failed().says("outputs [] variable []").says("left behind: nothing").says("put a new access token into the secret it comes from");
+    ended
+        .failed()
+        .says("outputs [] variable []")
+        .says("left behind: nothing")
+        .says("put a new access token in its place. It is from the input 'access-token'");
     assert_eq!(ended.log.matches("::error").count(), 1, "{}", ended.log);
     assert_eq!(ended.log.matches("Summary - ### jf-token: refused by the platform").count(), 1, "{}", ended.log);
     assert!(scene.sandbox.issued().is_empty() && scene.sandbox.requests().len() == 1);

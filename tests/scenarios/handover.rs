@@ -241,6 +241,7 @@ fn where_the_end_is_ours_a_token_is_short_if_no_life_was_asked_for_and_revocable
     assert_eq!(asked(&Scene::action(&[("force-revocable", "false")]), &["create"]), json!([3600, null]));
     assert_eq!(asked(&Scene::action(&[("expiry", "2h")]), &["create"]), json!([7200, true]));
     assert_eq!(asked(&Scene::action(&[("expiry", "2h"), ("revoke", "false")]), &["create"]), json!([7200, null]));
+    assert_eq!(asked(&Scene::action(&[("revoke", "false")]), &["create"]), json!([3600, true]));
     assert_eq!(asked(&Scene::action(&[("expiry", "Default")]), &["create"]), json!([null, null]));
     assert_eq!(asked(&Scene::action(&[("max-life", "30m")]), &["create"]), json!([1800, true]));
     for command in ["create", "atc"] {

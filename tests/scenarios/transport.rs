@@ -568,6 +568,19 @@ fn the_client_certificate_of_a_configured_server_is_shown_to_it() {
     scene.unset("JF_ACCESS_TOKEN").unset("JF_URL").set("JFROG_CLI_HOME_DIR", jf.to_str().unwrap());
     let ran = scene.run(&["create", "--server-id", "s", "--retry-for", "0"]);
     assert_eq!(ran.code, 0, "{}", ran.story);
+    // One that is given comes before it, for a keeper too.
+    let paths = ["--client-cert-path", certificate.to_str().unwrap(), "--client-cert-key-path", key.to_str().unwrap()];
+    let pid = std::process::id().to_string();
+    for given in [&paths[..], &[]] {
+        let keep =
+            ["create", "--server-id", "s", "--session", "k", "--format", "none", "--expiry", "3", "--keep-fresh", "--until-pid", &pid];
+        let before = scene.sandbox.issued().len();
+        let output = scene.command(crate::support::BINARY, &[&keep[..], given].concat()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        crate::support::wait_until("a renewal", || scene.sandbox.issued().len() >= before + 2);
+        let output = scene.command(crate::support::BINARY, &["revoke", "--session", "k", "--server-id", "s"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
     fs::remove_file(&key).unwrap();
     let ran = scene.run(&["create", "--server-id", "s", "--retry-for", "0"]);
     assert!(ran.code == 2 && ran.stderr.contains("jf's configuration: can't read"), "{}", ran.story);
