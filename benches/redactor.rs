@@ -209,20 +209,28 @@ fn throughput(criterion: &mut Criterion) {
     }
 }
 
-/// The secrets of a job that renewed its token so many times.
-fn renewed(times: usize) -> Vec<Secret> {
+/// The secrets of a session, and so many access tokens more: of one user, whose payloads differ near their ends, or with nothing in common.
+fn with_tokens(count: usize, are_alike: bool) -> Vec<Secret> {
     let mut dice = Dice(1);
     let mut texts = dice.session();
-    texts.extend((0..times).map(|_| dice.jwt()));
+    let alike = texts[0][..if are_alike { 340 } else { 0 }].to_owned();
+    texts.extend((0..count).map(|_| alike.clone() + &dice.jwt()[alike.len()..]));
     secrets(&texts)
+}
+
+/// How many more tokens, and whether they are alike.
+const SETS: [(usize, bool); 4] = [(0, true), (60, true), (1000, true), (1000, false)];
+
+fn name_of((count, are_alike): (usize, bool)) -> String {
+    format!("a session and {count} more tokens{}", if are_alike { "" } else { " with nothing in common" })
 }
 
 fn patterns(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("patterns");
     group.sample_size(10);
-    for times in [0, 20, 60, 1000] {
-        let secrets = renewed(times);
-        group.bench_function(format!("of a session and {times} tokens"), |bencher| bencher.iter(|| Patterns::new(secrets.iter())));
+    for set in SETS {
+        let secrets = with_tokens(set.0, set.1);
+        group.bench_function(name_of(set), |bencher| bencher.iter(|| Patterns::new(secrets.iter())));
     }
 }
 
@@ -235,17 +243,17 @@ fn peak() -> usize {
 
 /// Prints what the patterns take, in a process of its own for each number of secrets.
 fn memory() {
-    for times in ["0", "60", "1000"] {
-        let child = std::process::Command::new(std::env::current_exe().unwrap()).env(PEAK, times).output().unwrap();
-        println!("memory of the patterns of a session and {times} tokens: {} KiB", String::from_utf8_lossy(&child.stdout).trim());
+    for (index, set) in SETS.into_iter().enumerate() {
+        let child = std::process::Command::new(std::env::current_exe().unwrap()).env(PEAK, index.to_string()).output().unwrap();
+        println!("memory of the patterns of {}: {} KiB", name_of(set), String::from_utf8_lossy(&child.stdout).trim());
     }
 }
 
 const PEAK: &str = "REDACTOR_PEAK";
 
 fn main() {
-    if let Some(times) = std::env::var(PEAK).ok().and_then(|times| times.parse().ok()) {
-        let (secrets, before) = (renewed(times), peak());
+    if let Some((count, are_alike)) = std::env::var(PEAK).ok().and_then(|index| SETS.get(index.parse::<usize>().ok()?).copied()) {
+        let (secrets, before) = (with_tokens(count, are_alike), peak());
         black_box(Patterns::new(secrets.iter()));
         println!("{}", peak() - before);
         return;
