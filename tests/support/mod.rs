@@ -404,7 +404,13 @@ impl Scene {
                 story += &format!("--- file {name} ({mode})\n{}\n", text.trim_end_matches('\n'));
             }
         }
-        for request in self.sandbox.requests() {
+        let (mut requests, issued) = (self.sandbox.requests(), self.sandbox.issued());
+        // Several tokens are revoked at the same time.
+        let of_token = |request: &sandbox::Recorded| issued.iter().position(|issued| request.path.ends_with(&issued.token_id));
+        for together in requests.chunk_by_mut(|one, other| of_token(one).is_some() && of_token(other).is_some()) {
+            together.sort_by_key(of_token);
+        }
+        for request in requests {
             story += &format!("--- request {} {}\n", request.method, request.path);
             for (name, value) in request.headers.iter().filter(|(name, _)| name == "authorization" || name == "content-type") {
                 story += &format!("{name}: {value}\n");
