@@ -13,6 +13,8 @@ struct Grammar {
     known: Vec<Regex>,
     unknown: Vec<Regex>,
     never_unknown: Regex,
+    /// What is meant to be a permission.
+    slip: Regex,
 }
 
 static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
@@ -39,6 +41,7 @@ static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| {
         .into(),
         unknown: ["system:PART:ACTIONS", "[a-z][a-z-]*:REST"].map(whole).into(),
         never_unknown: whole("(?:artifact|system):.*"),
+        slip: whole("(?:groups?|roles?):.*"),
     }
 });
 
@@ -52,7 +55,7 @@ fn read(scope: &str) -> Option<Vec<&str>> {
         if !GRAMMAR.known.iter().any(|entry| entry.is_match(word)) {
             let [system, others] = &GRAMMAR.unknown[..] else { unreachable!() };
             let is_unknown = if GRAMMAR.never_unknown.is_match(word) { system.is_match(word) } else { others.is_match(word) };
-            if !is_unknown {
+            if !is_unknown || GRAMMAR.slip.is_match(word) {
                 return None;
             }
             unknown.push(word);
