@@ -90,8 +90,8 @@ struct Letters {
     places: Vec<usize>,
     /// Each piece of `text`, in order, and whether it was found.
     pieces: Vec<(u64, bool)>,
-    /// The pieces' last bits: what is not among them need not be looked for.
-    ends: Vec<bool>,
+    /// A set of 16 bits of the pieces' hashes: what is not among them need not be looked for.
+    hashes: Vec<u64>,
 }
 
 impl Letters {
@@ -101,11 +101,12 @@ impl Letters {
         let mut pieces: Vec<_> = text.windows(PIECE).map(|piece| (number(piece), false)).collect();
         pieces.sort_unstable();
         pieces.dedup();
-        let mut ends = vec![false; 1 << 16];
+        let mut hashes = vec![0; 1 << 10];
         for (piece, _) in &pieces {
-            ends[end(*piece)] = true;
+            let (word, bit) = hash(*piece);
+            hashes[word] |= bit;
         }
-        Self { text, places, pieces, ends }
+        Self { text, places, pieces, hashes }
     }
 
     /// Marks the pieces of these secrets, and what is between their letters.
@@ -114,8 +115,7 @@ impl Letters {
             return;
         }
         for form in secrets.iter().flat_map(|secret| forms(secret.expose())) {
-            self.look_for(form.bytes());
-            self.look_for(form.bytes().rev());
+            self.look_for(&form);
         }
         for (index, piece) in self.text.windows(PIECE).enumerate() {
             if self.find(number(piece)).is_some_and(|at| self.pieces[at].1) {
@@ -124,13 +124,16 @@ impl Letters {
         }
     }
 
-    fn look_for(&mut self, form: impl Iterator<Item = u8>) {
-        let mut piece = 0;
-        for (length, byte) in (1..).zip(form.filter(u8::is_ascii_alphanumeric)) {
-            piece = piece << 8 | u64::from(byte.to_ascii_lowercase());
-            if length >= PIECE
-                && self.ends[end(piece)]
-                && let Some(at) = self.find(piece)
+    /// Looks for the pieces of a form, and for the same backwards.
+    fn look_for(&mut self, form: &str) {
+        let (mut piece, mut length) = (0_u64, 0);
+        for letter in form.bytes().map(|byte| LETTERS[usize::from(byte)]).filter(|letter| *letter != 0) {
+            (piece, length) = (piece << 8 | u64::from(letter), length + 1);
+            let number = either_way(piece);
+            let (word, bit) = hash(number);
+            if self.hashes[word] & bit != 0
+                && length >= PIECE
+                && let Some(at) = self.find(number)
             {
                 self.pieces[at].1 = true;
             }
@@ -149,7 +152,9 @@ fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
         let pairs = digits.as_bytes().chunks(2).flat_map(|pair| before.bytes().chain(pair.iter().copied()));
         Zeroizing::new(pairs.map(char::from).collect())
     });
-    let decimal = Zeroizing::new(secret.bytes().fold(String::new(), |digits, byte| digits + &byte.to_string()));
+    let places =
+        |byte: u8| [100, 10, 1].into_iter().filter(move |place| byte >= *place).map(move |place| char::from(b'0' + byte / place % 10));
+    let decimal = Zeroizing::new(secret.bytes().flat_map(places).collect::<String>());
     let wide = Zeroizing::new(secret.bytes().flat_map(|byte| [byte, 0]).collect::<Vec<_>>());
     let in_base64 = |bytes: &[u8]| [0, 1, 2].map(|shift| Zeroizing::new(base64_to_end(bytes, shift)));
     let once = in_base64(secret.as_bytes());
@@ -158,14 +163,32 @@ fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
     numbers.into_iter().chain([plain, decimal]).chain(in_base64(&wide)).chain(once).chain(twice)
 }
 
-/// A piece as a number.
+/// A piece as a number, the same one backwards.
 fn number(piece: &[u8]) -> u64 {
-    piece.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    either_way(piece.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
 }
 
-fn end(piece: u64) -> usize {
-    (piece & 0xffff) as usize
+fn either_way(piece: u64) -> u64 {
+    piece.min(piece.swap_bytes())
 }
+
+/// The word and the bit for a piece.
+fn hash(piece: u64) -> (usize, u64) {
+    let hash = piece.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    ((hash >> 54) as usize, 1 << (hash >> 48 & 63))
+}
+
+/// Each letter in lower case and each digit; 0 for other bytes.
+const LETTERS: [u8; 256] = {
+    let (mut letters, mut byte) = ([0; 256], 0);
+    while byte < 128 {
+        if (byte as u8).is_ascii_alphanumeric() {
+            letters[byte] = (byte as u8).to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    letters
+};
 
 /// Long, with letters and digits, and not a UUID: token ids are not secret, and useful to see.
 fn looks_like_a_token(run: &str) -> bool {
