@@ -43,7 +43,8 @@ impl Terminal {
     /// Runs a shell script under `exec`.
     fn exec(&self, script: &str) {
         self.scene.write("work/script", script);
-        self.enter("clear; sh jf sh script; echo \"code $?\"");
+        // What ends by the signal itself, as it may when its program has just ended, must not end the shell's line.
+        self.enter("trap : INT; clear; sh jf sh script; echo \"code $?\"");
     }
 
     fn enter(&self, line: &str) {
