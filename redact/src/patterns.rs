@@ -342,7 +342,7 @@ fn triple(window: u128) -> (usize, u64) {
 /// A hash whose lowest bits are the best.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "called in the inner loop")]
-fn mixed(value: u64) -> u64 {
+pub(super) fn mixed(value: u64) -> u64 {
     // The highest bits of a product depend on all bits of its factors.
     value.wrapping_mul(0x9e37_79b9_7f4a_7c15).swap_bytes()
 }

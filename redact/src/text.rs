@@ -1,6 +1,7 @@
 use zeroize::Zeroizing;
 
 use super::masks::{base64_to_end, hex};
+use super::patterns::mixed;
 use super::{HIDDEN, Secret};
 
 /// The shortest run of characters that may be a token.
@@ -174,8 +175,8 @@ fn either_way(piece: u64) -> u64 {
 
 /// The word and the bit for a piece.
 fn hash(piece: u64) -> (usize, u64) {
-    let hash = piece.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    ((hash >> 54) as usize, 1 << (hash >> 48 & 63))
+    let hash = mixed(piece);
+    ((hash >> 6 & 0x3ff) as usize, 1 << (hash & 63))
 }
 
 /// Each letter in lower case and each digit; 0 for other bytes.

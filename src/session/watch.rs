@@ -42,23 +42,16 @@ impl Watch {
     /// Watches the folder of this session. What was given is hidden too.
     #[must_use]
     pub fn new(session: Session, given: Vec<Secret>) -> Self {
-        Self {
-            session: Some(session),
-            missing: None,
-            secrets: given.clone(),
-            given,
-            ends: Vec::new(),
-            ended: Vec::new(),
-            learnt: 0,
-            seen: None,
-            blind: None,
-        }
+        Self::of(Some(session), None, given)
     }
 
     /// Does not know all, because of this failure: only what was given, and what the folder of this session holds, if it could be found.
     #[must_use]
     pub fn blind(error: &Error, session: Option<Session>, given: Vec<Secret>) -> Self {
-        let missing = Some(words(error));
+        Self::of(session, Some(words(error)), given)
+    }
+
+    fn of(session: Option<Session>, missing: Option<String>, given: Vec<Secret>) -> Self {
         let (blind, secrets) = (missing.clone(), given.clone());
         Self { session, missing, given, secrets, ends: Vec::new(), ended: Vec::new(), learnt: 0, seen: None, blind }
     }
