@@ -457,7 +457,7 @@ fn a_keeper_gets_the_token_by_its_standard_input_and_not_the_servers_name() {
         assert_eq!(ran.code, 0, "{}", ran.story);
         // From here on the keeper has only what it was given.
         fs::remove_file(scene.path(FILE)).unwrap();
-        let started = started_with(scene.keeper().unwrap());
+        let started = started_with(scene.wait_for_keeper());
         assert!(!started.contains("JF_TOKEN_SERVER_ID") && !started.contains("JF_ENV_"), "{started}");
         wait_until("a renewal", || minted(&scene) >= 3);
         assert!(users(&scene).iter().all(|user| user == "admin"));

@@ -667,7 +667,7 @@ fn a_keeper_gets_the_only_identity_token_by_its_standard_input() {
     let keep = ["--session", "s", "--format", "none", "--keep-fresh", "--until-pid", &pid];
     let ran = scene.run(&[&["create", "--oidc-token-var", "ID"], &keep[..]].concat());
     assert_eq!(ran.code, 0, "{}", ran.story);
-    assert!(!started_with(scene.keeper().unwrap()).contains(&scene.variable("ID")));
+    assert!(!started_with(scene.wait_for_keeper()).contains(&scene.variable("ID")));
     crate::support::wait_until("a renewal", || scene.sandbox.issued().len() >= 3);
     assert_eq!(scene.run(&["revoke", "--session", "s"]).code, 0);
 }
@@ -679,7 +679,7 @@ fn a_keeper_exchanges_again_and_again() {
     scene.asks_for("work/token");
     let ran = scene.run(&["create", "--keep-fresh", "--token-file", "token", "--until-pid", &std::process::id().to_string()]);
     assert_eq!(ran.code, 0, "{}", ran.story);
-    assert!(!started_with(scene.keeper().unwrap()).contains(issuer.bearer()));
+    assert!(!started_with(scene.wait_for_keeper()).contains(issuer.bearer()));
     let first = scene.read("work/token");
     crate::support::wait_until("the token is renewed", || scene.sandbox.issued().len() >= 4 && scene.read("work/token") != first);
     let ran = scene.run(&["revoke"]);

@@ -424,7 +424,7 @@ fn a_keeper_goes_the_same_way() {
     run(&["create", "--expiry", "3", "--force-revocable", "--format", "none", "--keep-fresh", "--until-pid", &pid]);
     #[cfg(unix)]
     for secret in ["opens-for-the-keeper", "client.pem", "client-key.pem"] {
-        assert!(!crate::support::processes::started_with(scene.keeper().unwrap()).contains(secret), "{secret}");
+        assert!(!crate::support::processes::started_with(scene.wait_for_keeper()).contains(secret), "{secret}");
     }
     crate::support::wait_until("a renewal", || scene.sandbox.issued().len() >= 3);
     run(&["revoke"]);

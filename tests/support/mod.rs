@@ -435,6 +435,16 @@ impl Scene {
         fs::read_to_string(file).ok()?.parse().ok()
     }
 
+    /// The same, which it writes a moment after it has begun.
+    pub fn wait_for_keeper(&self) -> u32 {
+        let mut found = None;
+        wait_until("the keeper", || {
+            found = self.keeper();
+            found.is_some()
+        });
+        found.unwrap()
+    }
+
     pub fn files(&self) -> Vec<PathBuf> {
         let mut files = Vec::new();
         let mut folders = vec![self.folder.path().to_owned()];
