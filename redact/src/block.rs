@@ -78,5 +78,21 @@ fn below_space(bytes: u8x16) -> u8x16 {
 
 #[inline]
 fn is_letter(bytes: u8x16) -> u8x16 {
-    ((bytes | u8x16::splat(0x20)) - u8x16::splat(b'g')).simd_lt(u8x16::splat(b'z' - b'g' + 1))
+    is_from_to(bytes | u8x16::splat(0x20), b'g', b'z')
+}
+
+#[inline]
+fn is_from_to(bytes: u8x16, first: u8, last: u8) -> u8x16 {
+    (bytes - u8x16::splat(first)).simd_lt(u8x16::splat(last - first + 1))
+}
+
+/// Whether all of this is ASCII letters and digits.
+pub fn is_alphanumeric(text: &[u8]) -> bool {
+    let (sixteens, rest) = text.as_chunks();
+    let mut last = [b'0'; 16];
+    last[..rest.len()].copy_from_slice(rest);
+    sixteens.iter().chain([&last]).all(|sixteen| {
+        let bytes = u8x16::new(*sixteen);
+        (is_from_to(bytes | u8x16::splat(0x20), b'a', b'z') | is_from_to(bytes, b'0', b'9')).all()
+    })
 }

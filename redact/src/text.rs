@@ -1,6 +1,9 @@
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::masks::{base64_to_end, hex};
+use super::block;
+use super::masks::hex;
 use super::patterns::mixed;
 use super::{HIDDEN, Secret};
 
@@ -10,6 +13,10 @@ const RUN: usize = 24;
 /// The shortest piece of a secret that is hidden, in letters and digits of any of its forms. It is shorter than in a program's output, because
 /// a message is short, and whoever wrote it may have cut a secret on purpose.
 const PIECE: usize = 8;
+const HALF: usize = PIECE / 2;
+
+/// How many times as long as a secret its longest form is: `u0065` for each byte.
+const LONGEST: usize = 5;
 
 /// Stands between texts that are searched together. It is in none: `narrow` removes it.
 const BORDER: char = '\0';
@@ -91,23 +98,22 @@ struct Letters {
     places: Vec<usize>,
     /// Each piece of `text`, in order, and whether it was found.
     pieces: Vec<(u64, bool)>,
-    /// A set of 16 bits of the pieces' hashes: what is not among them need not be looked for.
-    hashes: Vec<u64>,
+    /// A set of 16 bits of the hashes of its halves of a piece: a form that has none of them need not be looked at.
+    halves: Vec<u64>,
 }
 
 impl Letters {
     fn of(text: &str) -> Self {
         let letters = text.bytes().enumerate().filter(|(_, byte)| byte.is_ascii_alphanumeric());
-        let (places, text): (Vec<_>, Vec<_>) = letters.map(|(place, byte)| (place, byte.to_ascii_lowercase())).unzip();
+        let (places, text): (Vec<_>, Vec<_>) = letters.unzip();
         let mut pieces: Vec<_> = text.windows(PIECE).map(|piece| (number(piece), false)).collect();
         pieces.sort_unstable();
         pieces.dedup();
-        let mut hashes = vec![0; 1 << 10];
-        for (piece, _) in &pieces {
-            let (word, bit) = hash(*piece);
-            hashes[word] |= bit;
+        let mut halves = vec![0; 1 << 10];
+        for (word, bit) in text.windows(HALF).map(hash) {
+            halves[word] |= bit;
         }
-        Self { text, places, pieces, hashes }
+        Self { text, places, pieces, halves }
     }
 
     /// Marks the pieces of these secrets, and what is between their letters.
@@ -115,8 +121,8 @@ impl Letters {
         if self.pieces.is_empty() {
             return;
         }
-        for form in secrets.iter().flat_map(|secret| forms(secret.expose())) {
-            self.look_for(&form);
+        for secret in secrets {
+            each_form(secret.expose(), |form| self.look_for(form));
         }
         for (index, piece) in self.text.windows(PIECE).enumerate() {
             if self.find(number(piece)).is_some_and(|at| self.pieces[at].1) {
@@ -125,18 +131,16 @@ impl Letters {
         }
     }
 
-    /// Looks for the pieces of a form, and for the same backwards.
-    fn look_for(&mut self, form: &str) {
-        let (mut piece, mut length) = (0_u64, 0);
-        for letter in form.bytes().map(|byte| LETTERS[usize::from(byte)]).filter(|letter| *letter != 0) {
-            (piece, length) = (piece << 8 | u64::from(letter), length + 1);
-            let number = either_way(piece);
-            let (word, bit) = hash(number);
-            if self.hashes[word] & bit != 0
-                && length >= PIECE
-                && let Some(at) = self.find(number)
-            {
-                self.pieces[at].1 = true;
+    /// Looks for the pieces of a form, in either direction. Every piece has one of its halves at a multiple of their length.
+    fn look_for(&mut self, form: &[u8]) {
+        for (at, half) in (0_usize..).step_by(HALF).zip(form.chunks_exact(HALF)) {
+            let (word, bit) = hash(half);
+            if self.halves[word] & bit != 0 {
+                for piece in form[at.saturating_sub(HALF)..form.len().min(at + PIECE)].windows(PIECE) {
+                    if let Some(at) = self.find(number(piece)) {
+                        self.pieces[at].1 = true;
+                    }
+                }
             }
         }
     }
@@ -146,50 +150,72 @@ impl Letters {
     }
 }
 
-/// The forms of a secret whose letters and digits differ: as it is, each byte as a number, in base64, and that in base64 again.
-fn forms(secret: &str) -> impl Iterator<Item = Zeroizing<String>> {
+/// Calls `look` with the letters and digits of each form of a secret in which these differ: as it is, each byte as a number, in base64, and
+/// that in base64 again.
+fn each_form(secret: &str, mut look: impl FnMut(&[u8])) {
+    // With room for the longest: a Vec that grows leaves copies behind.
+    let [mut form, mut start, mut once] = [(); 3].map(|()| Zeroizing::new(Vec::with_capacity(LONGEST * (secret.len() + START))));
+    let mut look_at = |form: &mut Vec<u8>| {
+        if !block::is_alphanumeric(form) {
+            form.retain(u8::is_ascii_alphanumeric);
+        }
+        look(form);
+        form.clear();
+    };
+    form.extend(secret.bytes());
+    look_at(&mut form);
     let digits = Zeroizing::new(hex(secret));
-    let numbers = ["", "x", "0x", "u00"].map(|before| {
-        let pairs = digits.as_bytes().chunks(2).flat_map(|pair| before.bytes().chain(pair.iter().copied()));
-        Zeroizing::new(pairs.map(char::from).collect())
-    });
-    let places =
-        |byte: u8| [100, 10, 1].into_iter().filter(move |place| byte >= *place).map(move |place| char::from(b'0' + byte / place % 10));
-    let decimal = Zeroizing::new(secret.bytes().flat_map(places).collect::<String>());
-    let wide = Zeroizing::new(secret.bytes().flat_map(|byte| [byte, 0]).collect::<Vec<_>>());
-    let in_base64 = |bytes: &[u8]| [0, 1, 2].map(|shift| Zeroizing::new(base64_to_end(bytes, shift)));
-    let once = in_base64(secret.as_bytes());
-    let twice: Vec<_> = once.iter().flat_map(|form| in_base64(form.as_bytes())).collect();
-    let plain = Zeroizing::new(secret.to_owned());
-    numbers.into_iter().chain([plain, decimal]).chain(in_base64(&wide)).chain(once).chain(twice)
+    for before in ["", "x", "0x", "u00"] {
+        digits.as_bytes().chunks(2).for_each(|pair| form.extend(before.as_bytes().iter().chain(pair)));
+        look_at(&mut form);
+    }
+    for byte in secret.bytes() {
+        form.extend([100, 10, 1].into_iter().filter(|place| byte >= *place).map(|place| b'0' + byte / place % 10));
+    }
+    look_at(&mut form);
+    for is_wide in [true, false] {
+        start.clear();
+        start.resize(START, 0);
+        start.extend(secret.bytes().flat_map(|byte| [byte, 0]).step_by(if is_wide { 1 } else { 2 }));
+        for shift in 0..=START {
+            once.resize(START, 0);
+            push_base64(&start, shift, &mut once);
+            for again in (0..=START).filter(|_| !is_wide) {
+                push_base64(&once, again, &mut form);
+                look_at(&mut form);
+            }
+            form.extend(&once[START..]);
+            look_at(&mut form);
+            once.clear();
+        }
+    }
 }
 
-/// A piece as a number, the same one backwards.
+/// How many bytes may precede a secret in a group of three.
+const START: usize = 2;
+
+/// The base64 of what follows the first `START` bytes, if `shift` of these precede it in its group.
+fn push_base64(bytes: &[u8], shift: usize, to: &mut Vec<u8>) {
+    let (bytes, end) = (&bytes[START - shift..], to.len());
+    to.resize(end + bytes.len().div_ceil(3) * 4, 0);
+    let length = STANDARD_NO_PAD.encode_slice(bytes, &mut to[end..]).unwrap_or(0);
+    to.truncate(end + length);
+    to.drain(end..end + (shift * 8).div_ceil(6));
+}
+
+/// A piece as a number, the same one in the other case and backwards.
 fn number(piece: &[u8]) -> u64 {
-    either_way(piece.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)))
-}
-
-fn either_way(piece: u64) -> u64 {
+    // Digits have this bit already.
+    let piece = piece.first_chunk().map_or(0, |piece| u64::from_le_bytes(*piece) | 0x2020_2020_2020_2020);
     piece.min(piece.swap_bytes())
 }
 
-/// The word and the bit for a piece.
-fn hash(piece: u64) -> (usize, u64) {
-    let hash = mixed(piece);
+/// The word and the bit for half a piece.
+fn hash(half: &[u8]) -> (usize, u64) {
+    let half = half.first_chunk().map_or(0, |half| u32::from_le_bytes(*half) | 0x2020_2020);
+    let hash = mixed(half.min(half.swap_bytes()).into());
     ((hash >> 6 & 0x3ff) as usize, 1 << (hash & 63))
 }
-
-/// Each letter in lower case and each digit; 0 for other bytes.
-const LETTERS: [u8; 256] = {
-    let (mut letters, mut byte) = ([0; 256], 0);
-    while byte < 128 {
-        if (byte as u8).is_ascii_alphanumeric() {
-            letters[byte] = (byte as u8).to_ascii_lowercase();
-        }
-        byte += 1;
-    }
-    letters
-};
 
 /// Long, with letters and digits, and not a UUID: token ids are not secret, and useful to see.
 fn looks_like_a_token(run: &str) -> bool {

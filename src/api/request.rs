@@ -79,16 +79,21 @@ impl Way {
         self.with_secrets(|secrets| without(text, secrets))
     }
 
-    /// Hides secrets in all texts of the server that this holds. A token is revoked by its id, in the field `id`: that is not lost because a
-    /// UUID has something in common with a secret that was made in the same moment.
-    pub fn clean_all(&self, value: &mut Value, id: &str) {
-        let kept = value.get(id).filter(|id| self.is_harmless_id(id)).cloned();
+    /// Hides secrets in all texts of the server that this holds. A token is revoked by its id, in the field `token_id`: that is not lost because
+    /// a UUID has something in common with a secret that was made in the same moment.
+    pub fn clean_all(&self, value: &mut Value) {
+        let kept = value.get_mut(TOKEN_ID).filter(|id| self.is_harmless_id(id)).map(Value::take);
+        let is_searched = |text: &String| !OF_THE_API.contains(&text.as_str());
         let mut texts = Vec::new();
-        each_text(value, &mut |text| texts.push(text.clone()));
+        each_text(value, &mut |text| texts.extend(Some(text.clone()).filter(is_searched)));
         self.with_secrets(|secrets| hide(&mut texts, secrets));
         let mut cleaned = texts.into_iter();
-        each_text(value, &mut |text| *text = cleaned.next().unwrap_or_default());
-        value.get_mut(id).into_iter().zip(kept).for_each(|(cleaned, id)| *cleaned = id);
+        each_text(value, &mut |text| {
+            if is_searched(text) {
+                *text = cleaned.next().unwrap_or_default();
+            }
+        });
+        value.get_mut(TOKEN_ID).into_iter().zip(kept).for_each(|(cleaned, id)| *cleaned = id);
     }
 
     fn is_harmless_id(&self, id: &Value) -> bool {
@@ -119,6 +124,24 @@ pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 pub(super) const REFERENCE_TOKEN: &str = "reference_token";
 pub(super) const TOKEN_FIELDS: &[&str] = &[ACCESS_TOKEN, REFRESH_TOKEN, REFERENCE_TOKEN];
 pub(super) const TOKEN_ID: &str = "token_id";
+pub(super) const USERNAME: &str = "username";
+
+/// What a usual answer says but for the tokens: words of the API, which no search is needed for.
+const OF_THE_API: [&str; 13] = [
+    ACCESS_TOKEN,
+    REFRESH_TOKEN,
+    REFERENCE_TOKEN,
+    TOKEN_ID,
+    USERNAME,
+    "scope",
+    "token_type",
+    "expires_in",
+    "refreshable",
+    "grant_type",
+    "Bearer",
+    "applied-permissions/user",
+    "applied-permissions/admin",
+];
 
 /// One request, with everything that a message about it may say.
 pub(super) struct ApiRequest<'a> {
@@ -172,7 +195,7 @@ impl ApiResponse {
         asked.way.expect(tokens.iter().map(|(_, token)| token));
         let text = match &mut json {
             Some(json) => {
-                asked.way.clean_all(json, TOKEN_ID);
+                asked.way.clean_all(json);
                 json.to_string()
             }
             None => asked.way.clean(body),

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use redact::Secret;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::claims::{claims, seconds, user};
 use super::is_id;
-use super::request::{ACCESS_TOKEN, ApiResponse, REFERENCE_TOKEN, REFRESH_TOKEN, TOKEN_ID, Way};
+use super::request::{ACCESS_TOKEN, ApiResponse, REFERENCE_TOKEN, REFRESH_TOKEN, TOKEN_ID, USERNAME, Way};
 use crate::io::clock::{self, Timestamp};
 use crate::io::printable;
 
@@ -54,24 +54,22 @@ impl IssuedToken {
     /// Reads an answer. Only the access token is required: nothing else that is odd in the answer may lose it.
     pub(super) fn read(answer: &ApiResponse, way: &Way) -> Option<Self> {
         let access_token = answer.token(ACCESS_TOKEN)?.clone();
-        let claims = claims(&access_token);
-        let claimed_user = claims.as_ref().and_then(user).map(str::to_owned);
+        let claims = claims(&access_token).unwrap_or_default();
         // What the server says in the token itself is a text of the server's too.
-        let mut claims = claims.map(Value::Object).unwrap_or_default();
-        way.clean_all(&mut claims, "jti");
-        let claims = claims.as_object().cloned().unwrap_or_default();
-        let cleaned_user = user(&claims).map(printable).filter(|cleaned| Some(cleaned) != claimed_user.as_ref());
+        let mut claimed = json!({ USERNAME: user(&claims), TOKEN_ID: claims.get("jti") });
+        way.clean_all(&mut claimed);
+        let claimed = |name: &str| claimed[name].as_str().unwrap_or_default();
+        let cleaned_user = Some(printable(claimed(USERNAME))).filter(|cleaned| user(&claims).is_some_and(|user| user != cleaned));
         let text = |name| printable(answer.field(name));
         let field = |name| answer.json.as_ref()?.get(name);
         let life = || Some(seconds(&claims, "exp")?.saturating_sub(seconds(&claims, "iat")?));
-        let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
         Some(Self {
             refresh_token: answer.token(REFRESH_TOKEN).cloned(),
             reference_token: answer.token(REFERENCE_TOKEN).cloned(),
-            token_id: [answer.field(TOKEN_ID), id].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
+            token_id: [answer.field(TOKEN_ID), claimed(TOKEN_ID)].into_iter().find(|id| is_id(id)).unwrap_or_default().to_owned(),
             scope: text("scope"),
             token_type: text("token_type"),
-            user: Some(text("username")).filter(|user| !user.is_empty()).or(cleaned_user),
+            user: Some(text(USERNAME)).filter(|user| !user.is_empty()).or(cleaned_user),
             refreshable: field("refreshable").and_then(Value::as_bool),
             grant_type: text("grant_type"),
             audience: text("audience"),
