@@ -1,6 +1,8 @@
 //! The forms in which tools write a secret. Those of fixed width are computed where they are needed, and never stored.
 
-use zeroize::{Zeroize, Zeroizing};
+use std::hint::black_box;
+
+use zeroize::Zeroizing;
 
 /// One step from a secret to what is printed.
 #[derive(Clone, Copy)]
@@ -119,14 +121,11 @@ pub fn fill<const ROOM: usize>(form: Form, secret: &[u8], from: usize, out: &mut
         }
         Utf16 => {
             below(from / 2, out.len() / 2 + 1);
-            (from..).zip(out).for_each(|(at, to)| *to = if at % 2 == 0 { bytes[at / 2 - from / 2] } else { 0 });
+            write(bytes.iter().map(|byte| [*byte, 0]), from % 2, out);
         }
         Hex(digits) => {
             below(from / 2, out.len() / 2 + 1);
-            for (at, to) in (from..).zip(out) {
-                let byte = bytes[at / 2 - from / 2];
-                *to = digits[usize::from(if at % 2 == 0 { byte >> 4 } else { byte & 15 })];
-            }
+            write(bytes.iter().map(|byte| [byte >> 4, byte & 15].map(|digit| digits[usize::from(digit)])), from % 2, out);
         }
         Base64(shift, alphabet) => {
             let (group, within) = ((from + skipped(shift)) / 4, (from + skipped(shift)) % 4);
@@ -134,16 +133,12 @@ pub fn fill<const ROOM: usize>(form: Form, secret: &[u8], from: usize, out: &mut
             let start = 3 * group;
             below(start.saturating_sub(shift), (within + out.len()).div_ceil(4) * 3);
             bytes.rotate_right(shift.saturating_sub(start));
-            let mut encoded = [0; ROOM];
-            for (three, four) in bytes.as_chunks().0.iter().zip(encoded.as_chunks_mut().0).take((within + out.len()).div_ceil(4)) {
+            let four = |three: &[u8; 3]| {
                 let [one, two, three] = three.map(u32::from);
                 let bits = one << 16 | two << 8 | three;
-                *four = [18, 12, 6, 0].map(|at| alphabet[(bits >> at & 63) as usize]);
-            }
-            out.copy_from_slice(&encoded[within..within + out.len()]);
-            if ROOM > SMALL {
-                encoded.zeroize();
-            }
+                [18, 12, 6, 0].map(|at| alphabet[(bits >> at & 63) as usize])
+            };
+            write(bytes.as_chunks().0.iter().map(four), within, out);
             let padding = ((shift + count) * 8).div_ceil(6) - skipped(shift);
             if from + out.len() > padding {
                 out[padding.saturating_sub(from)..].fill(b'=');
@@ -151,7 +146,22 @@ pub fn fill<const ROOM: usize>(form: Form, secret: &[u8], from: usize, out: &mut
         }
     }
     if ROOM > SMALL {
-        bytes.zeroize();
+        // As `zeroize`, which would go byte by byte.
+        bytes.fill(0);
+        black_box(&bytes);
+    }
+}
+
+/// Writes groups of bytes, without the first `within` bytes, as many as there is room for.
+fn write<const N: usize>(mut groups: impl Iterator<Item = [u8; N]>, within: usize, out: &mut [u8]) {
+    let (first, rest) = out.split_at_mut(if within == 0 { 0 } else { (N - within).min(out.len()) });
+    if let Some(group) = (within > 0).then(|| groups.next()).flatten() {
+        first.copy_from_slice(&group[within..within + first.len()]);
+    }
+    let (whole, last) = rest.as_chunks_mut();
+    whole.iter_mut().zip(&mut groups).for_each(|(to, group)| *to = group);
+    if let Some(group) = groups.next() {
+        last.copy_from_slice(&group[..last.len()]);
     }
 }
 

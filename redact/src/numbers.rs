@@ -382,7 +382,7 @@ impl Numbers {
             return Some(span(series.now.last).end);
         }
         let open = self.series.iter().filter_map(|series| {
-            let count = patterns.longest_end(series.now.window);
+            let count = patterns.filter.longest_end(series.now.window);
             let first = (1..count.min(series.length)).fold(series.now.last, |serial, _| span(serial).last);
             (count >= FEW).then(|| if series.length > 0 { span(first).start } else { self.read })
         });

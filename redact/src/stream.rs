@@ -157,13 +157,13 @@ impl Redactor {
         let from = HISTORY - self.held;
         let (bytes, mut unseen) = (&buffer[..end], from.saturating_sub(PIECE - 1));
         let mut look = |at: usize| {
-            if at < unseen || !patterns.may_hold(eight_at(buffer, at)) {
+            if at < unseen || !patterns.filter.may_hold(eight_at(buffer, at)) {
                 return;
             }
             let least = unseen.max(at.saturating_sub(STEP - 1));
             // What is marked around here, in one piece.
             let mut marked = at..at;
-            for key in patterns.keys_around(buffer, at, least..end) {
+            for key in patterns.filter.keys_around(buffer, at, least..end) {
                 // Every stretch with this key lies in what is marked.
                 if marked.start + SPACING <= key + 1 && key + PIECE <= marked.end {
                     continue;
@@ -178,13 +178,17 @@ impl Redactor {
         };
         let first = from.saturating_sub(BLOCK);
         let (blocks, rest) = bytes[first..].as_chunks::<BLOCK>();
-        let mut look_at = |at: usize| patterns.places().for_each(|place| look(at + place));
-        if patterns.is_dense() {
-            (first..).step_by(BLOCK).zip(blocks).filter(|(_, block)| patterns.may_hold_any_dense(block)).for_each(|(at, _)| look_at(at));
+        let mut look_at = |at: usize| patterns.filter.places().for_each(|place| look(at + place));
+        if patterns.filter.is_dense() {
+            (first..)
+                .step_by(BLOCK)
+                .zip(blocks)
+                .filter(|(_, block)| patterns.filter.may_hold_any_dense(block))
+                .for_each(|(at, _)| look_at(at));
         } else {
-            (first..).step_by(BLOCK).zip(blocks).filter(|(_, block)| patterns.may_hold_any(block)).for_each(|(at, _)| look_at(at));
+            (first..).step_by(BLOCK).zip(blocks).filter(|(_, block)| patterns.filter.may_hold_any(block)).for_each(|(at, _)| look_at(at));
         }
-        patterns.places().filter(|place| *place < rest.len()).for_each(|place| look(end - rest.len() + place));
+        patterns.filter.places().filter(|place| *place < rest.len()).for_each(|place| look(end - rest.len() + place));
     }
 
     /// Marks what follows the last line break of the stretches that contain one.
@@ -228,7 +232,7 @@ impl Redactor {
         let length = self.line.min(PIECE - 1);
         let ends = self.joined.map(|joined| {
             let window = joined << (8 * length) | last & ((1 << (8 * length)) - 1);
-            self.patterns.longest_end(window)
+            self.patterns.filter.longest_end(window)
         });
         let open = ends[0].max(ends[1]).min(length);
         (end - open..end).rev().take_while(|&at| !self.marks.has(at)).count()
@@ -347,7 +351,8 @@ fn search_break(
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "called for each line")]
 fn may_continue(patterns: &Patterns, joined: u128, next: u128) -> bool {
-    patterns.may_join(joined, next) && (patterns.may_end(joined << 8 | next >> 120) | patterns.may_start(joined << 120 | next >> 8))
+    patterns.filter.may_join(joined, next)
+        && (patterns.filter.may_end(joined << 8 | next >> 120) | patterns.filter.may_start(joined << 120 | next >> 8))
 }
 
 /// Marks the longest stretch that continues in this line, which begins at `start`. Returns where its first `kept` bytes end, if they are part of it.
@@ -367,14 +372,14 @@ fn mark_continued(
         length = patterns.matching(place, next);
         end = Some(place.on(length));
     }
-    if next.get(length).is_some_and(|byte| length < kept || patterns.has(*byte)) {
+    if next.get(length).is_some_and(|byte| length < kept || patterns.filter.has(*byte)) {
         let mut both = [0; 2 * PIECE + SPACING];
         both[..PIECE].copy_from_slice(&joined.to_be_bytes());
         both[PIECE..PIECE + next.len()].copy_from_slice(next);
         let both_end = PIECE + next.len();
         // The stretches of the filter that every stretch across the break has one of.
         for at in [PIECE - 5, PIECE - 1] {
-            for key in patterns.keys_around(&both, at, 0..both_end) {
+            for key in patterns.filter.keys_around(&both, at, 0..both_end) {
                 patterns.matches(&both[..both_end], key, 0, |found, place| {
                     if found.end > PIECE + length && found.start < PIECE {
                         (length, end) = (found.end - PIECE, Some(place));

@@ -161,21 +161,33 @@ fn the_way_a_tool_writes_a_token_does_not_matter() {
     }
 }
 
+#[track_caller]
+fn every_stretch_of_every_form_is_hidden(secrets: &[String]) {
+    let known: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).map(String::as_str).collect();
+    let patterns = patterns(&known);
+    for form in known.iter().flat_map(|secret| forms(secret)) {
+        let stretches: Vec<_> = form.as_bytes().windows(16).map(String::from_utf8_lossy).collect();
+        let (mut redactor, mut shown) = (Redactor::new(patterns.clone()), Vec::new());
+        pass(&mut redactor, stretches.join("|").as_bytes(), &mut shown).unwrap();
+        redactor.finish(&mut shown).unwrap();
+        assert!(nothing_is_left(&lossy(&shown)), "{form} is shown as {}", lossy(&shown));
+    }
+}
+
 #[test]
 fn of_tokens_that_begin_alike_every_stretch_of_every_form_is_hidden() {
     let (one, other) = ("Xk3vQZ0aYw7Rj5NcT1uHs9LmB2dEoPfG6iVqKxCz", "p8Jr_4tSbDnUeMhIgOlF-W8yAq0ZdKfRcV2sXwTu");
     for common in 0..50 {
         let alike = &JWT[..common];
-        let secrets = [alike.to_owned() + one, alike.to_owned() + other, alike.to_owned(), JWT.to_owned()];
-        let known: Vec<_> = secrets.iter().filter(|secret| !secret.is_empty()).map(String::as_str).collect();
-        let patterns = patterns(&known);
-        for form in known.iter().flat_map(|secret| forms(secret)) {
-            let stretches: Vec<_> = form.as_bytes().windows(16).map(String::from_utf8_lossy).collect();
-            let (mut redactor, mut shown) = (Redactor::new(patterns.clone()), Vec::new());
-            pass(&mut redactor, stretches.join("|").as_bytes(), &mut shown).unwrap();
-            redactor.finish(&mut shown).unwrap();
-            assert!(nothing_is_left(&lossy(&shown)), "{common}: {form} is shown as {}", lossy(&shown));
-        }
+        every_stretch_of_every_form_is_hidden(&[alike.to_owned() + one, alike.to_owned() + other, alike.to_owned(), JWT.to_owned()]);
+    }
+}
+
+#[test]
+fn so_it_is_of_many_tokens_of_one_user() {
+    for common in 30..38 {
+        let own = (0..20).map(|at| JWT[60 + 5 * at..100 + 5 * at].to_owned());
+        every_stretch_of_every_form_is_hidden(&own.map(|own| JWT[..common].to_owned() + &own + &JWT[180..]).collect::<Vec<_>>());
     }
 }
 
