@@ -198,21 +198,30 @@ impl Redactor {
         let mut start = HISTORY - *line;
         // The start of a long line was searched after an earlier read.
         let mut seen = *line >= PIECE + self.held;
+        // Where the last line ended, if it has all that may precede this one: `joined` is as it was before it then.
+        let mut last = None;
         let mut stops = [0; GROUP * block::LENGTH + 1];
         for (first, group) in (HISTORY..).step_by(GROUP * block::LENGTH).zip(blocks.breaks.chunks(GROUP)) {
             for &stop in positions(first, group, &mut stops) {
-                if start < stop {
+                if start < stop && last.is_none_or(|last| may_continue_behind(patterns, buffer, last, start)) {
+                    catch_up(buffer, joined, last.take());
                     if seen {
                         *followed = [None; 2];
                     } else {
                         search_break(patterns, buffer, marks, joined, followed, start..stop);
                     }
+                }
+                if stop >= start + PIECE && *followed == [None; 2] {
+                    last = Some(stop);
+                } else if start < stop {
+                    catch_up(buffer, joined, last.take());
                     *joined = joined_with(buffer, joined, start, stop);
                 }
                 start = stop + 1;
                 seen = false;
             }
         }
+        catch_up(buffer, joined, last);
         if start < end && !seen {
             search_break(patterns, buffer, marks, joined, &mut followed.clone(), start..end);
         }
@@ -323,6 +332,21 @@ fn positions<'p>(first: usize, group: &[u64], all: &'p mut [usize; GROUP * block
         }
     }
     &all[..count]
+}
+
+/// Whether what follows at `start` may continue a stretch from before the line break at `last`, where a line of 16 bytes or more ended.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "called for each line")]
+fn may_continue_behind(patterns: &Patterns, buffer: &[u8], last: usize, start: usize) -> bool {
+    let (filter, before, next) = (&patterns.filter, eight_at(buffer, last - 8), eight_at(buffer, start));
+    filter.is_dense() || filter.may_hold(before >> 24 | next << 40) | filter.may_hold(before >> 56 | next << 8) | is_continued(buffer, last)
+}
+
+/// Makes `joined` what precedes the line behind `last`, if a line of 16 bytes or more ended there.
+fn catch_up(buffer: &[u8], joined: &mut [u128; 2], last: Option<usize>) {
+    if let Some(last) = last {
+        *joined = joined_with(buffer, joined, last - PIECE, last);
+    }
 }
 
 /// Marks the first bytes of the line if they continue a stretch from before the line break.

@@ -119,6 +119,29 @@ fn so_it_is_with_any_secret() {
         .unwrap();
 }
 
+/// With many secrets not all of each is in the filter.
+#[test]
+fn so_it_is_beside_many_other_tokens() {
+    let alphabet: Vec<char> = ('a'..='z').chain('A'..='Z').chain('0'..='9').collect();
+    let others: Vec<String> = (1..200_u64)
+        .map(|seed| {
+            let numbers = std::iter::successors(Some(seed), |last| Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)));
+            numbers.skip(1).map(|number| alphabet[(number >> 40) as usize % alphabet.len()]).take(800).collect()
+        })
+        .collect();
+    let known = [12, 199].map(|count| {
+        let all: Vec<_> = [JWT, BASE64].into_iter().chain(others.iter().take(count).map(String::as_str)).collect();
+        Known { patterns: patterns(&all), ..Known::new(&[JWT, BASE64]) }
+    });
+    let script = prop::collection::vec(any::<u8>(), 0..120);
+    let sizes = prop::collection::vec(1..80_usize, 1..20);
+    runner(200)
+        .run(&(0..2_usize, script, sizes), |(known_at, script, sizes)| {
+            known[known_at].holds(&text_of(&script, &known[known_at].forms), sizes.into_iter().cycle())
+        })
+        .unwrap();
+}
+
 fn folded(text: &str, width: usize, fold: &str) -> String {
     let lines: Vec<_> = text.as_bytes().chunks(width).map(String::from_utf8_lossy).collect();
     lines.join(fold)

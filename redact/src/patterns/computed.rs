@@ -25,7 +25,7 @@ pub struct Form {
 }
 
 /// A position in a form.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Place {
     form: u32,
     at: u32,
