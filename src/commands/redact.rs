@@ -48,7 +48,7 @@ fn run(cx: &Context) -> anyhow::Result<i32> {
     let passed = pass_on(os::Source::own(stdin), os::Patient(stdout), &redactor);
     cx.warn_of_hidden_masks(&redactor);
     match passed {
-        Ok(()) => end(cx, &redactor),
+        Ok(_) => end(cx, &redactor),
         // Not a failure, but not everything was passed on, so the exit code must not be 0.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(BROKEN_PIPE),
         Err(error) => Err(Error::new(Kind::Local, format!("can't pass everything on: {error}"), "").into()),

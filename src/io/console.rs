@@ -118,18 +118,29 @@ struct Talk {
     style: Arc<dyn LogStyle>,
     format: LogFormat,
     quiet: bool,
+    /// What somebody else printed there does not end with a line break.
+    is_within_line: bool,
 }
 
 impl Console {
     /// Prints to these streams, in the style of this log and in this format.
     #[must_use]
     pub fn new(stdout: Box<dyn Write + Send>, stderr: Box<dyn Write + Send>, style: Arc<dyn LogStyle>, format: LogFormat) -> Self {
-        Self { stdout: Mutex::new(stdout), talk: Mutex::new(Talk { to: stderr, style, format, quiet: false }), wording: OnceLock::new() }
+        Self {
+            stdout: Mutex::new(stdout),
+            talk: Mutex::new(Talk { to: stderr, style, format, quiet: false, is_within_line: false }),
+            wording: OnceLock::new(),
+        }
     }
 
     /// From now on, prints warnings and errors only.
     pub fn be_quiet(&self) {
         self.talk().quiet = true;
+    }
+
+    /// What somebody else printed to standard error does not end with a line break: the next message begins with one.
+    pub fn is_within_line(&self) {
+        self.talk().is_within_line = true;
     }
 
     /// Sends messages to `to` from now on, which is not the log of a CI.
@@ -169,7 +180,8 @@ impl Console {
     pub fn line(&self, text: &str) {
         let mut talk = self.talk();
         let text = printable(&talk.style.escape(text));
-        let _ = talk.to.write_all(format!("{text}\n").as_bytes()).and_then(|()| talk.to.flush());
+        let first = if std::mem::take(&mut talk.is_within_line) { "\n" } else { "" };
+        let _ = talk.to.write_all(format!("{first}{text}\n").as_bytes()).and_then(|()| talk.to.flush());
     }
 
     /// Prints what happens on the way, unless nobody wants to know.

@@ -169,11 +169,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Passes everything on, until the stream ends or nobody reads any more. When the program that writes has ended, what it wrote before is
-/// passed on, and its children's output for a short while.
+/// passed on, and its children's output for a short while. Returns whether that ends within a line.
 ///
 /// # Errors
 /// Fails if the stream can't be read or its output can't be written. `BrokenPipe` means that nobody reads any more.
-pub fn pass_on(mut from: os::Source, to: Patient<File>, shared: &SharedRedactor) -> io::Result<()> {
+pub fn pass_on(mut from: os::Source, to: Patient<File>, shared: &SharedRedactor) -> io::Result<bool> {
     let mut stream = Stream::new(to, shared);
     let (mut end, mut last_words) = (None::<Instant>, 0);
     loop {
@@ -208,10 +208,30 @@ pub fn pass_on(mut from: os::Source, to: Patient<File>, shared: &SharedRedactor)
     stream.finish()
 }
 
+/// Where a stream goes, and whether what was written to it ends within a line.
+struct Target {
+    to: Patient<File>,
+    is_within_line: bool,
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        if let Some(last) = bytes[..written].last() {
+            self.is_within_line = *last != b'\n';
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// A stream on its way.
 struct Stream<'s> {
     shared: &'s SharedRedactor,
-    to: Patient<File>,
+    target: Target,
     /// The redactor, and the generation of the secrets that it knows.
     at_work: Option<(Redactor, u64)>,
     lines: Option<MaskLines>,
@@ -224,7 +244,7 @@ struct Stream<'s> {
 impl<'s> Stream<'s> {
     fn new(to: Patient<File>, shared: &'s SharedRedactor) -> Self {
         let lines = shared.masks.as_ref().map(|masks| MaskLines::new(masks.command));
-        Self { shared, to, at_work: None, lines, reaches_log: None, is_withheld: false }
+        Self { shared, target: Target { to, is_within_line: false }, at_work: None, lines, reaches_log: None, is_withheld: false }
     }
 
     fn redactor(&mut self) -> &mut Redactor {
@@ -269,7 +289,7 @@ impl<'s> Stream<'s> {
 
     fn pass_room(&mut self, read: usize) -> io::Result<()> {
         match &mut self.at_work {
-            Some((redactor, _)) => redactor.pass(read, &mut self.to),
+            Some((redactor, _)) => redactor.pass(read, &mut self.target),
             None => Ok(()),
         }
     }
@@ -278,7 +298,7 @@ impl<'s> Stream<'s> {
         match piece {
             Piece::Masks(lines) if self.reaches_log() => {
                 self.end_text()?;
-                self.to.write_all(&lines)
+                self.target.write_all(&lines)
             }
             Piece::Masks(lines) => {
                 self.shared.hide_mask(&lines);
@@ -300,7 +320,7 @@ impl<'s> Stream<'s> {
     }
 
     fn reaches_log(&mut self) -> bool {
-        let (shared, to) = (self.shared, &self.to.0);
+        let (shared, to) = (self.shared, &self.target.to.0);
         *self.reaches_log.get_or_insert_with(|| {
             let reaches = |masks: &Masks| os::is_read_by_starter(to, masks.command.step, &masks.step, masks.command.has_handler);
             shared.masks.as_ref().is_some_and(reaches)
@@ -308,16 +328,16 @@ impl<'s> Stream<'s> {
     }
 
     fn end_text(&mut self) -> io::Result<()> {
-        self.at_work.take().map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut self.to))
+        self.at_work.take().map_or(Ok(()), |(mut redactor, _)| redactor.finish(&mut self.target))
     }
 
-    fn finish(mut self) -> io::Result<()> {
-        if self.is_withheld {
-            // What was held back is not passed on either.
-            return Ok(());
+    /// Passes on what was held back, unless the rest is withheld. Returns whether all of it ends within a line.
+    fn finish(mut self) -> io::Result<bool> {
+        if !self.is_withheld {
+            let kept = self.lines.as_mut().map(MaskLines::finish).unwrap_or_default();
+            self.pass_text(&kept)?;
+            self.end_text()?;
         }
-        let kept = self.lines.as_mut().map(MaskLines::finish).unwrap_or_default();
-        self.pass_text(&kept)?;
-        self.end_text()
+        Ok(self.target.is_within_line)
     }
 }

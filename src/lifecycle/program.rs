@@ -59,7 +59,7 @@ pub struct Ended {
     /// What became of the session, if this was the last use of one that `exec` began.
     pub session: Result<Done>,
     status: io::Result<ExitStatus>,
-    passing: Vec<thread::JoinHandle<io::Result<()>>>,
+    passing: Vec<thread::JoinHandle<io::Result<bool>>>,
     redactor: Arc<SharedRedactor>,
     signals: os::Signals,
     /// The process that started this one has ended: nobody waits for the output.
@@ -329,9 +329,13 @@ impl Ended {
     pub fn exit_code(self, cx: &Context) -> Result<i32> {
         self.signals.obey_last();
         let passing = self.passing.into_iter().filter(|passing| !self.abandoned || passing.is_finished());
-        let passed = passing.filter_map(|passing| passing.join().ok());
+        let passed: Vec<_> = passing.filter_map(|passing| passing.join().ok()).collect();
+        // The last of them goes where our messages go.
+        if let Some(Ok(true)) = passed.last() {
+            cx.console.is_within_line();
+        }
         // If nobody reads any more, nothing is missed.
-        let failed = passed.filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
+        let failed = passed.into_iter().filter_map(io::Result::err).filter(|error| error.kind() != ErrorKind::BrokenPipe).last();
         let failed = failed.map(|error| Error::new(Kind::Local, format!("can't pass the program's output on: {error}"), ""));
         warn_of_withheld(cx, &self.redactor);
         cx.warn_of_hidden_masks(&self.redactor);

@@ -141,6 +141,20 @@ fn where_both_streams_are_one_pipe_or_file_what_a_program_prints_stays_in_order_
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("out\n", "err\n"));
 }
 
+#[test]
+fn what_becomes_of_the_token_is_said_on_a_line_of_its_own() {
+    let mut scene = scene();
+    // Where nothing is said, nothing is added.
+    assert_eq!(into_one(scene.command(BINARY, &exec("printf done")), None), "done");
+    scene.in_github();
+    let said = scene.tidy(&into_one(scene.command(BINARY, &exec("printf done")), None));
+    assert!(said.ends_with("done\njf-token: revoked <token id 2>\n"), "{said}");
+    // With two pipes, only what goes to standard error is in the way.
+    let ran = scene.run(&exec("printf out; printf err >&2"));
+    assert!(ran.stdout == "out" && scene.tidy(&ran.stderr).ends_with("err\njf-token: revoked <token id 3>\n"), "{}", ran.story);
+    assert!(scene.tidy(&scene.run(&exec("printf out")).stderr).ends_with("\njf-token: revoked <token id 4>\n"));
+}
+
 /// Starts a program whose output nobody reads, and waits until it has ended and its token is revoked.
 fn stuck(scene: &Scene) -> (Child, PipeReader) {
     let (from, mut to) = pipe().unwrap();
