@@ -199,7 +199,7 @@ impl Redactor {
         // The start of a long line was searched after an earlier read.
         let mut seen = *line >= PIECE + self.held;
         // Where the last line ended, if it has all that may precede this one: `joined` is as it was before it then.
-        let mut last = None;
+        let (mut last, mut is_followed) = (None, *followed != [None; 2]);
         let mut stops = [0; GROUP * block::LENGTH + 1];
         for (first, group) in (HISTORY..).step_by(GROUP * block::LENGTH).zip(blocks.breaks.chunks(GROUP)) {
             for &stop in positions(first, group, &mut stops) {
@@ -210,8 +210,9 @@ impl Redactor {
                     } else {
                         search_break(patterns, buffer, marks, joined, followed, start..stop);
                     }
+                    is_followed = *followed != [None; 2];
                 }
-                if stop >= start + PIECE && *followed == [None; 2] {
+                if stop >= start + PIECE && !is_followed {
                     last = Some(stop);
                 } else if start < stop {
                     catch_up(buffer, joined, last.take());
