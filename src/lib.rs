@@ -187,8 +187,8 @@ pub fn main() -> i32 {
         environment,
         folder: std::env::current_dir().unwrap_or_default(),
         stdin: Box::new(os::Patient(std::io::stdin())),
-        stdout: Box::new(os::Patient(std::io::stdout())),
-        stderr: Box::new(os::Patient(std::io::stderr())),
+        stdout: Box::new(os::OwnStream(std::io::stdout())),
+        stderr: Box::new(os::OwnStream(std::io::stderr())),
         terminal: os::terminal_columns(),
         now: SystemTime::now,
     })

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use serde::Serialize;
 
 use crate::error::{Error, Kind, Report, Result};
+use crate::os;
 
 /// How serious a message in the log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,10 +170,10 @@ impl Console {
     /// Fails if it can't be written, for example because the reader is gone. The data is then lost.
     pub fn data(&self, text: &str) -> Result<()> {
         let mut stdout = self.stdout.lock().unwrap_or_else(PoisonError::into_inner);
-        stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush())
-            .map_err(|error| Error::new(Kind::Local, format!("can't write to standard output: {error}"), ""))
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(|error| {
+            let kind = os::asked_to_stop().map_or(Kind::Local, Kind::Interrupted);
+            Error::new(kind, format!("can't write to standard output: {error}"), "")
+        })
     }
 
     /// Prints a line to standard error, whatever the format: a command of the CI's. If that can't be written, nothing is lost, so errors are

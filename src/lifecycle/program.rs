@@ -250,7 +250,10 @@ async fn attend(child: &mut Child, signals: &mut os::Signals, mut screens: os::S
     let ended = loop {
         tokio::select! {
             ended = child.wait() => break ended,
-            signal = signals.next() => os::pass_on(signal, child.id(), &screens),
+            signal = signals.next() => {
+                os::pass_on(signal, child.id(), &screens);
+                signals.forget();
+            }
             _ = looks.tick(), if !screens.is_empty() || parent.is_some() => {
                 screens.follow();
                 if parent.is_some_and(os::Parent::has_ended) {

@@ -51,6 +51,9 @@ pub fn own_folder() -> Option<PathBuf> {
 /// A stream that waits for room, or for something to read, even where another process made it non-blocking.
 pub struct Patient<T>(pub T);
 
+/// One of this process's own output streams, unbuffered. It waits for room, but no longer once a signal has asked this process to stop.
+pub struct OwnStream<T>(pub T);
+
 /// What stands where a private folder is to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Folder {

@@ -182,6 +182,47 @@ fn after_the_programs_end_a_signal_ends_exec_though_nobody_reads_what_is_left() 
     }
 }
 
+/// Starts it with nobody who reads standard output, and sends it a signal once it waits for room.
+fn stopped_while_it_waits(scene: &Scene, arguments: &[&str], signal: Signal) -> std::process::Output {
+    let (_from, mut to) = pipe().unwrap();
+    to.write_all(&vec![b'.'; 65536]).unwrap();
+    let issued = scene.sandbox.issued().len();
+    let mut command = scene.command(BINARY, arguments);
+    let mut child = command.stdout(to).stderr(std::process::Stdio::piped()).process_group(0).spawn().unwrap();
+    wait_until("the token", || scene.sandbox.issued().len() > issued);
+    sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+    kill_process(Pid::from_child(&child), signal).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "{signal:?} is ignored");
+        sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_signal_ends_a_command_whose_token_nobody_reads_and_the_token_is_revoked() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
+        let scene = scene();
+        let create = [&["create", "--format", "token"][..], &TOKEN].concat();
+        let ended = stopped_while_it_waits(&scene, &create, signal);
+        assert_eq!(ended.status.code(), Some(128 + signal.as_raw()));
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert!(said.contains("can't write to standard output: nobody reads it"), "{said}");
+        assert!(scene.sandbox.issued().iter().all(|issued| !issued.live), "the token is still live");
+    }
+    // What a session holds is not lost with what was to be printed.
+    let scene = scene();
+    scene.run(&[&["create", "--session", "s", "--expiry", "2", "--format", "none"][..], &TOKEN[2..]].concat());
+    sleep(Duration::from_millis(1500));
+    let ended = stopped_while_it_waits(&scene, &["get", "--session", "s"], Signal::TERM);
+    assert_eq!(ended.status.code(), Some(128 + Signal::TERM.as_raw()), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert!(scene.run(&["get", "--session", "s", "--min-ttl", "0"]).stdout.starts_with("ey"));
+    let issued = scene.sandbox.issued();
+    assert!(issued.len() == 2 && issued[1].live, "the renewed token is the session's");
+}
+
 #[test]
 fn a_signal_while_the_token_is_revoked_waits_for_that_and_then_ends_exec() {
     let scene = scene();

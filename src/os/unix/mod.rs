@@ -27,7 +27,7 @@ pub use offer::{Offer, accept};
 pub use process::{Group, Parent, Watched, ancestor_with, ask_to_end, detach, is_alive, job_process, name_of};
 #[cfg(target_os = "linux")]
 pub use reader::is_read_by_starter;
-pub use signals::{Signals, lead, pass_on, stop_request};
+pub use signals::{Signals, asked_to_stop, lead, pass_on, stop_request};
 pub use terminal::{Ending, Screens, Source};
 
 use super::Folder;

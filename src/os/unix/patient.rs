@@ -5,8 +5,11 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::pipe::PIPE_BUF;
 
-use super::super::Patient;
+use super::super::{OwnStream, Patient};
+use super::asked_to_stop;
 
 /// How long to wait at once. The poll of macOS refuses terminals: then it is how often to try.
 const MOMENT: Duration = Duration::from_millis(20);
@@ -20,6 +23,29 @@ impl<T: AsFd> Patient<T> {
                 done => return done,
             }
         }
+    }
+}
+
+impl<T: AsFd> Write for OwnStream<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let mut stream = [PollFd::new(&self.0, PollFlags::OUT)];
+            let patience = if asked_to_stop().is_some() { Duration::ZERO } else { MOMENT };
+            let has_room = !matches!(poll(&mut stream, Timespec::try_from(patience).ok().as_ref()), Ok(0) | Err(Errno::INTR));
+            if has_room {
+                // As much as fits into a pipe that has room at all.
+                match rustix::io::write(&self.0, &bytes[..bytes.len().min(PIPE_BUF)]) {
+                    Err(Errno::AGAIN) => std::thread::sleep(MOMENT),
+                    done => return Ok(done?),
+                }
+            } else if asked_to_stop().is_some() {
+                return Err(io::Error::other("nobody reads it"));
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

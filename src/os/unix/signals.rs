@@ -19,10 +19,20 @@ const ENDING: [Signal; 4] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUI
 /// Those that are passed on to a program.
 const PASSED_ON: [Signal; 7] = [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2, Signal::WINCH];
 
+/// The number of the last signal that asked this process to stop. Unset before the first is listened to.
+static LAST: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
+
+/// The number of the last signal that asked this process to stop, if it listens to them, and did not pass it on to a program.
+#[must_use]
+pub fn asked_to_stop() -> Option<u8> {
+    LAST.get().and_then(|last| last.load(Ordering::SeqCst).try_into().ok()).filter(|number| *number > 0)
+}
+
 /// Waits for SIGINT, SIGTERM, SIGHUP or SIGQUIT and returns its number. From this call on, they no longer end the process. Must be called
 /// within a runtime.
 pub fn stop_request() -> impl Future<Output = u8> {
     let mut signals = Signals::of(&ENDING);
+    LAST.get_or_init(|| signals.tell_the_last());
     async move { signals.next().await.as_raw().try_into().unwrap_or_default() }
 }
 
@@ -42,11 +52,24 @@ impl Signals {
         // If our parent made us ignore SIGCHLD, the kernel would discard the exit status of our children. Listening to it prevents that.
         let _ = signal(SignalKind::child());
         let signals = Self::of(&PASSED_ON);
-        for number in signals.heard.iter().filter(|(signal, _)| *signal != Signal::WINCH).map(|(signal, _)| signal.as_raw()) {
-            let _ = flag::register_usize(number, signals.last.clone(), number.cast_unsigned() as usize);
+        let _ = LAST.set(signals.tell_the_last());
+        for number in signals.numbers() {
             let _ = flag::register_conditional_default(number, signals.as_usual.clone());
         }
         signals
+    }
+
+    /// What is, from now on, the number of the last one that came.
+    fn tell_the_last(&self) -> Arc<AtomicUsize> {
+        for number in self.numbers() {
+            let _ = flag::register_usize(number, self.last.clone(), number.cast_unsigned() as usize);
+        }
+        self.last.clone()
+    }
+
+    /// The numbers of those that may end this process.
+    fn numbers(&self) -> impl Iterator<Item = i32> {
+        self.heard.iter().filter(|(signal, _)| *signal != Signal::WINCH).map(|(signal, _)| signal.as_raw())
     }
 
     /// Forgets those that came until now.

@@ -14,7 +14,7 @@ use std::process::{Command, ExitStatus};
 use winapi_util::HandleRef;
 use winapi_util::console::{Console, screen_buffer_info};
 
-use super::Patient;
+use super::{OwnStream, Patient};
 
 pub use files::{
     EXPOSED, close_file, close_folder, close_new_file, folder, is_at, mode_of, open_private, private_folder, remove_file, replace, set_mode,
@@ -25,7 +25,7 @@ pub use offer::{Offer, accept};
 pub(super) use output::keep_inherited;
 pub use output::{Ending, Screens, Source};
 pub use processes::{Group, Parent, Tree, Watched, ancestor_with, ask_to_end, is_alive, job_process, name_of};
-pub use signals::{Signals, lead, pass_on, stop_request};
+pub use signals::{Signals, asked_to_stop, lead, pass_on, stop_request};
 
 /// How many columns the terminal has that standard output goes to; `None` if it goes elsewhere. Some have 0.
 #[must_use]
@@ -123,6 +123,16 @@ pub fn is_read_by_starter(_stream: &File, _variable: &str, _value: &str, _has_ha
 }
 
 impl<T: Write> Write for Patient<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl<T: Write> Write for OwnStream<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.write(bytes)
     }

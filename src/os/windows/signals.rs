@@ -62,6 +62,12 @@ pub fn stop_request() -> impl Future<Output = u8> {
     async move { signals.next().await }
 }
 
+/// Always `None`: a stream waits for its reader here.
+#[must_use]
+pub fn asked_to_stop() -> Option<u8> {
+    None
+}
+
 /// Always `None`: no process here has to wait for others' children.
 #[must_use]
 pub fn lead(_arguments: &[OsString]) -> Option<i32> {
