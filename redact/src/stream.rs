@@ -176,19 +176,15 @@ impl Redactor {
             }
             unseen = if marked.start <= at + 1 { marked.end.saturating_sub(PIECE - 1).max(at + 1) } else { at + 1 };
         };
-        let first = from.saturating_sub(BLOCK);
-        let (blocks, rest) = bytes[first..].as_chunks::<BLOCK>();
-        let mut look_at = |at: usize| patterns.filter.places().for_each(|place| look(at + place));
-        if patterns.filter.is_dense() {
-            (first..)
-                .step_by(BLOCK)
-                .zip(blocks)
-                .filter(|(_, block)| patterns.filter.may_hold_any_dense(block))
-                .for_each(|(at, _)| look_at(at));
-        } else {
-            (first..).step_by(BLOCK).zip(blocks).filter(|(_, block)| patterns.filter.may_hold_any(block)).for_each(|(at, _)| look_at(at));
+        let filter = &patterns.filter;
+        let mut at = from.saturating_sub(BLOCK);
+        while let Some(before) = filter.blocks_before_a_stretch(&bytes[at..]) {
+            at += before * BLOCK;
+            filter.places().for_each(|place| look(at + place));
+            at += BLOCK;
         }
-        patterns.filter.places().filter(|place| *place < rest.len()).for_each(|place| look(end - rest.len() + place));
+        let rest = (end - at) % BLOCK;
+        filter.places().filter(|place| *place < rest).for_each(|place| look(end - rest + place));
     }
 
     /// Marks what follows the last line break of the stretches that contain one.

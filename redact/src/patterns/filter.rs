@@ -32,7 +32,7 @@ const THREE_BITS: [u64; 1024] = {
 
 /// What stretches there are. Wiped on drop.
 pub struct Filter {
-    /// A Bloom filter of stretches of 6 bytes; each sets three bits of one word. It has those at the multiples of `stride` in a form: with many
+    /// A Bloom filter of stretches of 6 bytes; each clears three bits of one word. It has those at the multiples of `stride` in a form: with many
     /// secrets not each, or the filter would not fit into the cache.
     stretches: Zeroizing<Vec<u64>>,
     stride: usize,
@@ -48,7 +48,7 @@ impl Filter {
         let size = forms.size();
         let stride = stride_for(size);
         let mut filter = Self {
-            stretches: Zeroizing::new(vec![0; (size / stride / stride.max(2)).next_power_of_two()]),
+            stretches: Zeroizing::new(vec![u64::MAX; (size / stride / stride.max(2)).next_power_of_two()]),
             stride,
             // Of very many secrets nearly all occur.
             triples: Zeroizing::new(vec![if stride > 2 { u64::MAX } else { 0 }; 1 << 12]),
@@ -90,7 +90,7 @@ impl Filter {
         black_box(hashes.iter().fold(0, |all, hash| all | self.stretches[self.word_of(*hash)]));
         for hash in hashes.drain(..) {
             let word = self.word_of(hash);
-            self.stretches[word] |= three_bits(hash);
+            self.stretches[word] &= !three_bits(hash);
         }
     }
 
@@ -144,7 +144,7 @@ impl Filter {
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
     pub fn may_hold(&self, stretch: u64) -> bool {
         let (word, bits) = self.filter_bits(stretch);
-        self.stretches[word] & bits == bits
+        self.stretches[word] & bits == 0
     }
 
     /// Whether not every stretch is in the filter, so that there are more places to look at.
@@ -158,17 +158,27 @@ impl Filter {
         (0..BLOCK).step_by(step).flat_map(move |at| at..at + width)
     }
 
-    /// Whether there may be a stretch at any of these places.
+    /// How many blocks of this text precede the first that may have a stretch at one of these places. A function of its own keeps in registers
+    /// what the inner loop needs.
+    #[inline(never)]
+    pub fn blocks_before_a_stretch(&self, text: &[u8]) -> Option<usize> {
+        let (blocks, _) = text.as_chunks();
+        if self.is_dense() {
+            blocks.iter().position(|block| self.may_hold_any_dense(block))
+        } else {
+            blocks.iter().position(|block| self.may_hold_any(block))
+        }
+    }
+
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "called in the inner loop")]
-    pub fn may_hold_any(&self, block: &[u8; BLOCK]) -> bool {
+    fn may_hold_any(&self, block: &[u8; BLOCK]) -> bool {
         let look = |index: usize| self.may_hold(eight_at(block, index * STEP));
         // Unrolled by hand, so that the optimisation level does not matter.
         look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
     }
 
-    /// The same, if they are dense.
-    pub fn may_hold_any_dense(&self, block: &[u8; BLOCK]) -> bool {
+    fn may_hold_any_dense(&self, block: &[u8; BLOCK]) -> bool {
         let two = |at| self.may_hold(eight_at(block, at)) | self.may_hold(eight_at(block, at + 1));
         (0..BLOCK).step_by(DENSE_STEP).any(|at| two(at) || self.stride == 4 && two(at + 2))
     }
