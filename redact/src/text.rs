@@ -24,12 +24,14 @@ const BORDER: char = '\0';
 /// Hides all pieces of these secrets in texts from outside. Only letters and digits count, in either case: so whatever is between them hides
 /// nothing, and a secret that is spread over several texts is found too.
 pub fn hide(texts: &mut [String], secrets: &[&Secret]) {
+    if texts.is_empty() {
+        return;
+    }
     texts.iter_mut().for_each(narrow);
     let mut all = texts.join(&BORDER.to_string());
     let mut hidden = vec![false; all.len()];
-    // The whole of a secret may be too short to have a piece.
-    for secret in secrets {
-        all.match_indices(secret.expose()).for_each(|(start, found)| hidden[start..start + found.len()].fill(true));
+    for part in secrets.iter().flat_map(|secret| without_a_piece(secret.expose())) {
+        all.match_indices(part).for_each(|(start, found)| hidden[start..start + found.len()].fill(true));
     }
     Letters::of(&all).search(secrets, &mut hidden);
     all.match_indices(BORDER).for_each(|(at, _)| hidden[at] = false);
@@ -72,6 +74,18 @@ pub fn one_line(text: &str) -> String {
 #[must_use]
 pub fn is_uuid(text: &str) -> bool {
     text.split('-').map(str::len).eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+}
+
+/// The parts of a secret, or all of it if it is short, with too few letters and digits for a piece: they are hidden as they are.
+fn without_a_piece(secret: &str) -> impl Iterator<Item = &str> {
+    let length = secret.len().min(super::PIECE);
+    let letters_at = |at: usize| usize::from(secret.as_bytes()[at].is_ascii_alphanumeric());
+    let mut letters = 0;
+    (0..secret.len()).filter_map(move |last| {
+        letters += letters_at(last);
+        letters -= if last >= length { letters_at(last - length) } else { 0 };
+        (last + 1 >= length && letters < PIECE).then(|| &secret[last + 1 - length..=last])
+    })
 }
 
 /// UTF-16 that was read as another encoding has a NUL behind each character.
@@ -250,6 +264,8 @@ mod tests {
             assert_eq!(hidden(text), shown, "{text}");
         }
         assert_eq!(without("no hunter2, hunter", &[&Secret::new("hunter2").unwrap()]), "no ***, hunter");
+        let signs = [&Secret::new("!#$%&'()*+,-./09:;<=>?@AZ[]^_`az{|}~").unwrap()];
+        assert_eq!(without("got 09:;<=>?@AZ[]^_`. or 09:;<=>?@AZ[]^_", &signs), "got ***. or 09:;<=>?@AZ[]^_");
     }
 
     #[test]
