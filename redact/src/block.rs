@@ -37,12 +37,12 @@ impl Blocks {
 }
 
 /// Whether this part of the buffer may be a list: 26 bytes of it in sequence are no letters but those of hex numbers, or 12 are blanks.
-/// It looks at what is behind it too, up to a whole block.
 pub fn may_be_list(buffer: &[u8], part: Range<usize>) -> bool {
     let (mut before, mut blanks) = (u64::MAX, 0);
-    for block in part.step_by(LENGTH).filter_map(|at| buffer[at..].first_chunk()) {
-        let letters = which(block, is_in_no_number);
-        blanks += which(block, |bytes| bytes.simd_lt(u8x16::splat(b' ' + 1))).count_ones();
+    for (at, block) in part.clone().step_by(LENGTH).filter_map(|at| Some((at, buffer[at..].first_chunk()?))) {
+        let part = u64::MAX >> LENGTH.saturating_sub(part.end - at);
+        let letters = which(block, is_in_no_number) | !part;
+        blanks += (which(block, |bytes| bytes.simd_lt(u8x16::splat(b' ' + 1))) & part).count_ones();
         let free = !(u128::from(letters) << LENGTH | u128::from(before));
         if blanks > 11 || [1, 2, 4, 8, 10].into_iter().fold(free, |free, by| free & free >> by) != 0 {
             return true;
