@@ -72,6 +72,11 @@ const OCTAL: usize = 3;
 const BINARY: usize = 4;
 const CHARACTERS: usize = 5;
 
+/// Where the last of these pairs is, in the block before `at`.
+fn last_pair(pairs: u64, at: usize) -> Option<usize> {
+    (pairs != 0).then(|| at - 1 - pairs.leading_zeros() as usize)
+}
+
 /// Reads the quiet runs of a stream. A position is one in the stream.
 #[expect(clippy::struct_excessive_bools, reason = "what was seen so far")]
 pub struct Numbers {
@@ -138,20 +143,22 @@ impl Numbers {
         marks: &mut Marks,
     ) -> usize {
         let (mut quiet, mut letter) = (self.index(self.quiet), u64::from(self.letter));
+        // The pairs of letters in the block before. If there are none, `quiet` is up to date.
+        let mut before = 0_u64;
         for (at, &letters) in new.clone().step_by(block::LENGTH).zip(letters) {
             let pairs = letters & (letters << 1 | letter);
             letter = letters >> 63;
-            if pairs != 0 {
-                let (first, last) = (at + pairs.trailing_zeros() as usize, at + 63 - pairs.leading_zeros() as usize);
-                if quiet + QUIET <= first || pairs & MIDDLE == 0 {
-                    self.end_runs(patterns, buffer, quiet, at, pairs, marks);
-                }
-                quiet = last;
+            // Where the last pair is, is not asked for each block: that takes many cycles.
+            if pairs & MIDDLE == 0 || before >> 1 >> ((block::LENGTH - QUIET) as u32 + pairs.trailing_zeros()) == 0 {
+                quiet = last_pair(before, at).unwrap_or(quiet);
+                self.end_runs(patterns, buffer, quiet, at, pairs, marks);
             }
+            before = pairs;
         }
         if !new.is_empty() {
             self.letter = letters[(new.len() - 1) / block::LENGTH] >> ((new.len() - 1) % block::LENGTH) & 1 == 1;
         }
+        quiet = last_pair(before, new.start + new.len().next_multiple_of(block::LENGTH)).unwrap_or(quiet);
         self.quiet = self.position(quiet);
         let mut open = 0;
         if quiet + QUIET <= new.end {
@@ -166,6 +173,9 @@ impl Numbers {
     /// Reads the runs that these pairs of letters end.
     #[cold]
     fn end_runs(&mut self, patterns: &Patterns, buffer: &[u8], quiet: usize, at: usize, pairs: u64, marks: &mut Marks) {
+        if pairs == 0 {
+            return;
+        }
         let first = at + pairs.trailing_zeros() as usize;
         if quiet + QUIET <= first {
             self.read_run(patterns, buffer, quiet..first, false, marks);
