@@ -178,7 +178,7 @@ impl Redactor {
         };
         let filter = &patterns.filter;
         let mut at = from.saturating_sub(BLOCK);
-        while let Some(before) = filter.blocks_before_a_stretch(&bytes[at..]) {
+        while let Some(before) = filter.blocks_before_a_stretch(&buffer[at..], (end - at) / BLOCK) {
             at += before * BLOCK;
             filter.places().for_each(|place| look(at + place));
             at += BLOCK;

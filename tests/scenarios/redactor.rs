@@ -133,6 +133,10 @@ fn so_it_is_beside_many_other_tokens() {
         let all: Vec<_> = [JWT, BASE64].into_iter().chain(others.iter().take(count).map(String::as_str)).collect();
         Known { patterns: patterns(&all), ..Known::new(&[JWT, BASE64]) }
     });
+    for (at, from) in (0..200).flat_map(|at| (0..8).map(move |from| (at, from))) {
+        let text = "~".repeat(at) + &JWT[from..from + 16] + "~";
+        known.iter().for_each(|known| known.holds(text.as_bytes(), std::iter::repeat(text.len())).unwrap());
+    }
     let script = prop::collection::vec(any::<u8>(), 0..120);
     let sizes = prop::collection::vec(1..80_usize, 1..20);
     runner(200)

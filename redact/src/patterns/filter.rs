@@ -158,16 +158,14 @@ impl Filter {
         (0..BLOCK).step_by(step).flat_map(move |at| at..at + width)
     }
 
-    /// How many blocks of this text precede the first that may have a stretch at one of these places. A function of its own keeps in registers
-    /// what the inner loop needs.
+    /// How many of the blocks at the start of this text precede the first that may have a stretch at one of these places. Behind them the text
+    /// goes on for eight bytes or more. A function of its own keeps in registers what the inner loop needs.
     #[inline(never)]
-    pub fn blocks_before_a_stretch(&self, text: &[u8]) -> Option<usize> {
-        let (blocks, _) = text.as_chunks();
+    pub fn blocks_before_a_stretch(&self, text: &[u8], blocks: usize) -> Option<usize> {
         if self.is_dense() {
-            blocks.iter().position(|block| self.may_hold_any_dense(block))
-        } else {
-            blocks.iter().position(|block| self.may_hold_any(block))
+            return (0..blocks).find(|block| self.may_hold_any_dense(text, block * BLOCK));
         }
+        text[..blocks * BLOCK].as_chunks().0.iter().position(|block| self.may_hold_any(block))
     }
 
     #[inline(always)]
@@ -178,9 +176,9 @@ impl Filter {
         look(0) | look(1) | look(2) | look(3) | look(4) | look(5) | look(6) | look(7)
     }
 
-    fn may_hold_any_dense(&self, block: &[u8; BLOCK]) -> bool {
-        let two = |at| self.may_hold(eight_at(block, at)) | self.may_hold(eight_at(block, at + 1));
-        (0..BLOCK).step_by(DENSE_STEP).any(|at| two(at) || self.stride == 4 && two(at + 2))
+    fn may_hold_any_dense(&self, text: &[u8], block: usize) -> bool {
+        let two = |at| self.may_hold(eight_at(text, at)) | self.may_hold(eight_at(text, at + 1));
+        (block..block + BLOCK).step_by(DENSE_STEP).any(|at| two(at) || self.stride == 4 && two(at + 2))
     }
 
     /// The word of `stretches` and the three bits in it for these 6 bytes.
