@@ -35,11 +35,15 @@ impl<T: AsFd> Write for OwnStream<T> {
             if has_room {
                 // As much as fits into a pipe that has room at all.
                 match rustix::io::write(&self.0, &bytes[..bytes.len().min(PIPE_BUF)]) {
-                    Err(Errno::AGAIN) => std::thread::sleep(MOMENT),
+                    Err(Errno::AGAIN) => {}
                     done => return Ok(done?),
                 }
-            } else if asked_to_stop().is_some() {
+            }
+            if asked_to_stop().is_some() {
                 return Err(io::Error::other("nobody reads it"));
+            }
+            if has_room {
+                std::thread::sleep(MOMENT);
             }
         }
     }
