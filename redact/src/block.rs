@@ -40,9 +40,9 @@ impl Blocks {
 pub fn may_be_list(buffer: &[u8], part: Range<usize>) -> bool {
     let (mut before, mut blanks) = (u64::MAX, 0);
     for (at, block) in part.clone().step_by(LENGTH).filter_map(|at| Some((at, buffer[at..].first_chunk()?))) {
-        let part = u64::MAX >> LENGTH.saturating_sub(part.end - at);
-        let letters = which(block, is_in_no_number) | !part;
-        blanks += (which(block, |bytes| bytes.simd_lt(u8x16::splat(b' ' + 1))) & part).count_ones();
+        let inside = u64::MAX >> LENGTH.saturating_sub(part.end - at);
+        let letters = which(block, is_in_no_number) | !inside;
+        blanks += (which(block, |bytes| bytes.simd_lt(u8x16::splat(b' ' + 1))) & inside).count_ones();
         let free = !(u128::from(letters) << LENGTH | u128::from(before));
         if blanks > 11 || [1, 2, 4, 8, 10].into_iter().fold(free, |free, by| free & free >> by) != 0 {
             return true;

@@ -166,18 +166,24 @@ fn stuck(scene: &Scene) -> (Child, PipeReader) {
     (child, from)
 }
 
+/// Sends a signal to a command that waits for its reader, and waits for its end.
+#[track_caller]
+fn end_by(child: &mut Child, signal: Signal) {
+    assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+    kill_process(Pid::from_child(child), signal).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "{signal:?} is ignored");
+        sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn after_the_programs_end_a_signal_ends_exec_though_nobody_reads_what_is_left() {
     for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
         let scene = scene();
         let (mut child, _from) = stuck(&scene);
-        assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
-        kill_process(Pid::from_child(&child), signal).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(5);
-        while child.try_wait().unwrap().is_none() {
-            assert!(Instant::now() < deadline, "{signal:?} is ignored");
-            sleep(Duration::from_millis(10));
-        }
+        end_by(&mut child, signal);
         assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()), "as a plain program");
     }
 }
@@ -191,13 +197,7 @@ fn stopped_while_it_waits(scene: &Scene, arguments: &[&str], signal: Signal) -> 
     let mut child = command.stdout(to).stderr(std::process::Stdio::piped()).process_group(0).spawn().unwrap();
     wait_until("the token", || scene.sandbox.issued().len() > issued);
     sleep(Duration::from_millis(300));
-    assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
-    kill_process(Pid::from_child(&child), signal).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while child.try_wait().unwrap().is_none() {
-        assert!(Instant::now() < deadline, "{signal:?} is ignored");
-        sleep(Duration::from_millis(10));
-    }
+    end_by(&mut child, signal);
     child.wait_with_output().unwrap()
 }
 
